@@ -1,0 +1,160 @@
+"""What stops a run: everything that would make it silently something else than what its config says."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from axolotl_cotmask import data
+from axolotl_cotmask.args import CoTMaskConfig, closest
+from axolotl_cotmask.errors import CoTMaskError
+
+#: Keys that this package adds to an entry of `datasets:`.
+DATASET_KEYS = ("mask_ratio", "protect")
+_OUR_STRATEGIES = "axolotl_cotmask.prompt_strategies."
+_FILE_SUFFIXES = {".json", ".jsonl", ".csv", ".parquet", ".arrow", ".txt"}
+#: Config keys under which Axolotl trains something that masking the chain of thought does not apply to.
+_NOT_SFT = {
+    "rl": "preference or reinforcement training has no single target",
+    "reward_model": "a reward model has no target tokens",
+    "process_reward_model": "a process reward model has no target tokens",
+    "pretraining_dataset": "pre-training data has no prompt and target",
+    "streaming": "streamed data sets are not supported",
+    "trainer_cls": "it would be replaced by the plugin's trainer",
+}
+
+
+def dataset_entries(cfg: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return (name in the config, entry) for every data set, such as ``("datasets[0]", {...})``."""
+    return [
+        (f"{key}[{index}]", entry)
+        for key in ("datasets", "test_datasets")
+        for index, entry in enumerate(cfg.get(key) or [])
+        if isinstance(entry, Mapping)
+    ]
+
+
+def check_top_level(cfg: Mapping[str, Any]) -> None:
+    """Stop on a misspelt or misplaced ``cotmask`` key, which Axolotl would drop.
+
+    Raises:
+        CoTMaskError: names the key and what was probably meant.
+    """
+    from axolotl.utils.schemas.config import AxolotlInputConfig
+
+    for key in cfg:
+        if key == "cotmask" or key in AxolotlInputConfig.model_fields:
+            continue
+        if key in CoTMaskConfig.model_fields:
+            raise CoTMaskError(f"{key} stands at the top level of the config: move it into the `cotmask:` block")
+        plain = str(key).lower().replace("_", "").replace("-", "")
+        if plain in {"mft", "maskedthought"} or difflib.get_close_matches(plain, ["cotmask"], cutoff=0.75):
+            raise CoTMaskError(f"{key} is not a key of the config: did you mean cotmask?")
+
+
+def check_supported(cfg: Mapping[str, Any]) -> None:
+    """Stop on a kind of training that the plugin does not do.
+
+    Raises:
+        CoTMaskError: names the key.
+    """
+    for key, reason in _NOT_SFT.items():
+        if cfg.get(key):
+            raise CoTMaskError(f"{key} is set, and {reason}: take out {key}, or the plugin axolotl_cotmask.CoTMaskPlugin")
+
+
+def check_datasets(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
+    """Check what this package adds to the entries of ``datasets:`` and that their local files exist.
+
+    Raises:
+        CoTMaskError: names the entry, the key and the mend.
+    """
+    from axolotl.utils.schemas.datasets import SFTDataset
+
+    for name, entry in dataset_entries(cfg):
+        for key in entry:
+            if key not in SFTDataset.model_fields and difflib.get_close_matches(key, DATASET_KEYS, cutoff=0.75):
+                if key not in DATASET_KEYS:
+                    raise CoTMaskError(f"{name}.{key} is not an option{closest(key, DATASET_KEYS)}")
+        _check_mask_ratio(name, entry.get("mask_ratio"), config)
+        _check_protect(name, entry)
+        path = Path(str(entry.get("path", "")))
+        if (path.suffix in _FILE_SUFFIXES or str(path).startswith(("/", "./", "../", "~"))) and not (
+            path.exists() or "://" in str(entry["path"])
+        ):
+            raise CoTMaskError(f"{name}.path is {entry['path']}, and there is no such file or directory: mend the path")
+
+
+def _check_mask_ratio(name: str, ratio: Any, config: CoTMaskConfig) -> None:
+    if ratio is None:
+        return
+    if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 <= ratio <= 1:
+        raise CoTMaskError(f"{name}.mask_ratio is {ratio}: it is a ratio, give a number from 0 to 1")
+    if ratio > 0 and config.mask_ratio == 0:
+        raise CoTMaskError(
+            f"{name}.mask_ratio is {ratio}, and cotmask.mask_ratio is 0, which switches masking off: give "
+            "cotmask.mask_ratio the ratio of the other data sets"
+        )
+
+
+def _check_protect(name: str, entry: Mapping[str, Any]) -> None:
+    from axolotl_cotmask.prompt_strategies.base import PROTECTABLE
+
+    protect = entry.get("protect")
+    if protect is None:
+        return
+    if isinstance(protect, str) or not all(item in PROTECTABLE for item in protect):
+        raise CoTMaskError(f"{name}.protect is {protect}: give a list of {', '.join(PROTECTABLE)}")
+    if not str(entry.get("type")).startswith(_OUR_STRATEGIES):
+        raise CoTMaskError(
+            f"{name}.protect works with the types {_OUR_STRATEGIES}*, and this type is {entry.get('type')}: take "
+            "protect out, or use one of them"
+        )
+
+
+def check_base_model(cfg: Mapping[str, Any]) -> None:
+    """Stop when ``base_model`` is a local path and nothing is there (Axolotl would ask the hub for it).
+
+    Raises:
+        CoTMaskError: names the path.
+    """
+    base_model = str(cfg.get("base_model") or "")
+    if base_model.startswith(("/", "./", "../", "~")) and not Path(base_model).expanduser().exists():
+        raise CoTMaskError(
+            f"base_model is {base_model}, and there is no such directory: mend the path (the tiny model of recipes/tiny is "
+            "built by `axolotl cotmask tiny-model DIRECTORY`)"
+        )
+
+
+def check_rows_are_whole(cfg: Mapping[str, Any]) -> None:
+    """Stop when a local JSON-lines file has a broken line.
+
+    Raises:
+        CoTMaskError: names file and line.
+    """
+    for _, entry in dataset_entries(cfg):
+        path = Path(str(entry.get("path", "")))
+        if path.suffix == ".jsonl" and path.is_file():
+            for _ in data.read_jsonl(path):
+                pass
+
+
+def check_other_plugins(cfg: Any, plugins: Iterable[tuple[str, Any]], own: object) -> None:
+    """Stop when another plugin would take the trainer class, or lose it to ours.
+
+    Args:
+        cfg: the validated config.
+        plugins: (name, plugin) of all registered plugins.
+        own: our own plugin object.
+
+    Raises:
+        CoTMaskError: names the other plugin.
+    """
+    for name, plugin in plugins:
+        if plugin is not own and plugin.get_trainer_cls(cfg) is not None:
+            raise CoTMaskError(
+                f"the plugin {name} brings a trainer class of its own, and so does axolotl_cotmask.CoTMaskPlugin, so one of "
+                "them would silently do nothing: take one out of `plugins:`"
+            )

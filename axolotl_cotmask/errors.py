@@ -1,0 +1,31 @@
+"""What a user can mend, and how it reaches them: one sentence, no traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class CoTMaskError(ValueError):
+    """A config, a data row or a file that the user can mend; its text is one sentence that names the place and the mend."""
+
+
+def one_sentence(function: Callable[P, T]) -> Callable[P, T]:
+    """Make ``function`` end the process with the sentence of a CoTMaskError instead of a traceback.
+
+    For the functions that Axolotl calls. SystemExit passes through Axolotl's broad ``except Exception`` clauses, so
+    that nothing swallows it.
+    """
+
+    @wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except CoTMaskError as error:
+            raise SystemExit(f"axolotl-cotmask: {error}") from None
+
+    return wrapper

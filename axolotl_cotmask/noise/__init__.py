@@ -1,0 +1,1 @@
+"""What a noised position becomes."""

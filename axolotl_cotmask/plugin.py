@@ -1,0 +1,130 @@
+"""Axolotl's hooks, nothing else: each maps to the module that does the work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from axolotl.integrations.base import BasePlugin, PluginManager
+from axolotl.utils.logging import get_logger
+
+from axolotl_cotmask import checks, preparation, vocabulary
+from axolotl_cotmask.args import CoTMaskConfig, parse_config
+from axolotl_cotmask.collator import MarkCollator
+from axolotl_cotmask.errors import CoTMaskError, one_sentence
+from axolotl_cotmask.marks import MASK_WEIGHT
+
+LOG = get_logger(__name__)
+
+
+class CoTMaskPlugin(BasePlugin):
+    """Masked Thought fine-tuning in ``axolotl train``; options in the ``cotmask:`` block of the config."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._config: CoTMaskConfig | None = None
+        self._new_token_id: int | None = None
+        self._base_rows = 0
+        self._embedding_names: set[str] = set()
+
+    @property
+    def config(self) -> CoTMaskConfig:
+        """The validated ``cotmask:`` block; there from `register` on."""
+        assert self._config is not None
+        return self._config
+
+    @one_sentence
+    def register(self, cfg: Any) -> None:
+        """Check the config before anything is loaded, and prepare Axolotl for it."""
+        checks.check_top_level(cfg)
+        self._config = parse_config(cfg.get("cotmask"))
+        checks.check_supported(cfg)
+        checks.check_base_model(cfg)
+        preparation.use_local_files(cfg)
+        checks.check_datasets(cfg, self.config)
+        if self.config.adds_mask_token:
+            vocabulary.add_mask_token(cfg)
+        preparation.patch_axolotl()
+        preparation.describe_datasets(cfg, self.config)
+
+    def get_input_args(self) -> str:
+        """Return the schema of the ``cotmask:`` block."""
+        return "axolotl_cotmask.args.CoTMaskArgs"
+
+    @one_sentence
+    def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
+        """Check, at the start of a run, what the validated config and the files say."""
+        from axolotl.loaders import load_tokenizer
+
+        checks.check_other_plugins(cfg, PluginManager.get_instance().plugins.items(), self)
+        checks.check_rows_are_whole(cfg)
+        token_id = vocabulary.mask_token_id(load_tokenizer(cfg), self.config)
+        known = token_id is None or self.config.token in vocabulary.load_base_tokenizer(cfg).get_vocab()
+        self._new_token_id = None if known else token_id
+        if cfg.ddp and not torch.accelerator.is_available():
+            # Axolotl maps each rank's model to the GPU of that number, also where there is none.
+            cfg.device_map = "cpu"
+
+    def post_model_build(self, cfg: Any, model: Any) -> None:
+        """Remember the vocabulary that the base model came with."""
+        self._base_rows = model.get_input_embeddings().num_embeddings
+        self._embedding_names = vocabulary.embedding_names(model)
+
+    def pre_lora_load(self, cfg: Any, model: Any) -> None:
+        """Start the new mask token at the mean of the old rows, before an adapter copies the embeddings."""
+        if self._new_token_id is not None:
+            vocabulary.start_at_mean(model, self._new_token_id, old_rows=min(self._base_rows, self._new_token_id))
+
+    def get_trainer_cls(self, cfg: Any) -> type:
+        """Return the trainer that masks."""
+        from axolotl_cotmask.trainer import CoTMaskTrainer
+
+        return CoTMaskTrainer
+
+    @one_sentence
+    def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
+        """Give the trainer its masking, and its collators the marks."""
+        from axolotl_cotmask.noise.tokens import TokenNoise
+        from axolotl_cotmask.schedule import MaskSchedule
+        from axolotl_cotmask.trainer import CoTMaskTrainer, Masking
+
+        if not isinstance(trainer, CoTMaskTrainer):
+            raise CoTMaskError(
+                f"the trainer is {type(trainer).__name__}, not the plugin's, so nothing would be masked: take out the setting "
+                "or plugin that brings it"
+            )
+        if MASK_WEIGHT not in trainer.train_dataset.column_names:
+            raise CoTMaskError(
+                f"the prepared data has no column {MASK_WEIGHT}, so nothing would be masked: it was prepared without the "
+                "plugin; delete dataset_prepared_path and prepare it again"
+            )
+        tokenizer = trainer.processing_class
+        trainer.masking = Masking(
+            schedule=MaskSchedule(self.config.mask_ratio, self.config.warmup_ratio),
+            noise=TokenNoise(
+                mask_share=self.config.mask_share,
+                mask_token_id=vocabulary.mask_token_id(tokenizer, self.config),
+                random_ids=vocabulary.base_token_ids(tokenizer),
+            ),
+            seed=cfg.seed if self.config.seed is None else self.config.seed,
+        )
+        trainer.data_collator = MarkCollator(trainer.data_collator, tokenizer.padding_side, marks=True)
+        if trainer.eval_data_collator is not None:
+            trainer.eval_data_collator = MarkCollator(trainer.eval_data_collator, tokenizer.padding_side, marks=False)
+
+    @one_sentence
+    def post_train_unload(self, cfg: Any) -> None:
+        """Take the mask token out of the saved model, when the config asks for it."""
+        if not self.config.strip_mask_token or self._new_token_id is None or cfg.local_rank != 0:
+            return
+        from axolotl.loaders import load_tokenizer
+        from axolotl.utils.dict import DictDefault
+
+        without = DictDefault(cfg.to_dict())
+        without.tokens = [token for token in cfg.tokens if token != self.config.token]
+        tokenizer = load_tokenizer(without)
+        output_dir = Path(cfg.output_dir)
+        vocabulary.strip_rows(output_dir, self._embedding_names, rows=max(self._base_rows, len(tokenizer)))
+        tokenizer.save_pretrained(str(output_dir))
+        LOG.info(f"took {self.config.token} out of the model in {output_dir}")

@@ -1,0 +1,25 @@
+"""GSM8K rows (``question``, ``answer``) with the paper's prompt; calculator annotations and ``#### 72`` stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from axolotl_cotmask.answers import RULES
+from axolotl_cotmask.errors import CoTMaskError
+from axolotl_cotmask.prompt_strategies.base import Example, MarkedStrategy, RowFormat, load_strategy
+from axolotl_cotmask.prompts import SEPARATOR, alpaca_prompt
+
+
+def _to_example(row: Mapping[str, Any]) -> Example:
+    if RULES["gsm8k_hash"].extract(row["answer"]) is None:
+        raise CoTMaskError("the field 'answer' has no final answer `#### number`: mend or remove the row")
+    return Example(alpaca_prompt(row["question"]), SEPARATOR + row["answer"])
+
+
+ROW_FORMAT = RowFormat(required=("question", "answer"), to_example=_to_example)
+
+
+def load(tokenizer: Any, cfg: Any, ds_cfg: Any = None) -> MarkedStrategy:
+    """Axolotl's entry point for ``type: axolotl_cotmask.prompt_strategies.gsm8k``."""
+    return load_strategy(ROW_FORMAT, tokenizer, cfg, ds_cfg)

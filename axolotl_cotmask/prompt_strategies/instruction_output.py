@@ -1,0 +1,21 @@
+"""Alpaca rows (``instruction``, ``output``, and ``input`` where there is one) with the paper's prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from axolotl_cotmask.prompt_strategies.base import Example, MarkedStrategy, RowFormat, load_strategy
+from axolotl_cotmask.prompts import SEPARATOR, alpaca_prompt
+
+
+def _to_example(row: Mapping[str, Any]) -> Example:
+    return Example(alpaca_prompt(row["instruction"], row.get("input") or ""), SEPARATOR + row["output"])
+
+
+ROW_FORMAT = RowFormat(required=("instruction", "output"), optional=("input",), to_example=_to_example)
+
+
+def load(tokenizer: Any, cfg: Any, ds_cfg: Any = None) -> MarkedStrategy:
+    """Axolotl's entry point for ``type: axolotl_cotmask.prompt_strategies.instruction_output``."""
+    return load_strategy(ROW_FORMAT, tokenizer, cfg, ds_cfg)
