@@ -55,16 +55,18 @@ class CoTMaskConfig(BaseModel):
 
     @model_validator(mode="after")
     def _strips_only_what_it_adds(self) -> CoTMaskConfig:
-        if self.strip_mask_token and (self.mask_share == 0 or self.mask_token is not None):
+        if self.strip_mask_token and (self._noise_share == 0 or self.mask_token is not None):
             raise ValueError("only noise with a new <mask> token leaves something to strip: take strip_mask_token out")
         return self
 
     @property
+    def _noise_share(self) -> float:
+        return float(self.noise == "mask") if isinstance(self.noise, str) else self.noise.get("mask", 0.0)
+
+    @property
     def mask_share(self) -> float:
-        """The paper's m: the probability that a noised token becomes the mask token."""
-        if isinstance(self.noise, str):
-            return float(self.noise == "mask")
-        return self.noise.get("mask", 0.0)
+        """The paper's m: the probability that a noised token becomes the mask token; 0 when nothing is masked."""
+        return self._noise_share if self.mask_ratio > 0 else 0.0
 
     @property
     def token(self) -> str:
@@ -74,7 +76,7 @@ class CoTMaskConfig(BaseModel):
     @property
     def adds_mask_token(self) -> bool:
         """Whether masking needs a token of our own."""
-        return self.mask_share > 0 and self.mask_ratio > 0 and self.mask_token is None
+        return self.mask_share > 0 and self.mask_token is None
 
 
 class CoTMaskArgs(BaseModel):

@@ -26,6 +26,7 @@ def one_sentence(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return function(*args, **kwargs)
         except CoTMaskError as error:
-            raise SystemExit(f"axolotl-cotmask: {error}") from None
+            # The new line takes the sentence off the end of a progress bar.
+            raise SystemExit(f"\naxolotl-cotmask: {error}") from None
 
     return wrapper

@@ -73,7 +73,7 @@ def mask_token_id(tokenizer: Any, config: CoTMaskConfig) -> int | None:
     Raises:
         CoTMaskError: the tokenizer does not have it as one token.
     """
-    if config.mask_share == 0 or config.mask_ratio == 0:
+    if config.mask_share == 0:
         return None
     token = config.token
     if token not in tokenizer.get_vocab():

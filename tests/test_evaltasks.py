@@ -233,7 +233,7 @@ def test_real_gsm_ic_needs_no_bootstrap(
 )
 def test_broken_data_stop_before_generation(data: Path, tasks: TaskManager, line: str, sentence: str) -> None:
     (data / "gsm8k_test.jsonl").write_text(json.dumps(PROBLEMS[0]) + "\n" + line, encoding="utf-8")
-    with pytest.raises(SystemExit, match=f"^axolotl-cotmask: .*{sentence}"):
+    with pytest.raises(SystemExit, match=f"^\naxolotl-cotmask: .*{sentence}"):
         evaluate(ScriptedLM({}), "cotmask_gsm8k", tasks)
 
 

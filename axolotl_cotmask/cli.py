@@ -1,0 +1,19 @@
+"""``axolotl cotmask ...``: the command group; each command is a module of `axolotl_cotmask.commands`."""
+
+from __future__ import annotations
+
+import click
+
+from axolotl_cotmask.commands.preview import preview
+from axolotl_cotmask.commands.resources import fetch, tasks_path
+from axolotl_cotmask.commands.score import score
+from axolotl_cotmask.commands.tiny_model import tiny_model
+
+
+@click.group()
+def cotmask() -> None:
+    """Masked Thought fine-tuning: preview masks, score answers, build the tiny model, find recipes and tasks."""
+
+
+for command in (preview, score, tiny_model, fetch, tasks_path):
+    cotmask.add_command(command)

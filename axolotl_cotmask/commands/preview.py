@@ -1,0 +1,65 @@
+"""``axolotl cotmask preview``: see what gets masked before paying for a GPU."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from axolotl_cotmask.preview import Preview
+
+_STYLES = {"prompt": "dim", "target": "green", "protected": "cyan underline", "masked": "bold white on red"}
+
+
+@click.command()
+@click.argument("config", type=click.Path(exists=True, dir_okay=False))
+@click.option("--rows", type=click.IntRange(min=1), default=2, show_default=True, help="Rows of each data set.")
+@click.option("--epoch", type=click.IntRange(min=0), default=0, show_default=True, help="Epoch, counted from 0.")
+@click.option("--step", type=click.IntRange(min=0), help="Optimizer steps done.  [default: the end of the run]")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for machines.")
+def preview(config: str, rows: int, epoch: int, step: int | None, as_json: bool) -> None:
+    """Show rows of CONFIG's data sets with what is masked, as training would do it. Loads no model weights."""
+    import contextlib
+    import sys
+
+    from axolotl_cotmask.errors import CoTMaskError
+    from axolotl_cotmask.preview import preview as make_preview
+
+    try:
+        # Axolotl logs to standard output; the result has that for itself.
+        with contextlib.redirect_stdout(sys.stderr):
+            result = make_preview(config, rows=rows, epoch=epoch, step=step)
+    except CoTMaskError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
+    else:
+        _print(result)
+
+
+def _print(result: Preview) -> None:
+    from rich.console import Console
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    legend = Text.assemble(*(part for kind, style in _STYLES.items() for part in ((f" {kind} ", style), "  ")))
+    console.print(legend)
+    for dataset in result.datasets:
+        for row in dataset.rows:
+            text = Text()
+            for token in row.tokens:
+                text.append(token.text if token.becomes is None else token.becomes, _STYLES[token.kind])
+            console.print(Panel(text, title=f"{dataset.path}, row {row.row}", title_align="left"))
+    table = Table(title=f"epoch {result.epoch}, step {result.step} of about {result.max_steps}")
+    for heading in ("data set", "type", "scheduled ratio", "realised ratio", "masked / maskable tokens"):
+        table.add_column(heading)
+    for dataset in result.datasets:
+        realised = "-" if dataset.realised_ratio is None else f"{dataset.realised_ratio:.3f}"
+        table.add_row(
+            dataset.path, dataset.type, f"{dataset.scheduled_ratio:.3f}", realised, f"{dataset.noised} / {dataset.maskable}"
+        )
+    console.print(table)

@@ -1,0 +1,68 @@
+"""Sessions: `nox -s demo` (the whole way on a laptop), `nox -s tests`, `nox -s lint`. One environment for all of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["tests", "lint"]
+nox.options.reuse_existing_virtualenvs = True
+# pip finds a CPU build of the pinned torch where one is laid out for it; uv does not look there.
+nox.options.default_venv_backend = "virtualenv"
+
+ROOT = Path(__file__).parent
+ENVIRONMENT = ROOT / ".nox" / "env"
+#: The newest torch that Axolotl 0.19.0 takes. Left open, pip might choose another build with gigabytes of CUDA.
+TORCH = "torch==2.13.0"
+
+#: Axolotl on a CPU: no GPU probing, no telemetry.
+CPU = {"ACCELERATE_USE_CPU": "true", "AXOLOTL_DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+@nox.session
+def env(session: nox.Session) -> None:
+    """Build the environment that the other sessions share; does nothing when pyproject.toml has not changed."""
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + TORCH.encode()).hexdigest()
+    stamp = Path(session.virtualenv.location) / "installed"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        session.log("the environment is up to date")
+        return
+    session.log("installing Axolotl, torch and the rest: about 4 GB, a few minutes")
+    # One command: with torch already chosen, nothing else can pull in another build.
+    session.install(TORCH, "--editable", ".[demo,test,lint]", silent=False)
+    stamp.write_text(wanted)
+
+
+def run(session: nox.Session, *command: str, **environment: str) -> None:
+    """Run a program of the shared environment."""
+    scripts = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
+    path = os.pathsep.join([str(scripts), os.environ.get("PATH", "")])
+    session.run(str(scripts / command[0]), *command[1:], external=True, env={**CPU, **environment, "PATH": path})
+
+
+@nox.session(venv_backend="none", requires=["env"])
+def tests(session: nox.Session) -> None:
+    """Run the tests; arguments after `--` go to pytest. Real data are used when COTMASK_DATA_DIR names them."""
+    environment = {"HF_HUB_OFFLINE": "1"}
+    shared = ROOT.parent / "shared" / "data"
+    if "COTMASK_DATA_DIR" not in os.environ and shared.is_dir():
+        environment["COTMASK_DATA_DIR"] = str(shared)
+    run(session, "python", "-m", "pytest", *session.posargs, **environment)
+
+
+@nox.session(venv_backend="none", requires=["env"])
+def lint(session: nox.Session) -> None:
+    """Check style (ruff) and types (mypy)."""
+    run(session, "ruff", "check", ".")
+    run(session, "ruff", "format", "--check", ".")
+    run(session, "mypy")
+
+
+@nox.session(venv_backend="none", requires=["env"])
+def demo(session: nox.Session) -> None:
+    """Train a tiny model with SFT and with MFT, score both, compare: `-- --data gsm8k` for real GSM8K, `-- --help`."""
+    run(session, "python", "-m", "axolotl_cotmask.demo", *session.posargs)

@@ -1,0 +1,212 @@
+"""A tiny base model, rows in GSM8K's format, and the real `axolotl` command without paying for its imports each time."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+# Axolotl on a CPU, offline, silent; set before anything imports it.
+os.environ.update(ACCELERATE_USE_CPU="true", AXOLOTL_DO_NOT_TRACK="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+# The models are so small that threads only wait for each other.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a command ended: exit status and everything that it wrote."""
+
+    status: int
+    output: str
+
+    def check(self) -> Run:
+        assert self.status == 0, self.output[-6000:]
+        return self
+
+    def sentence(self) -> str:
+        """The one sentence that a failed run ended with; there is no traceback around it."""
+        assert self.status == 1, self.output[-6000:]
+        assert "Traceback" not in self.output, self.output[-6000:]
+        lines = [line for line in self.output.splitlines() if line.startswith(("axolotl-cotmask: ", "Error: "))]
+        assert len(lines) == 1, self.output[-6000:]
+        return lines[0].split(": ", 1)[1]
+
+
+def _axolotl_main(arguments: list[str], directory: str, environment: dict[str, str], output: str) -> None:
+    import sys
+
+    os.chdir(directory)
+    os.environ.update(environment)
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    sys.argv = ["axolotl", *arguments]
+    # As in a process that the shell started: this one was forked with another start method for its own children.
+    multiprocessing.set_start_method("fork", force=True)
+    from axolotl.cli.main import main
+
+    main()
+
+
+@pytest.fixture(scope="session")
+def axolotl(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+    """Run the `axolotl` command: its own entry point, in a process forked from one that has imported Axolotl."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["axolotl.cli.main", "axolotl.cli.train", "axolotl.train", "axolotl.cli.config", "axolotl.common.datasets",
+         "axolotl.core.builders", "axolotl.integrations.base", "peft", "axolotl_cotmask.trainer"]
+    )  # fmt: skip
+    logs = tmp_path_factory.mktemp("logs")
+
+    def run(*arguments: str | Path, cwd: Path, **environment: str) -> Run:
+        output = logs / f"{len(list(logs.iterdir()))}.log"
+        words = [str(argument) for argument in arguments]
+        if words[0] == "train":
+            words += ["--launcher", "python"]
+        process = context.Process(target=_axolotl_main, args=(words, str(cwd), environment, str(output)))
+        process.start()
+        process.join(timeout=240)
+        if process.exitcode is None:
+            process.kill()
+            pytest.fail(f"axolotl {' '.join(words)} hangs:\n{output.read_text(errors='replace')[-6000:]}")
+        return Run(process.exitcode, output.read_text(encoding="utf-8", errors="replace"))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def gsm8k_rows() -> Rows:
+    """Forty-eight small word problems in GSM8K's format."""
+    from axolotl_cotmask.demo.problems import demo_rows
+
+    return demo_rows(seed=3, train_rows=48, test_rows=4)["gsm8k_train"]
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory, gsm8k_rows: Rows) -> Path:
+    """A Llama of 2 layers with random weights and a tokenizer of about 400 tokens."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from axolotl_cotmask.demo.tiny_model import build_tokenizer, training_texts
+
+    directory = tmp_path_factory.mktemp("base") / "tiny"
+    tokenizer = build_tokenizer(training_texts([(row["question"], row["answer"]) for row in gsm8k_rows]), vocab_size=400)
+    tokenizer.save_pretrained(directory)
+    torch.manual_seed(0)
+    LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            max_position_embeddings=512,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    ).save_pretrained(directory)
+    return directory
+
+
+def write_jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    """Write rows as JSON lines."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@dataclass
+class Project:
+    """A directory with data and the means to write configs and run them."""
+
+    directory: Path
+    model: Path
+    run: Callable[..., Run]
+
+    def config(self, name: str = "config", /, **changes: Any) -> Path:
+        """Write a config; a key that is changed to None goes away."""
+        config: dict[str, Any] = {
+            "base_model": str(self.model),
+            "plugins": ["axolotl_cotmask.CoTMaskPlugin"],
+            "cotmask": {"mask_ratio": 0.4, "noise": "random"},
+            "datasets": [{"path": str(self.directory / "train.jsonl"), "type": "axolotl_cotmask.prompt_strategies.gsm8k"}],
+            "dataset_prepared_path": str(self.directory / f"{name}-prepared"),
+            "output_dir": str(self.directory / name),
+            "dataset_num_proc": 1,
+            "sequence_len": 256,
+            "micro_batch_size": 4,
+            "gradient_accumulation_steps": 1,
+            "num_epochs": 1,
+            "max_steps": None,
+            "learning_rate": 1e-3,
+            "optimizer": "adamw_torch",
+            "lr_scheduler": "cosine",
+            "logging_steps": 1,
+            "save_strategy": "no",
+            "attn_implementation": "sdpa",
+            "bf16": False,
+            "fp16": False,
+            "tf32": False,
+            "seed": 7,
+        }
+        config.update(changes)
+        path = self.directory / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({k: v for k, v in config.items() if v is not None}), encoding="utf-8")
+        return path
+
+    def axolotl(self, *arguments: str | Path, **environment: str) -> Run:
+        """Run the `axolotl` command in the directory."""
+        return self.run(*arguments, cwd=self.directory, **environment)
+
+    def train(self, name: str = "config", /, **changes: Any) -> Path:
+        """Train with a changed config; return the output directory."""
+        self.axolotl("train", self.config(name, **changes)).check()
+        return self.directory / name
+
+
+@pytest.fixture(scope="session")
+def new_project(tiny_model: Path, gsm8k_rows: Rows, axolotl: Callable[..., Run]) -> Callable[[Path], Project]:
+    """Make a project in a directory: `train.jsonl`, the tiny model and the `axolotl` command."""
+
+    def make(directory: Path) -> Project:
+        write_jsonl(directory / "train.jsonl", gsm8k_rows)
+        return Project(directory, tiny_model, axolotl)
+
+    return make
+
+
+@pytest.fixture
+def project(new_project: Callable[[Path], Project], tmp_path: Path) -> Project:
+    """A project of this test alone."""
+    return new_project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The directory with the real data sets."""
+    from axolotl_cotmask.data import data_dir
+
+    directory = data_dir()
+    if directory is None:
+        pytest.skip("COTMASK_DATA_DIR is not set, so there is no real data to test with")
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def _own_data_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tests of the product see COTMASK_DATA_DIR only when they set it."""
+    if "real_data" in request.fixturenames:
+        request.getfixturevalue("real_data")
+    monkeypatch.delenv("COTMASK_DATA_DIR", raising=False)
+    yield

@@ -1,0 +1,46 @@
+"""What a noised token becomes."""
+
+from __future__ import annotations
+
+import torch
+
+from axolotl_cotmask.noise.tokens import TokenNoise
+from axolotl_cotmask.selection import token_keys
+
+IDS = torch.arange(4000).reshape(4, 1000) % 700
+KEYS = torch.stack([token_keys(row) for row in IDS])
+SELECTED = (torch.arange(1000) % 3 == 0).expand(4, 1000)
+RANDOM_IDS = torch.tensor([5, 7, 11, 13, 700, 900])
+MASK = 1234
+
+
+def noised(mask_share: float, epoch: int = 0) -> torch.Tensor:
+    noise = TokenNoise(mask_share, MASK if mask_share else None, RANDOM_IDS)
+    before = IDS.clone()
+    result = noise(IDS, SELECTED, KEYS, seed=3, epoch=epoch)
+    assert torch.equal(before, IDS), "the batch itself is not changed"
+    assert torch.equal(result[~SELECTED], IDS[~SELECTED])
+    return result
+
+
+def test_mask_puts_the_mask_token_everywhere() -> None:
+    assert (noised(1.0)[SELECTED] == MASK).all()
+
+
+def test_random_draws_from_the_given_ids_only_and_from_all_of_them_alike() -> None:
+    values, counts = noised(0.0)[SELECTED].unique(return_counts=True)
+    assert torch.equal(values, RANDOM_IDS.sort().values)
+    expected = SELECTED.sum() / len(RANDOM_IDS)
+    assert ((counts - expected).abs() < 6 * expected**0.5).all()
+
+
+def test_a_mixture_has_its_share_of_each() -> None:
+    n, share = int(SELECTED.sum()), 0.8
+    masks = int((noised(share)[SELECTED] == MASK).sum())
+    assert abs(masks - share * n) < 6 * (n * share * (1 - share)) ** 0.5
+    assert set(noised(share)[SELECTED].unique().tolist()) == {MASK, *RANDOM_IDS.tolist()}
+
+
+def test_random_tokens_differ_between_epochs() -> None:
+    same = (noised(0.0, 0)[SELECTED] == noised(0.0, 1)[SELECTED]).float().mean()
+    assert abs(same - 1 / len(RANDOM_IDS)) < 0.06
