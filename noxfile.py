@@ -1,4 +1,4 @@
-"""Sessions: `nox -s demo` (the whole way on a laptop), `nox -s tests`, `nox -s lint`. One environment for all of them."""
+"""Sessions: `nox -s demo` (the whole way on a laptop), `nox -s tests`, `nox -s lint`; they share one environment."""
 
 from __future__ import annotations
 

@@ -124,6 +124,6 @@ def _sentence(error: ValidationError) -> str:
 
 
 def closest(name: str, known: Any) -> str:
-    """Return ``: did you mean X?``, or the list of ``known`` names when none is near, to end a sentence about ``name``."""
+    """Return the end of a sentence about ``name``: the nearest of the ``known`` names, or all of them."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f": did you mean {near[0]}?" if near else f": the options are {', '.join(known)}"

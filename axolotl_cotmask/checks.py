@@ -62,7 +62,9 @@ def check_supported(cfg: Mapping[str, Any]) -> None:
     """
     for key, reason in _NOT_SFT.items():
         if cfg.get(key):
-            raise CoTMaskError(f"{key} is set, and {reason}: take out {key}, or the plugin axolotl_cotmask.CoTMaskPlugin")
+            raise CoTMaskError(
+                f"{key} is set, and {reason}: take out {key}, or the plugin axolotl_cotmask.CoTMaskPlugin"
+            )
 
 
 def check_datasets(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
@@ -75,9 +77,9 @@ def check_datasets(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
 
     for name, entry in dataset_entries(cfg):
         for key in entry:
-            if key not in SFTDataset.model_fields and difflib.get_close_matches(key, DATASET_KEYS, cutoff=0.75):
-                if key not in DATASET_KEYS:
-                    raise CoTMaskError(f"{name}.{key} is not an option{closest(key, DATASET_KEYS)}")
+            known = key in SFTDataset.model_fields or key in DATASET_KEYS
+            if not known and difflib.get_close_matches(key, DATASET_KEYS, cutoff=0.75):
+                raise CoTMaskError(f"{name}.{key} is not an option{closest(key, DATASET_KEYS)}")
         _check_mask_ratio(name, entry.get("mask_ratio"), config)
         _check_protect(name, entry)
         path = Path(str(entry.get("path", "")))
@@ -123,8 +125,8 @@ def check_base_model(cfg: Mapping[str, Any]) -> None:
     base_model = str(cfg.get("base_model") or "")
     if base_model.startswith(("/", "./", "../", "~")) and not Path(base_model).expanduser().exists():
         raise CoTMaskError(
-            f"base_model is {base_model}, and there is no such directory: mend the path (the tiny model of recipes/tiny is "
-            "built by `axolotl cotmask tiny-model DIRECTORY`)"
+            f"base_model is {base_model}, and there is no such directory: mend the path (`axolotl cotmask tiny-model "
+            "DIRECTORY` builds the tiny model of recipes/tiny)"
         )
 
 
@@ -155,6 +157,6 @@ def check_other_plugins(cfg: Any, plugins: Iterable[tuple[str, Any]], own: objec
     for name, plugin in plugins:
         if plugin is not own and plugin.get_trainer_cls(cfg) is not None:
             raise CoTMaskError(
-                f"the plugin {name} brings a trainer class of its own, and so does axolotl_cotmask.CoTMaskPlugin, so one of "
-                "them would silently do nothing: take one out of `plugins:`"
+                f"the plugin {name} brings a trainer class of its own, and so does axolotl_cotmask.CoTMaskPlugin, so "
+                "one of them would silently do nothing: take one out of `plugins:`"
             )

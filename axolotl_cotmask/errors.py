@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class CoTMaskError(ValueError):
-    """A config, a data row or a file that the user can mend; its text is one sentence that names the place and the mend."""
+    """A config, a data row or a file that the user can mend; its text names the place and the mend in one sentence."""
 
 
 def one_sentence(function: Callable[P, T]) -> Callable[P, T]:

@@ -91,13 +91,13 @@ class CoTMaskPlugin(BasePlugin):
 
         if not isinstance(trainer, CoTMaskTrainer):
             raise CoTMaskError(
-                f"the trainer is {type(trainer).__name__}, not the plugin's, so nothing would be masked: take out the setting "
-                "or plugin that brings it"
+                f"the trainer is {type(trainer).__name__}, not the plugin's, so nothing would be masked: take out the "
+                "setting or plugin that brings it"
             )
         if MASK_WEIGHT not in trainer.train_dataset.column_names:
             raise CoTMaskError(
-                f"the prepared data has no column {MASK_WEIGHT}, so nothing would be masked: it was prepared without the "
-                "plugin; delete dataset_prepared_path and prepare it again"
+                f"the prepared data has no column {MASK_WEIGHT}, so nothing would be masked: it was prepared without "
+                "the plugin; delete dataset_prepared_path and prepare it again"
             )
         tokenizer = trainer.processing_class
         trainer.masking = Masking(

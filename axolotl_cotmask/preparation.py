@@ -1,4 +1,4 @@
-"""What the plugin changes in Axolotl's data preparation: local files, per-dataset weights, the marks, the cache hash."""
+"""What the plugin changes in Axolotl's data preparation: local files, weights, the marks, the cache hash."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def mark_dataset(dataset: Any, entry: Mapping[str, Any], num_proc: int | None) -
     """
     if "labels" not in dataset.column_names:
         raise CoTMaskError(
-            f"{entry['path']}: the prepared rows have no labels (there are: {', '.join(dataset.column_names)}), so there is "
-            "nothing to mask: use a `type` that makes input_ids and labels"
+            f"{entry['path']}: the prepared rows have no labels (there are: {', '.join(dataset.column_names)}), so "
+            "there is nothing to mask: use a `type` that makes input_ids and labels"
         )
     weight = entry[PREPARED_AS]["weight"]
     if MASK_WEIGHT in dataset.column_names and weight == 1:

@@ -177,4 +177,4 @@ def _kinds(labels: list[int], weights: list[float], selected: list[bool]) -> Ite
 def _text(tokenizer: Any, token_id: int) -> str:
     # A token at the start of a text may lose its space: put it behind another one and take that off again.
     anchor = tokenizer.convert_tokens_to_ids(tokenizer.tokenize("0"))[-1:]
-    return tokenizer.decode(anchor + [token_id])[len(tokenizer.decode(anchor)) :]
+    return tokenizer.decode([*anchor, token_id])[len(tokenizer.decode(anchor)) :]

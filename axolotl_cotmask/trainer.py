@@ -161,8 +161,8 @@ class CoTMaskTrainer(AxolotlTrainer):
         steps = f"up to step {self.state.global_step}"
         if totals["supervised"] > 0 and totals["maskable"] == 0 and self._scheduled_ratio > 0:
             raise CoTMaskError(
-                f"{steps} no token was maskable, so this would be plain SFT: check mask_ratio and protect of the data sets, "
-                "or set cotmask.mask_ratio: 0 if that is meant"
+                f"{steps} no token was maskable, so this would be plain SFT: check mask_ratio and protect of the data "
+                "sets, or set cotmask.mask_ratio: 0 if that is meant"
             )
         if totals["expected"] > _CERTAIN and totals["noised"] == 0:
             raise CoTMaskError(

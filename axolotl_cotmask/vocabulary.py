@@ -46,8 +46,8 @@ def add_mask_token(cfg: Any) -> bool:
         needed = _embedding_layers(cfg)
         if not set(needed) <= set(cfg.get("lora_modules_to_save") or ()):
             raise CoTMaskError(
-                f"cotmask.noise masks with the new token {DEFAULT_MASK_TOKEN}, and adapter: {cfg['adapter']} does not train "
-                "embeddings, so that token would stay untrained: set noise: random, or name an existing token "
+                f"cotmask.noise masks with the new token {DEFAULT_MASK_TOKEN}, and adapter: {cfg['adapter']} does not "
+                "train embeddings, so that token would stay untrained: set noise: random, or name an existing token "
                 f'(mask_token: "<unk>"), or add lora_modules_to_save: [{", ".join(needed)}]'
             )
     if DEFAULT_MASK_TOKEN not in (cfg.get("tokens") or ()):
@@ -79,8 +79,8 @@ def mask_token_id(tokenizer: Any, config: CoTMaskConfig) -> int | None:
     if token not in tokenizer.get_vocab():
         pieces = len(tokenizer(token, add_special_tokens=False)["input_ids"])
         raise CoTMaskError(
-            f"cotmask.mask_token is {token}, which is not one token of this tokenizer (it splits into {pieces}): name an "
-            "existing or reserved token, or leave mask_token out to add a new <mask>"
+            f"cotmask.mask_token is {token}, which is not one token of this tokenizer (it splits into {pieces}): name "
+            "an existing or reserved token, or leave mask_token out to add a new <mask>"
         )
     return tokenizer.convert_tokens_to_ids(token)
 
@@ -95,7 +95,7 @@ def base_token_ids(tokenizer: Any) -> Tensor:
 
 
 def start_at_mean(model: Any, token_id: int, old_rows: int) -> None:
-    """Set the input and output embedding of ``token_id`` to the mean of the first ``old_rows`` rows (paper section 4.1).
+    """Set the input and output embedding of ``token_id`` to the mean of the first ``old_rows`` rows.
 
     Axolotl itself does this only on request and only when it resizes; a padded vocabulary is not resized.
     """
@@ -125,7 +125,9 @@ def embedding_names(model: Any) -> set[str]:
     """Return how the weights of the input and output embeddings end in a state dict, such as ``lm_head.weight``."""
     layers = [model.get_input_embeddings(), model.get_output_embeddings()]
     return {
-        f"{name.rsplit('.', 1)[-1]}.weight" for name, module in model.named_modules() if any(module is x for x in layers)
+        f"{name.rsplit('.', 1)[-1]}.weight"
+        for name, module in model.named_modules()
+        if any(module is x for x in layers)
     }
 
 
@@ -146,8 +148,8 @@ def strip_rows(directory: Path, names: Collection[str], rows: int) -> None:
     files = sorted(directory.glob("*.safetensors"))
     if not files:
         raise CoTMaskError(
-            f"cotmask.strip_mask_token: {directory} holds no safetensors file to strip (the trained model is kept as it was "
-            "saved): save a full state dict, or merge the shards first"
+            f"cotmask.strip_mask_token: {directory} holds no safetensors file to strip (the trained model is kept as "
+            "it was saved): save a full state dict, or merge the shards first"
         )
     for file in files:
         with safe_open(file, framework="pt") as opened:

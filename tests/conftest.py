@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 # Axolotl on a CPU, offline, silent; set before anything imports it.
-os.environ.update(ACCELERATE_USE_CPU="true", AXOLOTL_DO_NOT_TRACK="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+os.environ.update(
+    ACCELERATE_USE_CPU="true", AXOLOTL_DO_NOT_TRACK="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false"
+)
 # The models are so small that threads only wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -100,7 +102,9 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, gsm8k_rows: Rows) -> Pa
     from axolotl_cotmask.demo.tiny_model import build_tokenizer, training_texts
 
     directory = tmp_path_factory.mktemp("base") / "tiny"
-    tokenizer = build_tokenizer(training_texts([(row["question"], row["answer"]) for row in gsm8k_rows]), vocab_size=400)
+    tokenizer = build_tokenizer(
+        training_texts([(row["question"], row["answer"]) for row in gsm8k_rows]), vocab_size=400
+    )
     tokenizer.save_pretrained(directory)
     torch.manual_seed(0)
     LlamaForCausalLM(
@@ -140,7 +144,9 @@ class Project:
             "base_model": str(self.model),
             "plugins": ["axolotl_cotmask.CoTMaskPlugin"],
             "cotmask": {"mask_ratio": 0.4, "noise": "random"},
-            "datasets": [{"path": str(self.directory / "train.jsonl"), "type": "axolotl_cotmask.prompt_strategies.gsm8k"}],
+            "datasets": [
+                {"path": str(self.directory / "train.jsonl"), "type": "axolotl_cotmask.prompt_strategies.gsm8k"}
+            ],
             "dataset_prepared_path": str(self.directory / f"{name}-prepared"),
             "output_dir": str(self.directory / name),
             "dataset_num_proc": 1,
@@ -204,9 +210,8 @@ def real_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _own_data_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_data_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests of the product see COTMASK_DATA_DIR only when they set it."""
     if "real_data" in request.fixturenames:
         request.getfixturevalue("real_data")
     monkeypatch.delenv("COTMASK_DATA_DIR", raising=False)
-    yield

@@ -21,7 +21,9 @@ class Seen(NamedTuple):
     @property
     def clean(self) -> tuple[int, ...]:
         """The ids before noise: the prompt is never noised, and a label is the token at its position."""
-        return tuple(label if label != -100 else token for token, label in zip(self.input_ids, self.labels, strict=True))
+        return tuple(
+            label if label != -100 else token for token, label in zip(self.input_ids, self.labels, strict=True)
+        )
 
 
 def forwards(output_dir: Path) -> list[dict[str, Any]]:
@@ -41,7 +43,9 @@ def _split(forward: dict[str, Any], bos: int) -> Iterator[Seen]:
         starts = [i for i, (token, label) in enumerate(zip(ids, labels, strict=True)) if token == bos and label == -100]
         for start, end in zip(starts, [*starts[1:], len(ids)], strict=True):
             last = max(i for i in range(start, end) if labels[i] != -100)
-            yield Seen(forward["epoch"], forward["training"], tuple(ids[start : last + 1]), tuple(labels[start : last + 1]))
+            yield Seen(
+                forward["epoch"], forward["training"], tuple(ids[start : last + 1]), tuple(labels[start : last + 1])
+            )
 
 
 def masks(output_dir: Path, bos: int) -> dict[tuple[int, tuple[int, ...]], tuple[int, ...]]:

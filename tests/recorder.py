@@ -21,7 +21,11 @@ class RecorderPlugin(BasePlugin):
 
         def record(model: Any, arguments: Any, inputs: dict[str, Any]) -> None:
             row = {name: tensor.tolist() for name, tensor in inputs.items() if hasattr(tensor, "tolist")}
-            row |= {"training": model.training, "epoch": getattr(trainer, "_epoch", 0), "step": trainer.state.global_step}
+            row |= {
+                "training": model.training,
+                "epoch": getattr(trainer, "_epoch", 0),
+                "step": trainer.state.global_step,
+            }
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
 

@@ -54,14 +54,19 @@ def check(batch: Any, samples: list[dict[str, Any]], real: torch.Tensor) -> None
 
 @pytest.mark.parametrize("multiple", [None, 64])
 def test_padded(tokenizer: Any, multiple: int | None) -> None:
-    collator = MarkCollator(DataCollatorForSeq2Seq(tokenizer, pad_to_multiple_of=multiple), tokenizer.padding_side, marks=True)
+    collator = MarkCollator(
+        DataCollatorForSeq2Seq(tokenizer, pad_to_multiple_of=multiple), tokenizer.padding_side, marks=True
+    )
     batch = collator([dict(row) for row in SAMPLES])
     check(batch, SAMPLES, batch["attention_mask"] == 1)
 
 
 def test_packed(tokenizer: Any) -> None:
     inner = V2BatchSamplerDataCollatorForSeq2Seq(tokenizer, pad_to_multiple_of=32)
-    rows = [[{**row, "position_ids": list(range(len(row["input_ids"])))} for row in part] for part in (SAMPLES[:2], SAMPLES[2:])]
+    rows = [
+        [{**row, "position_ids": list(range(len(row["input_ids"])))} for row in part]
+        for part in (SAMPLES[:2], SAMPLES[2:])
+    ]
     batch = MarkCollator(inner, tokenizer.padding_side, marks=True)(rows)
     check(batch, SAMPLES, batch["attention_mask"] > 0)
 

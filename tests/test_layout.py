@@ -104,7 +104,14 @@ def test_resumed_is_uninterrupted(project: Project, tmp_path: Path) -> None:
 
 def test_resumed_packed_run_masks_each_sample_alike(project: Project, unpacked: dict[Any, Any], tmp_path: Path) -> None:
     # Axolotl packs the rest of a resumed epoch anew, so that batches differ; the masks of the samples do not.
-    changes = {**RECORDED, "sample_packing": True, "micro_batch_size": 2, "save_strategy": "steps", "save_steps": 3, "save_total_limit": 9}
+    changes = {
+        **RECORDED,
+        "sample_packing": True,
+        "micro_batch_size": 2,
+        "save_strategy": "steps",
+        "save_steps": 3,
+        "save_total_limit": 9,
+    }
     whole = project.train("whole", **changes)
     resumed = recorded_masks(project, "resumed", **changes, resume_from_checkpoint=str(whole / "checkpoint-3"))
     assert forwards(tmp_path / "resumed")[0]["step"] == 3

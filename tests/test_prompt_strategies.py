@@ -85,7 +85,11 @@ def test_gsm8k_rows(tokenizer: PreTrainedTokenizerFast, gsm8k_rows: Rows) -> Non
 def test_the_target_is_what_the_authors_count_from_the_end(gsm8k_rows: Rows) -> None:
     # Their code tokenises the target alone and takes as many tokens from the end of the joint sequence.
     tokenizer = build_tokenizer("sentencepiece-like", [row["answer"] for row in gsm8k_rows])
-    rows = [*gsm8k_rows, {"question": "q", "answer": "12/2 = <<12/2=6>>6\n#### 6"}, {"question": "q", "answer": "#### 6"}]
+    rows = [
+        *gsm8k_rows,
+        {"question": "q", "answer": "12/2 = <<12/2=6>>6\n#### 6"},
+        {"question": "q", "answer": "#### 6"},
+    ]
     for row, sample in zip(rows, prepare(rows, tokenizer), strict=True):
         alone = tokenizer(row["answer"], add_special_tokens=False)["input_ids"]
         assert split(sample)[1] == [*alone, tokenizer.eos_token_id]
@@ -119,11 +123,16 @@ def test_query_response_and_instruction_output(tokenizer: PreTrainedTokenizerFas
     rft = prepare([{"query": "How many?", "response": "7"}], tokenizer, query_response.ROW_FORMAT)[0]
     assert rft["input_ids"] == [*tokenizer(PROMPT + " 7")["input_ids"], tokenizer.eos_token_id]
     assert rft["input_ids"][-2] == target[-1]
-    rows = [{"instruction": "How many?", "input": None, "output": "7"}, {"instruction": "Add.", "input": "1, {2}", "output": "3"}]
+    rows = [
+        {"instruction": "How many?", "input": None, "output": "7"},
+        {"instruction": "Add.", "input": "1, {2}", "output": "3"},
+    ]
     bare, with_input = prepare(rows, tokenizer, instruction_output.ROW_FORMAT)
     assert bare["input_ids"] == rft["input_ids"]
     assert with_input["input_ids"] == [*tokenizer(PROMPT_WITH_INPUT + " 3")["input_ids"], tokenizer.eos_token_id]
-    no_input_column = prepare([{"instruction": "How many?", "output": "7"}], tokenizer, instruction_output.ROW_FORMAT)[0]
+    no_input_column = prepare([{"instruction": "How many?", "output": "7"}], tokenizer, instruction_output.ROW_FORMAT)[
+        0
+    ]
     assert no_input_column["input_ids"] == rft["input_ids"]
 
 
@@ -155,7 +164,9 @@ def test_long_rows(tokenizer: PreTrainedTokenizerFast) -> None:
     rows = [{"question": "q", "answer": "#### 1"}, {"question": "why " * 200, "answer": "#### 1"}]
     with pytest.raises(CoTMaskError, match=r"rows\.jsonl, row 2: the example has \d+ tokens, and sequence_len is 100"):
         prepare(rows, tokenizer, sequence_len=100)
-    assert len(prepare(rows, tokenizer, sequence_len=100, excess_length_strategy="drop")) == 2, "Axolotl drops them later"
+    assert len(prepare(rows, tokenizer, sequence_len=100, excess_length_strategy="drop")) == 2, (
+        "Axolotl drops them later"
+    )
     with pytest.raises(CoTMaskError, match=r"row 2: the prompt alone has \d+ tokens"):
         prepare(rows, tokenizer, sequence_len=100, excess_length_strategy="truncate")
 

@@ -1,5 +1,7 @@
 """The mask ratio by optimizer step against the paper's formula."""
 
+import itertools
+
 import pytest
 
 from axolotl_cotmask.errors import CoTMaskError
@@ -10,13 +12,15 @@ from axolotl_cotmask.schedule import MaskSchedule
 def test_linear_warm_up_is_the_papers_formula(max_steps: int) -> None:
     schedule = MaskSchedule(0.4, 2 / 3)
     for step in {0, 1, max_steps // 3, (2 * max_steps) // 3, max_steps - 1, max_steps}:
-        assert schedule.ratio(step, max_steps) == pytest.approx(min(0.4, 0.4 * step / (2 / 3 * max_steps + 1)), abs=1e-15)
+        assert schedule.ratio(step, max_steps) == pytest.approx(
+            min(0.4, 0.4 * step / (2 / 3 * max_steps + 1)), abs=1e-15
+        )
 
 
 def test_starts_at_zero_rises_and_stays() -> None:
     ratios = [MaskSchedule(0.2, 0.5).ratio(step, 100) for step in range(101)]
     assert ratios[0] == 0
-    assert all(a < b for a, b in zip(ratios[:51], ratios[1:52], strict=True))
+    assert all(a < b for a, b in itertools.pairwise(ratios[:52]))
     assert set(ratios[51:]) == {0.2}
 
 

@@ -97,7 +97,11 @@ def test_every_integer_is_drawn_alike(keys: torch.Tensor) -> None:
     assert ((counts - expected).abs() < 6 * expected**0.5).all()
 
 
-@given(ids=st.lists(st.integers(0, 200_000), min_size=1, max_size=60), place=st.integers(0, 59), other=st.integers(0, 200_000))
+@given(
+    ids=st.lists(st.integers(0, 200_000), min_size=1, max_size=60),
+    place=st.integers(0, 59),
+    other=st.integers(0, 200_000),
+)
 @settings(max_examples=100, deadline=None)
 def test_keys_depend_on_every_token_and_its_place(ids: list[int], place: int, other: int) -> None:
     keys = token_keys(torch.tensor(ids))

@@ -60,8 +60,12 @@ def test_only_target_inputs_change(project: Project, packing: bool) -> None:
     base = AutoTokenizer.from_pretrained(project.model).backend_tokenizer.get_vocab(with_added_tokens=False).values()
     for before, after in zip(clean, noised, strict=True):
         assert after["labels"] == before["labels"]
-        assert {k: v for k, v in after.items() if k != "input_ids"} == {k: v for k, v in before.items() if k != "input_ids"}
-        for row_before, row_after, labels in zip(before["input_ids"], after["input_ids"], before["labels"], strict=True):
+        assert {k: v for k, v in after.items() if k != "input_ids"} == {
+            k: v for k, v in before.items() if k != "input_ids"
+        }
+        for row_before, row_after, labels in zip(
+            before["input_ids"], after["input_ids"], before["labels"], strict=True
+        ):
             for old, new, label in zip(row_before, row_after, labels, strict=True):
                 assert new == old if label == -100 else new in base
             targets = [i for i, label in enumerate(labels) if label != -100]
@@ -93,7 +97,6 @@ def test_metrics_are_logged_and_true(project: Project) -> None:
     rows = logged(project.axolotl("train", config).check().output)
     assert len(rows) == 8
     output_dir = project.directory / "logged"
-    bos = AutoTokenizer.from_pretrained(project.model).bos_token_id
     steps = {forward["step"] for forward in forwards(output_dir)}
     assert steps == set(range(24))
     for index, row in enumerate(rows):
@@ -158,7 +161,10 @@ def test_data_sets_with_ratios_of_their_own(project: Project, gsm8k_rows: Rows) 
 def test_protected_tokens_are_never_masked(project: Project) -> None:
     data = [{"path": str(project.directory / "train.jsonl"), "type": GSM8K, "protect": ["final_answer", "eos"]}]
     output_dir = project.train(
-        "protected", cotmask={"mask_ratio": 1.0, "noise": "mask", "warmup_ratio": 0}, plugins=[OURS, RECORDER], datasets=data
+        "protected",
+        cotmask={"mask_ratio": 1.0, "noise": "mask", "warmup_ratio": 0},
+        plugins=[OURS, RECORDER],
+        datasets=data,
     )
     tokenizer = AutoTokenizer.from_pretrained(output_dir)
     mask = tokenizer.convert_tokens_to_ids("<mask>")
@@ -262,7 +268,9 @@ def test_strip_mask_token_leaves_the_base_vocabulary(project: Project, tmp_path:
         pytest.param({"noise": "mask", "mask_token": "<unk>"}, {}, id="existing token"),
         pytest.param({"noise": "mask"}, {"lora_modules_to_save": ["embed_tokens", "lm_head"]}, id="modules_to_save"),
         pytest.param(
-            {"noise": "mask", "strip_mask_token": True}, {"lora_modules_to_save": ["embed_tokens", "lm_head"]}, id="stripped"
+            {"noise": "mask", "strip_mask_token": True},
+            {"lora_modules_to_save": ["embed_tokens", "lm_head"]},
+            id="stripped",
         ),
     ],
 )
@@ -276,7 +284,9 @@ def test_lora(project: Project, cotmask: dict[str, Any], changes: dict[str, Any]
     adapter = weights(project.directory / "lora")
     assert any("lora_B" in name and bool(tensor.any()) for name, tensor in adapter.items()), "it has learnt something"
     base_rows = AutoModelForCausalLM.from_pretrained(project.model).get_input_embeddings().num_embeddings
-    embeddings = [tensor for name, tensor in adapter.items() if name.endswith(("embed_tokens.weight", "lm_head.weight"))]
+    embeddings = [
+        tensor for name, tensor in adapter.items() if name.endswith(("embed_tokens.weight", "lm_head.weight"))
+    ]
     assert len(embeddings) == (2 if changes else 0)
     assert all(len(rows) == base_rows + (0 if cotmask.get("strip_mask_token") else 1) for rows in embeddings)
     has_mask = "<mask>" in AutoTokenizer.from_pretrained(project.directory / "lora").get_vocab()

@@ -52,14 +52,20 @@ def _print(result: Preview) -> None:
         for row in dataset.rows:
             text = Text()
             for token in row.tokens:
-                text.append(token.text if token.becomes is None else token.becomes, _STYLES[token.kind])
+                text.append(_printable(token.text if token.becomes is None else token.becomes), _STYLES[token.kind])
             console.print(Panel(text, title=f"{dataset.path}, row {row.row}", title_align="left"))
     table = Table(title=f"epoch {result.epoch}, step {result.step} of about {result.max_steps}")
-    for heading in ("data set", "type", "scheduled ratio", "realised ratio", "masked / maskable tokens"):
-        table.add_column(heading)
+    table.add_column("data set", overflow="fold")
+    for heading in ("scheduled ratio", "realised ratio", "masked / maskable tokens"):
+        table.add_column(heading, justify="right")
     for dataset in result.datasets:
         realised = "-" if dataset.realised_ratio is None else f"{dataset.realised_ratio:.3f}"
         table.add_row(
-            dataset.path, dataset.type, f"{dataset.scheduled_ratio:.3f}", realised, f"{dataset.noised} / {dataset.maskable}"
+            dataset.path, f"{dataset.scheduled_ratio:.3f}", realised, f"{dataset.noised} / {dataset.maskable}"
         )
     console.print(table)
+
+
+def _printable(text: str) -> str:
+    # A random byte token may be a control character, which a terminal would obey.
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)

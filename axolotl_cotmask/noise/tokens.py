@@ -1,4 +1,4 @@
-"""Token noise: a noised position becomes the mask token, or a random token of the base vocabulary (paper section 3.1)."""
+"""Token noise: a position becomes the mask token, or a random token of the base vocabulary (paper section 3.1)."""
 
 from __future__ import annotations
 

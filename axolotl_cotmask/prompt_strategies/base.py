@@ -113,7 +113,9 @@ class MarkedStrategy(DatasetWrappingStrategy):
             examples.append(self._checked_example(row, index))
         texts = [example.prompt + example.continuation for example in examples]
         fast = getattr(self.tokenizer, "is_fast", False)
-        encoded = self.tokenizer(texts, return_attention_mask=False, **({"return_offsets_mapping": True} if fast else {}))
+        encoded = self.tokenizer(
+            texts, return_attention_mask=False, **({"return_offsets_mapping": True} if fast else {})
+        )
         batch: dict[str, list[Any]] = {"input_ids": [], "attention_mask": [], "labels": [], MASK_WEIGHT: []}
         for place, example in enumerate(examples):
             ids = list(encoded["input_ids"][place])
@@ -130,8 +132,8 @@ class MarkedStrategy(DatasetWrappingStrategy):
         length = len(ids) + 1
         if length > self.sequence_len and not self.excess_length_strategy:
             raise CoTMaskError(
-                f"{self._place(index)}: the example has {length} tokens, and sequence_len is {self.sequence_len}: raise "
-                "sequence_len, or say what to do with long rows (excess_length_strategy: drop | truncate)"
+                f"{self._place(index)}: the example has {length} tokens, and sequence_len is {self.sequence_len}: "
+                "raise sequence_len, or say what to do with long rows (excess_length_strategy: drop | truncate)"
             )
         if target >= self.sequence_len and self.excess_length_strategy == "truncate":
             raise CoTMaskError(
@@ -156,14 +158,16 @@ class MarkedStrategy(DatasetWrappingStrategy):
             return next((i for i, end in enumerate(ends) if end > character), len(ids))
         # A tokenizer without offsets: the tokens that do not change when the rest of the text is cut off.
         prefix = self.tokenizer((example.prompt + example.continuation)[:character])["input_ids"]
-        return next((i for i, (a, b) in enumerate(zip(prefix, ids, strict=False)) if a != b), min(len(prefix), len(ids)))
+        return next(
+            (i for i, (a, b) in enumerate(zip(prefix, ids, strict=False)) if a != b), min(len(prefix), len(ids))
+        )
 
     def _answer_start(self, example: Example, index: int) -> int:
         start = example.continuation.rfind(_ANSWER_MARK)
         if start < 0:
             raise CoTMaskError(
-                f"{self._place(index)}: protect names final_answer, and the target has no `{_ANSWER_MARK}`: add the final "
-                "answer to the row, or take final_answer out of protect"
+                f"{self._place(index)}: protect names final_answer, and the target has no `{_ANSWER_MARK}`: add the "
+                "final answer to the row, or take final_answer out of protect"
             )
         return start
 
