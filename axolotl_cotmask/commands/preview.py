@@ -53,7 +53,7 @@ def _print(result: Preview) -> None:
             text = Text()
             for token in row.tokens:
                 text.append(_printable(token.text if token.becomes is None else token.becomes), _STYLES[token.kind])
-            console.print(Panel(text, title=f"{dataset.path}, row {row.row}", title_align="left"))
+            console.print(Panel(text, title=f"row {row.row} of {dataset.path}", title_align="left"))
     table = Table(title=f"epoch {result.epoch}, step {result.step} of about {result.max_steps}")
     table.add_column("data set", overflow="fold")
     for heading in ("scheduled ratio", "realised ratio", "masked / maskable tokens"):
