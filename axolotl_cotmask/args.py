@@ -42,7 +42,7 @@ class CoTMaskConfig(BaseModel):
         default=False,
         description="Save the trained model with the base model's exact vocabulary, without the new <mask> token.",
     )
-    seed: int | None = Field(default=None, description="Seed of the masks; the config's `seed` when it is not given.")
+    seed: int | None = Field(default=None, description="Seed of the masks; without it the config's `seed`.")
 
     @field_validator("noise")
     @classmethod
@@ -67,6 +67,13 @@ class CoTMaskConfig(BaseModel):
     def mask_share(self) -> float:
         """The paper's m: the probability that a noised token becomes the mask token; 0 when nothing is masked."""
         return self._noise_share if self.mask_ratio > 0 else 0.0
+
+    def mask_seed(self, run_seed: int | None) -> int:
+        """Return the seed of the masks, given the config's own ``seed``."""
+        if self.seed is not None:
+            return self.seed
+        # What transformers trains with when the config gives no seed.
+        return 42 if run_seed is None else run_seed
 
     @property
     def token(self) -> str:

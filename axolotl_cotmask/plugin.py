@@ -107,7 +107,7 @@ class CoTMaskPlugin(BasePlugin):
                 mask_token_id=vocabulary.mask_token_id(tokenizer, self.config),
                 random_ids=vocabulary.base_token_ids(tokenizer),
             ),
-            seed=cfg.seed if self.config.seed is None else self.config.seed,
+            seed=self.config.mask_seed(cfg.seed),
         )
         trainer.data_collator = MarkCollator(trainer.data_collator, tokenizer.padding_side, marks=True)
         if trainer.eval_data_collator is not None:

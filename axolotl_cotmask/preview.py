@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -81,6 +82,8 @@ def preview(config_path: str, rows: int, epoch: int, step: int | None) -> Previe
     from axolotl.cli.config import load_cfg
     from axolotl.loaders import load_tokenizer
 
+    # Axolotl logs the whole config, which is not what was asked for here.
+    logging.disable(logging.INFO)
     cfg = load_cfg(config_path)
     if "axolotl_cotmask.CoTMaskPlugin" not in (cfg.plugins or []):
         raise CoTMaskError(
@@ -99,7 +102,7 @@ def preview(config_path: str, rows: int, epoch: int, step: int | None) -> Previe
     if step is None:
         step = max_steps if config.warmup_ratio else 0
     ratio = MaskSchedule(config.mask_ratio, config.warmup_ratio).ratio(step, max_steps)
-    seed = cfg.seed if config.seed is None else config.seed
+    seed = config.mask_seed(cfg.seed)
     views = [
         _view(entry, dataset, tokenizer, noise, config, ratio, seed, epoch)
         for entry, (dataset, _) in zip(cfg.datasets, loaded, strict=True)

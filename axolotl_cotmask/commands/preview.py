@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from axolotl_cotmask.preview import Preview
 
 _STYLES = {"prompt": "dim", "target": "green", "protected": "cyan underline", "masked": "bold white on red"}
@@ -36,23 +39,25 @@ def preview(config: str, rows: int, epoch: int, step: int | None, as_json: bool)
     if as_json:
         click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
     else:
-        _print(result)
+        from rich.console import Console
+
+        show(result, Console())
 
 
-def _print(result: Preview) -> None:
-    from rich.console import Console
+def show(result: Preview, console: Console) -> None:
+    """Print ``result`` in colour: the rows, then the ratios of each data set."""
     from rich.panel import Panel
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
     legend = Text.assemble(*(part for kind, style in _STYLES.items() for part in ((f" {kind} ", style), "  ")))
     console.print(legend)
     for dataset in result.datasets:
         for row in dataset.rows:
             text = Text()
-            for token in row.tokens:
-                text.append(_printable(token.text if token.becomes is None else token.becomes), _STYLES[token.kind])
+            for kind, tokens in groupby(row.tokens, key=lambda token: token.kind):
+                seen = "".join(token.text if token.becomes is None else token.becomes for token in tokens)
+                text.append(_printable(seen), _STYLES[kind])
             console.print(Panel(text, title=f"row {row.row} of {dataset.path}", title_align="left"))
     table = Table(title=f"epoch {result.epoch}, step {result.step} of about {result.max_steps}")
     table.add_column("data set", overflow="fold")
