@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from axolotl_cotmask.args import DEFAULT_MASK_TOKEN, CoTMaskConfig
 from axolotl_cotmask.errors import CoTMaskError
+from axolotl_cotmask.files import whole_file
 
 
 def load_base_tokenizer(cfg: Mapping[str, Any]) -> Any:
@@ -158,15 +158,11 @@ def strip_rows(directory: Path, names: Collection[str], rows: int) -> None:
         for key, tensor in tensors.items():
             if any(key.endswith(f".{name}") or key == name for name in names) and tensor.shape[0] > rows:
                 tensors[key] = tensor[:rows].clone()
-        _replace(file, lambda path, tensors=tensors, metadata=metadata: save_file(tensors, path, metadata=metadata))
+        with whole_file(file) as temporary:
+            save_file(tensors, temporary, metadata=metadata)
     config_file = directory / "config.json"
     if config_file.is_file():
         config = json.loads(config_file.read_text(encoding="utf-8"))
         config["vocab_size"] = rows
-        _replace(config_file, lambda path: path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8"))
-
-
-def _replace(file: Path, write: Any) -> None:
-    temporary = file.with_name(f".{file.name}.tmp")
-    write(temporary)
-    os.replace(temporary, file)
+        with whole_file(config_file) as temporary:
+            temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

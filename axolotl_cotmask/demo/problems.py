@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from axolotl_cotmask.data import SOURCES
-from axolotl_cotmask.demo.files import whole_file
 from axolotl_cotmask.errors import CoTMaskError
+from axolotl_cotmask.files import whole_file
 
 # How many steps a problem takes, each as often as it stands here.
 _STEPS = (2, 2, 2, 3, 3, 4)

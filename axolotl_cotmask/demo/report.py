@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.data import read_jsonl
-from axolotl_cotmask.demo.files import whole_file
 from axolotl_cotmask.errors import CoTMaskError
+from axolotl_cotmask.files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
