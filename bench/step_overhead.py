@@ -1,0 +1,71 @@
+"""What masking adds to a training step, as shares of that step, all timed in one run: `python bench/step_overhead.py`.
+
+A batch of 8 x 512 tokens, half of them targets, through a small Llama with Llama-2's vocabulary of 32,000. The model
+is far smaller than a real one, so the shares are upper bounds for real training.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from axolotl_cotmask.metrics import Totals
+from axolotl_cotmask.noise.tokens import TokenNoise
+from axolotl_cotmask.selection import select_positions, token_keys
+
+BATCH, SEQ, VOCABULARY, ROUNDS = 8, 512, 32_000, 7
+
+
+def seconds(function: Callable[[], object], device: torch.device) -> float:
+    """Time one call."""
+    started = time.perf_counter()
+    function()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Time the parts in turn, round by round, and print the medians."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(vocab_size=VOCABULARY, hidden_size=512, intermediate_size=1376, num_hidden_layers=8)
+    ).to(device)
+    ids = torch.randint(0, VOCABULARY, (BATCH, SEQ), device=device)
+    labels = torch.where(torch.arange(SEQ, device=device) < SEQ // 2, -100, ids)
+    weight = (labels != -100).float()
+    noise = TokenNoise(0.5, 5, torch.arange(VOCABULARY))
+    keys = torch.stack([token_keys(row) for row in ids.cpu()]).to(device)
+    logits = model(ids).logits.detach()
+    selected = select_positions(weight, keys, ratio=0.4, seed=0, epoch=0)
+
+    def step() -> None:
+        model(input_ids=ids, labels=labels).loss.backward()
+        model.zero_grad()
+
+    parts: dict[str, Callable[[], object]] = {
+        "step (forward, loss, backward)": step,
+        "token keys (in the data loader)": lambda: [token_keys(row) for row in ids.cpu()],
+        "selection and noise": lambda: noise(
+            ids, select_positions(weight, keys, ratio=0.4, seed=0, epoch=0), keys, seed=0, epoch=0
+        ),
+        "logged losses": lambda: Totals.zero(device).count_losses(logits, labels, selected),
+    }
+    times: dict[str, list[float]] = {name: [] for name in parts}
+    for _ in range(ROUNDS):
+        for name, part in parts.items():
+            times[name].append(seconds(part, device))
+    medians = {name: statistics.median(values[1:]) for name, values in times.items()}
+    whole = medians["step (forward, loss, backward)"]
+    print(f"torch {torch.__version__}, {device.type}, {torch.get_num_threads()} threads, median of {ROUNDS - 1}")
+    for name, median in medians.items():
+        print(f"{name:34s} {1000 * median:9.2f} ms  {median / whole:8.4f} of a step")
+
+
+if __name__ == "__main__":
+    main()
