@@ -50,6 +50,12 @@ def test_ratio_zero_is_the_run_without_the_plugin_bit_for_bit(project: Project, 
     assert not identical(weights(without), weights(masked))
 
 
+def test_gradient_checkpointing_does_not_draw_again(project: Project) -> None:
+    plain = project.train("plain")
+    checkpointed = project.train("checkpointed", gradient_checkpointing=True)
+    assert identical(weights(plain), weights(checkpointed))
+
+
 @pytest.mark.parametrize("packing", [False, True], ids=["unpacked", "packed"])
 def test_only_target_inputs_change(project: Project, packing: bool) -> None:
     noise = {"mask_ratio": 1.0, "noise": "random", "warmup_ratio": 0}
