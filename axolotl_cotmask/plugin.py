@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ class CoTMaskPlugin(BasePlugin):
     @one_sentence
     def post_train_unload(self, cfg: Any) -> None:
         """Take the mask token out of the saved model, when the config asks for it."""
-        if not self.config.strip_mask_token or self._new_token_id is None or cfg.local_rank != 0:
+        if not self.config.strip_mask_token or self._new_token_id is None or os.environ.get("RANK", "0") != "0":
             return
         from axolotl.loaders import load_tokenizer
         from axolotl.utils.dict import DictDefault
