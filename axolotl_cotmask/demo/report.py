@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: What stands below every table.
 CAVEAT = (
-    "A tiny model trained for two minutes on made-up problems is a demonstration of the tool, "
+    "A tiny model trained for minutes from random weights is a demonstration of the tool, "
     "and no evidence for or against the paper's accuracy claim."
 )
 
