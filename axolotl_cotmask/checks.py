@@ -68,7 +68,7 @@ def check_supported(cfg: Mapping[str, Any]) -> None:
 
 
 def check_datasets(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
-    """Check what this package adds to the entries of ``datasets:`` and that their local files exist.
+    """Check what this package adds to the entries of ``datasets:``.
 
     Raises:
         CoTMaskError: names the entry, the key and the mend.
@@ -82,11 +82,6 @@ def check_datasets(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
                 raise CoTMaskError(f"{name}.{key} is not an option{closest(key, DATASET_KEYS)}")
         _check_mask_ratio(name, entry.get("mask_ratio"), config)
         _check_protect(name, entry)
-        path = Path(str(entry.get("path", "")))
-        if (path.suffix in _FILE_SUFFIXES or str(path).startswith(("/", "./", "../", "~"))) and not (
-            path.exists() or "://" in str(entry["path"])
-        ):
-            raise CoTMaskError(f"{name}.path is {entry['path']}, and there is no such file or directory: mend the path")
 
 
 def _check_mask_ratio(name: str, ratio: Any, config: CoTMaskConfig) -> None:
@@ -130,14 +125,20 @@ def check_base_model(cfg: Mapping[str, Any]) -> None:
         )
 
 
-def check_rows_are_whole(cfg: Mapping[str, Any]) -> None:
-    """Stop when a local JSON-lines file has a broken line.
+def check_files(cfg: Mapping[str, Any]) -> None:
+    """Stop when a local data file is not there, or a JSON-lines file has a broken line.
+
+    Only where data are about to be read: other commands, such as `axolotl inference`, need none.
 
     Raises:
-        CoTMaskError: names file and line.
+        CoTMaskError: names the entry and the path, or file and line.
     """
-    for _, entry in dataset_entries(cfg):
-        path = Path(str(entry.get("path", "")))
+    for name, entry in dataset_entries(cfg):
+        location = str(entry.get("path", ""))
+        path = Path(location)
+        is_local = path.suffix in _FILE_SUFFIXES or location.startswith(("/", "./", "../", "~"))
+        if is_local and "://" not in location and not path.exists():
+            raise CoTMaskError(f"{name}.path is {location}, and there is no such file or directory: mend the path")
         if path.suffix == ".jsonl" and path.is_file():
             for _ in data.read_jsonl(path):
                 pass

@@ -59,7 +59,7 @@ class CoTMaskPlugin(BasePlugin):
         from axolotl.loaders import load_tokenizer
 
         checks.check_other_plugins(cfg, PluginManager.get_instance().plugins.items(), self)
-        checks.check_rows_are_whole(cfg)
+        checks.check_files(cfg)
         token_id = vocabulary.mask_token_id(load_tokenizer(cfg), self.config)
         known = token_id is None or self.config.token in vocabulary.load_base_tokenizer(cfg).get_vocab()
         self._new_token_id = None if known else token_id

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import torch
 
-from axolotl_cotmask import vocabulary
+from axolotl_cotmask import checks, vocabulary
 from axolotl_cotmask.args import CoTMaskConfig, parse_config
 from axolotl_cotmask.errors import CoTMaskError
 from axolotl_cotmask.marks import IGNORE_INDEX, MASK_WEIGHT
@@ -90,6 +90,7 @@ def preview(config_path: str, rows: int, epoch: int, step: int | None) -> Previe
             f"{config_path} does not name the plugin, so nothing would be masked: add "
             "`plugins: [axolotl_cotmask.CoTMaskPlugin]` and a `cotmask:` block"
         )
+    checks.check_files(cfg)
     config = parse_config(cfg.cotmask.to_dict())
     tokenizer = load_tokenizer(cfg)
     noise = TokenNoise(

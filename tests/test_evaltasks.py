@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -204,9 +203,7 @@ def test_real_gsm_ic_needs_no_bootstrap(
         def generate_until(self, requests: list[Any]) -> list[str]:
             return ["#### 0"] * len(requests)
 
-    start = time.perf_counter()
     results = evaluate(Zero({}), "cotmask_gsm_ic", tasks)
-    assert time.perf_counter() - start < 20
     assert "bootstrapping" not in capsys.readouterr().out
     samples = results["samples"]
     documents = [sample["doc"] for name in ("2step", "mstep") for sample in samples[f"cotmask_gsm_ic_{name}"]]
