@@ -60,9 +60,15 @@ class CoTMaskPlugin(BasePlugin):
 
         checks.check_other_plugins(cfg, PluginManager.get_instance().plugins.items(), self)
         checks.check_files(cfg)
-        token_id = vocabulary.mask_token_id(load_tokenizer(cfg), self.config)
+        tokenizer = load_tokenizer(cfg)
+        token_id = vocabulary.mask_token_id(tokenizer, self.config)
         known = token_id is None or self.config.token in vocabulary.load_base_tokenizer(cfg).get_vocab()
         self._new_token_id = None if known else token_id
+        if self.config.strip_mask_token and self._new_token_id not in (None, len(tokenizer) - 1):
+            raise CoTMaskError(
+                f"cotmask.strip_mask_token takes off the last token, and `tokens:` puts others behind "
+                f"{self.config.token}: take it out of `tokens:` (it is added by itself), or put it last"
+            )
         if cfg.ddp and not torch.accelerator.is_available():
             # Axolotl maps each rank's model to the GPU of that number, also where there is none.
             cfg.device_map = "cpu"
@@ -86,7 +92,6 @@ class CoTMaskPlugin(BasePlugin):
     @one_sentence
     def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
         """Give the trainer its masking, and its collators the marks."""
-        from axolotl_cotmask.noise.tokens import TokenNoise
         from axolotl_cotmask.schedule import MaskSchedule
         from axolotl_cotmask.trainer import CoTMaskTrainer, Masking
 
@@ -103,11 +108,7 @@ class CoTMaskPlugin(BasePlugin):
         tokenizer = trainer.processing_class
         trainer.masking = Masking(
             schedule=MaskSchedule(self.config.mask_ratio, self.config.warmup_ratio),
-            noise=TokenNoise(
-                mask_share=self.config.mask_share,
-                mask_token_id=vocabulary.mask_token_id(tokenizer, self.config),
-                random_ids=vocabulary.base_token_ids(tokenizer),
-            ),
+            noise=vocabulary.token_noise(tokenizer, self.config),
             seed=self.config.mask_seed(cfg.seed),
         )
         trainer.data_collator = MarkCollator(trainer.data_collator, tokenizer.padding_side, marks=True)

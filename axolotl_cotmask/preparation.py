@@ -51,8 +51,14 @@ def describe_datasets(cfg: Any, config: CoTMaskConfig) -> None:
         ratio = entry.get("mask_ratio")
         weight = 1.0 if ratio is None or config.mask_ratio == 0 else ratio / config.mask_ratio
         path = Path(str(entry.get("path")))
-        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-        entry[PREPARED_AS] = {"format": FORMAT_VERSION, "weight": weight, "sha256": digest}
+        entry[PREPARED_AS] = {"format": FORMAT_VERSION, "weight": weight, "sha256": _sha256(path)}
+
+
+def _sha256(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def patch_axolotl() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -11,10 +10,11 @@ from typing import Any, Literal
 import torch
 
 from axolotl_cotmask import checks, vocabulary
-from axolotl_cotmask.args import CoTMaskConfig, parse_config
+from axolotl_cotmask.args import parse_config
 from axolotl_cotmask.errors import CoTMaskError
 from axolotl_cotmask.marks import IGNORE_INDEX, MASK_WEIGHT
 from axolotl_cotmask.noise.tokens import TokenNoise
+from axolotl_cotmask.preparation import PREPARED_AS
 from axolotl_cotmask.schedule import MaskSchedule
 from axolotl_cotmask.selection import select_positions, token_keys
 
@@ -82,10 +82,9 @@ def preview(config_path: str, rows: int, epoch: int, step: int | None) -> Previe
     from axolotl.cli.config import load_cfg
     from axolotl.loaders import load_tokenizer
 
-    # Axolotl logs the whole config, which is not what was asked for here.
-    logging.disable(logging.INFO)
     cfg = load_cfg(config_path)
-    if "axolotl_cotmask.CoTMaskPlugin" not in (cfg.plugins or []):
+    # Without the plugin's schema Axolotl has dropped the block.
+    if not cfg.cotmask:
         raise CoTMaskError(
             f"{config_path} does not name the plugin, so nothing would be masked: add "
             "`plugins: [axolotl_cotmask.CoTMaskPlugin]` and a `cotmask:` block"
@@ -93,11 +92,7 @@ def preview(config_path: str, rows: int, epoch: int, step: int | None) -> Previe
     checks.check_files(cfg)
     config = parse_config(cfg.cotmask.to_dict())
     tokenizer = load_tokenizer(cfg)
-    noise = TokenNoise(
-        mask_share=config.mask_share,
-        mask_token_id=vocabulary.mask_token_id(tokenizer, config),
-        random_ids=vocabulary.base_token_ids(tokenizer),
-    )
+    noise = vocabulary.token_noise(tokenizer, config)
     loaded = [_load_first_rows(entry, cfg, tokenizer, rows) for entry in cfg.datasets]
     max_steps = cfg.max_steps or math.ceil(sum(total for _, total in loaded) * cfg.num_epochs / cfg.batch_size)
     if step is None:
@@ -105,7 +100,7 @@ def preview(config_path: str, rows: int, epoch: int, step: int | None) -> Previe
     ratio = MaskSchedule(config.mask_ratio, config.warmup_ratio).ratio(step, max_steps)
     seed = config.mask_seed(cfg.seed)
     views = [
-        _view(entry, dataset, tokenizer, noise, config, ratio, seed, epoch)
+        _view(entry, dataset, tokenizer, noise, ratio, seed, epoch)
         for entry, (dataset, _) in zip(cfg.datasets, loaded, strict=True)
     ]
     return Preview(epoch, step, max_steps, ratio, views)
@@ -136,7 +131,6 @@ def _view(
     dataset: Any,
     tokenizer: Any,
     noise: TokenNoise,
-    config: CoTMaskConfig,
     ratio: float,
     seed: int,
     epoch: int,
@@ -156,11 +150,10 @@ def _view(
             for old, new, kind in zip(ids[0].tolist(), replaced[0].tolist(), kinds, strict=True)
         ]
         row_views.append(RowView(index + 1, tokens))
-    own = entry.get("mask_ratio")
     return DatasetView(
         path=str(entry.path),
         type=str(entry.type),
-        scheduled_ratio=ratio if own is None or config.mask_ratio == 0 else ratio * own / config.mask_ratio,
+        scheduled_ratio=ratio * entry[PREPARED_AS]["weight"],
         realised_ratio=noised / maskable if maskable else None,
         maskable=maskable,
         noised=noised,

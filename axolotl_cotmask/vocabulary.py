@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from axolotl_cotmask.args import DEFAULT_MASK_TOKEN, CoTMaskConfig
 from axolotl_cotmask.errors import CoTMaskError
 from axolotl_cotmask.files import whole_file
+from axolotl_cotmask.noise.tokens import TokenNoise
 
 
 def load_base_tokenizer(cfg: Mapping[str, Any]) -> Any:
@@ -34,14 +35,14 @@ def load_base_tokenizer(cfg: Mapping[str, Any]) -> Any:
         raise CoTMaskError(f"base_model {name}: its tokenizer cannot be loaded ({reason})") from error
 
 
-def add_mask_token(cfg: Any) -> bool:
-    """Add the new mask token to the config's ``tokens:`` unless the base tokenizer has it; return whether it is new.
+def add_mask_token(cfg: Any) -> None:
+    """Add the new mask token to the config's ``tokens:`` unless the base tokenizer has it.
 
     Raises:
         CoTMaskError: a LoRA run would leave the new token's embedding untrained; names the three ways out.
     """
     if DEFAULT_MASK_TOKEN in load_base_tokenizer(cfg).get_vocab():
-        return False
+        return
     if cfg.get("adapter"):
         needed = _embedding_layers(cfg)
         if not set(needed) <= set(cfg.get("lora_modules_to_save") or ()):
@@ -52,7 +53,6 @@ def add_mask_token(cfg: Any) -> bool:
             )
     if DEFAULT_MASK_TOKEN not in (cfg.get("tokens") or ()):
         cfg["tokens"] = [*(cfg.get("tokens") or ()), DEFAULT_MASK_TOKEN]
-    return True
 
 
 def _embedding_layers(cfg: Mapping[str, Any]) -> list[str]:
@@ -92,6 +92,15 @@ def base_token_ids(tokenizer: Any) -> Tensor:
     else:
         ids = range(tokenizer.vocab_size)
     return torch.tensor(sorted(ids), dtype=torch.int64)
+
+
+def token_noise(tokenizer: Any, config: CoTMaskConfig) -> TokenNoise:
+    """Return the noise that ``config`` asks for, in the ids of ``tokenizer``.
+
+    Raises:
+        CoTMaskError: the tokenizer does not have the mask token as one token.
+    """
+    return TokenNoise(config.mask_share, mask_token_id(tokenizer, config), base_token_ids(tokenizer))
 
 
 def start_at_mean(model: Any, token_id: int, old_rows: int) -> None:

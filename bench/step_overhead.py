@@ -1,7 +1,7 @@
 """What masking adds to a training step, as shares of that step, all timed in one run: `python bench/step_overhead.py`.
 
 A batch of 8 x 512 tokens, half of them targets, through a small Llama with Llama-2's vocabulary of 32,000. The model
-is far smaller than a real one, so the shares are upper bounds for real training.
+is far smaller than a real one, in which the step takes longer and the other parts do not.
 """
 
 from __future__ import annotations

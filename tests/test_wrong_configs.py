@@ -62,6 +62,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"cotmask": {"mask_ratio": 0.4, "noise": "mask"}, **LORA},
         r'set noise: random, or name an existing token \(mask_token: "<unk>"\), or add lora_modules_to_save: \[embed_tokens, lm_head\]',
     ),
+    "strip a token that is not the last": (
+        {"cotmask": {"mask_ratio": 0.4, "noise": "mask", "strip_mask_token": True}, "tokens": ["<mask>", "<other>"]},
+        r"`tokens:` puts others behind <mask>: take it out of `tokens:`",
+    ),
     "data set ratio above 1": ({"datasets": dataset(mask_ratio=3)}, r"datasets\[0\]\.mask_ratio is 3: it is a ratio"),
     "data set ratio without masking": (
         {"cotmask": {"mask_ratio": 0}, "datasets": dataset(mask_ratio=0.2)},

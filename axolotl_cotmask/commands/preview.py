@@ -25,11 +25,14 @@ _STYLES = {"prompt": "dim", "target": "green", "protected": "cyan underline", "m
 def preview(config: str, rows: int, epoch: int, step: int | None, as_json: bool) -> None:
     """Show rows of CONFIG's data sets with what is masked, as training would do it. Loads no model weights."""
     import contextlib
+    import logging
     import sys
 
     from axolotl_cotmask.errors import CoTMaskError
     from axolotl_cotmask.preview import preview as make_preview
 
+    # Axolotl logs the whole config, which is not what was asked for here.
+    logging.disable(logging.INFO)
     try:
         # Axolotl logs to standard output; the result has that for itself.
         with contextlib.redirect_stdout(sys.stderr):
