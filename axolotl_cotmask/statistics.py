@@ -1,0 +1,123 @@
+"""Intervals and verdicts: the one place where a difference between two methods is judged, for laptop and paper alike.
+
+All intervals cover 95 % where nothing else is said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its interval; ``n`` is the number of independent observations (clusters, seeds) behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def share(items: Iterable[tuple[Hashable, float]]) -> Estimate:
+    """Return the mean of ``(cluster, value)`` pairs with values from 0 to 1, whose clusters are independent.
+
+    The interval is Wilson's, with the number of observations that independent ones would need to have the
+    cluster-robust standard error: it stays inside 0 and 1, and has a width also where every value is alike.
+
+    Raises:
+        ValueError: there are no items.
+    """
+    pairs = list(items)
+    if not pairs:
+        raise ValueError("a share of nothing: there are no items")
+    mean = sum(value for _, value in pairs) / len(pairs)
+    residuals: dict[Hashable, float] = {}
+    for cluster, value in pairs:
+        residuals[cluster] = residuals.get(cluster, 0.0) + value - mean
+    clusters = len(residuals)
+    variance = sum(residual**2 for residual in residuals.values()) / len(pairs) ** 2
+    # Never more than the items themselves: values within a cluster may happen to cancel out.
+    effective = min(mean * (1 - mean) / variance, len(pairs)) if variance > 0 else clusters
+    low, high = _wilson(mean, effective)
+    return Estimate(mean, low, high, clusters)
+
+
+def _wilson(mean: float, n: float) -> tuple[float, float]:
+    z = _normal_quantile()
+    centre = (mean + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(mean * (1 - mean) / n + z * z / (4 * n * n))
+    # The formula gives 0 and 1 themselves only up to rounding.
+    return min(mean, max(0.0, centre - half)), max(mean, min(1.0, centre + half))
+
+
+def _normal_quantile() -> float:
+    from scipy.stats import norm
+
+    return float(norm.ppf((1 + CONFIDENCE) / 2))
+
+
+def over_seeds(values: Sequence[float], comparisons: int = 1) -> Estimate:
+    """Return the mean of one value per seed, with Student's t interval; it is infinite for a single seed.
+
+    Args:
+        values: one per seed, or paired differences, one per seed.
+        comparisons: how many intervals are read together: each covers 1 - 0.05 / comparisons (Bonferroni), so that all
+            of them hold at once with 95 %.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    n = len(values)
+    if n == 0:
+        raise ValueError("a mean over no seeds")
+    mean = math.fsum(values) / n
+    if n == 1:
+        return Estimate(mean, -math.inf, math.inf, 1)
+    from scipy.stats import t
+
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
+    half = float(t.ppf(1 - (1 - CONFIDENCE) / (2 * comparisons), n - 1)) * deviation / math.sqrt(n)
+    return Estimate(mean, mean - half, mean + half, n)
+
+
+class Verdict(StrEnum):
+    """What a comparison says about a claimed difference."""
+
+    REPRODUCED = "reproduced"
+    NOT_REPRODUCED = "not reproduced"
+    UNDER_POWERED = "under-powered"
+    NOT_RUN = "not run"
+
+
+#: The rule of `verdict` in words, for reports.
+VERDICT_RULE = (
+    "The verdict on a claimed difference follows from the interval of the measured one, by a rule fixed beforehand: "
+    "*not reproduced* when the interval lies below half of the claimed difference; otherwise *reproduced* when it "
+    "lies above zero; otherwise *under-powered*, since it holds both nothing and half of the claim; "
+    "*not run* when a side is missing."
+)
+
+
+def verdict(claimed: float, measured: Estimate | None) -> Verdict:
+    """Judge a measured difference against a claimed one by `VERDICT_RULE`.
+
+    Args:
+        claimed: the published difference, in the units of ``measured``; not 0. A negative claim is judged in mirror.
+        measured: the measured difference with its interval, or None when it was not run.
+
+    Raises:
+        ValueError: the claim is 0, which is no difference.
+    """
+    if claimed == 0:
+        raise ValueError("a claimed difference of 0 cannot be judged by this rule")
+    if measured is None:
+        return Verdict.NOT_RUN
+    low, high = (measured.low, measured.high) if claimed > 0 else (-measured.high, -measured.low)
+    if high < abs(claimed) / 2:
+        return Verdict.NOT_REPRODUCED
+    return Verdict.REPRODUCED if low > 0 else Verdict.UNDER_POWERED
