@@ -1,9 +1,10 @@
-"""Sessions: `nox -s demo` (the whole way on a laptop), `nox -s tests`, `nox -s lint`; they share one environment."""
+"""Sessions: `nox -s demo` (the whole way on a laptop), `laptop` (the same with seeds and verdicts), `tests`, `lint`."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import nox
@@ -16,8 +17,12 @@ nox.options.default_venv_backend = "virtualenv"
 
 ROOT = Path(__file__).parent
 ENVIRONMENT = ROOT / ".nox" / "env"
+WORKFLOW = ROOT / ".nox" / "workflow"
+SCRIPTS = "Scripts" if os.name == "nt" else "bin"
+LAPTOP = ROOT / "axolotl_cotmask" / "laptop"
 #: The newest torch that Axolotl 0.19.0 takes. Left open, pip might choose another build with gigabytes of CUDA.
 TORCH = "torch==2.13.0"
+SNAKEMAKE = "snakemake==9.27.1"
 
 #: Axolotl on a CPU: no GPU probing, no telemetry.
 CPU = {"ACCELERATE_USE_CPU": "true", "AXOLOTL_DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -39,12 +44,12 @@ def env(session: nox.Session) -> None:
 
 def run(session: nox.Session, *command: str, **environment: str) -> None:
     """Run a program of the shared environment."""
-    scripts = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
+    scripts = ENVIRONMENT / SCRIPTS
     path = os.pathsep.join([str(scripts), os.environ.get("PATH", "")])
     session.run(str(scripts / command[0]), *command[1:], external=True, env={**CPU, **environment, "PATH": path})
 
 
-@nox.session(venv_backend="none", requires=["env"])
+@nox.session(venv_backend="none", requires=["env", "workflow"])
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments after `--` go to pytest. Real data are used when COTMASK_DATA_DIR names them."""
     environment = {"HF_HUB_OFFLINE": "1"}
@@ -63,7 +68,39 @@ def lint(session: nox.Session) -> None:
     run(session, "mypy")
 
 
-@nox.session(venv_backend="none", requires=["env"])
+@nox.session
+def workflow(session: nox.Session) -> None:
+    """Build the small environment of Snakemake, which cannot share the other one (packaging < 26, against 26.0)."""
+    stamp = Path(session.virtualenv.location) / "installed"
+    if not stamp.is_file() or stamp.read_text() != SNAKEMAKE:
+        session.install(SNAKEMAKE)
+        stamp.write_text(SNAKEMAKE)
+
+
+def reproduce(session: nox.Session, plan: str, output: Path) -> None:
+    """Run the laptop reproduction by a plan; arguments after `--` go to Snakemake."""
+    started = time.monotonic()
+    output.mkdir(parents=True, exist_ok=True)
+    scripts = [str(environment / SCRIPTS) for environment in (ENVIRONMENT, WORKFLOW)]
+    session.run(
+        str(WORKFLOW / SCRIPTS / "snakemake"),
+        *("--snakefile", str(LAPTOP / "Snakefile"), "--configfile", str(LAPTOP / plan), "--directory", str(output)),
+        *("--config", f"recipes={ROOT / 'recipes'}", f"evaltasks={ROOT / 'evaltasks'}"),
+        *("--cores", "2", "--rerun-incomplete", "--keep-going", "--show-failed-logs", "--quiet", "host", "reason"),
+        *session.posargs,
+        external=True,
+        env={**CPU, "AXOLOTL_LOG_LEVEL": "WARNING", "PATH": os.pathsep.join([*scripts, os.environ.get("PATH", "")])},
+    )
+    session.log(f"{(time.monotonic() - started) / 60:.0f} minutes; {output / 'report.md'}, {output / 'report.png'}")
+
+
+@nox.session(venv_backend="none", requires=["env", "workflow"])
+def laptop(session: nox.Session) -> None:
+    """The laptop reproduction: five seeds of every arm, from two bases, with verdicts. Continues when interrupted."""
+    reproduce(session, "laptop.yaml", ROOT / "outputs" / "laptop")
+
+
+@nox.session(venv_backend="none", requires=["env", "workflow"])
 def demo(session: nox.Session) -> None:
-    """Train a tiny model with SFT and with MFT, score both, compare: `-- --data gsm8k` for real GSM8K, `-- --help`."""
-    run(session, "python", "-m", "axolotl_cotmask.demo", *session.posargs)
+    """The quick version of `laptop`: one seed of SFT and of MFT, scored, compared and drawn."""
+    reproduce(session, "quick.yaml", ROOT / "outputs" / "demo")

@@ -88,9 +88,9 @@ def axolotl(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
 @pytest.fixture(scope="session")
 def gsm8k_rows() -> Rows:
     """Forty-eight small word problems in GSM8K's format."""
-    from axolotl_cotmask.demo.problems import demo_rows
+    from axolotl_cotmask.laptop.data import laptop_rows
 
-    return demo_rows(seed=3, train_rows=48, test_rows=4)["gsm8k_train"]
+    return laptop_rows(seed=3, train_rows=48, test_rows=4)["gsm8k_train"]
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +99,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, gsm8k_rows: Rows) -> Pa
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from axolotl_cotmask.demo.tiny_model import build_tokenizer, training_texts
+    from axolotl_cotmask.tiny_model import build_tokenizer, training_texts
 
     directory = tmp_path_factory.mktemp("base") / "tiny"
     tokenizer = build_tokenizer(

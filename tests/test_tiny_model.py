@@ -15,19 +15,18 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from axolotl_cotmask.commands.tiny_model import tiny_model
-from axolotl_cotmask.data import ENV_VAR
-from axolotl_cotmask.demo.problems import demo_rows, write_demo_data
-from axolotl_cotmask.demo.tiny_model import (
+from axolotl_cotmask.data import ENV_VAR, load
+from axolotl_cotmask.errors import CoTMaskError
+from axolotl_cotmask.laptop.data import laptop_rows, write_laptop_data
+from axolotl_cotmask.prompts import alpaca_prompt
+from axolotl_cotmask.tiny_model import (
     SHAPES,
-    build_from_jsonl,
     build_tiny_model,
     build_tokenizer,
     training_texts,
 )
-from axolotl_cotmask.errors import CoTMaskError
-from axolotl_cotmask.prompts import alpaca_prompt
 
-ROWS = demo_rows(seed=0, train_rows=300, test_rows=20)
+ROWS = laptop_rows(seed=0, train_rows=300, test_rows=20)
 TEXTS = training_texts((row["question"], row["answer"]) for row in ROWS["gsm8k_train"])
 MICRO = SHAPES["micro"]
 
@@ -161,20 +160,20 @@ def test_nothing_half_built_when_saving_fails(tmp_path: Path, monkeypatch: pytes
     assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
 
 
-def test_no_texts_and_no_file_are_refused(tmp_path: Path) -> None:
+def test_no_texts_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CoTMaskError, match="there is no text to build a tokenizer from"):
         build_tiny_model(tmp_path / "model", [], 0)
-    with pytest.raises(CoTMaskError, match=r"absent\.jsonl: there is no such file"):
-        build_from_jsonl(tmp_path / "model", tmp_path / "absent.jsonl", 0)
 
 
 def test_the_command_builds_says_when_it_is_there_and_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = write_demo_data(tmp_path / "data", 0, 60, 5)
+    write_laptop_data(tmp_path / "data", 0, 60, 5)
     monkeypatch.setenv(ENV_VAR, str(tmp_path / "data"))
     arguments = [str(tmp_path / "model"), "--seed", "3", "--size", "micro"]
     first = CliRunner().invoke(tiny_model, arguments)
     assert (first.exit_code, first.stdout) == (0, f"{tmp_path / 'model'}: built\n")
-    assert not build_from_jsonl(tmp_path / "model", data["gsm8k_train"], 3, MICRO)
+    rows = load("gsm8k_train")
+    texts = training_texts(zip(rows["question"], rows["answer"], strict=True))
+    assert not build_tiny_model(tmp_path / "model", texts, 3, shape=MICRO)
     again = CliRunner().invoke(tiny_model, arguments)
     assert (again.exit_code, again.stdout) == (0, f"{tmp_path / 'model'}: the same tiny model is there already\n")
     refused = CliRunner().invoke(tiny_model, [str(tmp_path / "data")])

@@ -21,8 +21,8 @@ def tiny_model(directory: str, seed: int, size: str) -> None:
     With COTMASK_DATA_DIR set, from the gsm8k_train.jsonl in that directory.
     """
     from axolotl_cotmask.data import load
-    from axolotl_cotmask.demo.tiny_model import SHAPES, build_tiny_model, training_texts
     from axolotl_cotmask.errors import CoTMaskError
+    from axolotl_cotmask.tiny_model import SHAPES, build_tiny_model, training_texts
 
     try:
         rows = load("gsm8k_train")

@@ -1,4 +1,4 @@
-"""A tiny Llama and its tokenizer, built from nothing in seconds: for the demonstration, and for trial runs on a CPU."""
+"""A tiny Llama and its tokenizer, built from nothing in seconds, for trial runs on a CPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from axolotl_cotmask.data import read_jsonl
 from axolotl_cotmask.errors import CoTMaskError
 from axolotl_cotmask.prompts import SEPARATOR, alpaca_prompt
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 #: The model's context in tokens: room for 512 generated ones, as the evaluation allows, after the longest prompt.
 MAX_TOKENS = 1024
 
-#: Enough for GSM8K's everyday words; the demonstration's texts use fewer.
+#: Enough for GSM8K's everyday words.
 DEFAULT_VOCAB_SIZE = 2048
 
 # Names the file that marks a directory as a tiny model and says what it was built from.
@@ -50,7 +49,7 @@ def training_texts(rows: Iterable[tuple[str, str]]) -> list[str]:
     return [alpaca_prompt(question) + SEPARATOR + answer for question, answer in rows]
 
 
-def _constant_parts() -> list[str]:
+def prompt_parts() -> list[str]:
     """Return the texts before and after the question in the paper's prompt."""
     before, after = alpaca_prompt("\0").split("\0")
     return [before, after]
@@ -60,7 +59,7 @@ def build_tokenizer(texts: Sequence[str], vocab_size: int) -> PreTrainedTokenize
     """Train a byte-level BPE tokenizer that adds ``<s>`` in front, as Llama's does.
 
     Each digit is a token of its own. The two constant parts of the paper's prompt are one added token each: as words
-    they would be a third of every demonstration example, and a tiny model on a CPU has no time to spare for them.
+    they would be a good part of every example, and a tiny model on a CPU has no time to spare for them.
 
     Args:
         texts: what to learn the merges from.
@@ -69,7 +68,7 @@ def build_tokenizer(texts: Sequence[str], vocab_size: int) -> PreTrainedTokenize
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
-    constant = _constant_parts()
+    constant = prompt_parts()
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
@@ -157,26 +156,6 @@ def build_tiny_model(
     except OSError as error:
         raise CoTMaskError(f"{directory}: cannot write a model there ({error.strerror or error})") from error
     return True
-
-
-def build_from_jsonl(
-    directory: str | os.PathLike[str],
-    train_file: str | os.PathLike[str],
-    seed: int,
-    shape: Shape = SHAPES["mini"],
-) -> bool:
-    """Build a tiny model from the questions and answers of a JSON-lines file, as `build_tiny_model` does.
-
-    Raises:
-        CoTMaskError: the file is missing or broken, or the model cannot be saved.
-    """
-    path = Path(train_file)
-    if not path.is_file():
-        raise CoTMaskError(f"{path}: there is no such file to build a tokenizer from")
-    rows = read_jsonl(path, ("question", "answer"))
-    return build_tiny_model(
-        directory, training_texts((row["question"], row["answer"]) for row in rows), seed, shape=shape
-    )
 
 
 def _save(directory: Path, tokenizer: PreTrainedTokenizerFast, seed: int, shape: Shape) -> None:
