@@ -11,6 +11,8 @@ from torch.nn import functional
 from axolotl_cotmask.errors import CoTMaskError
 from axolotl_cotmask.marks import IGNORE_INDEX
 
+#: Logged: rows of the training data seen so far, the same row counted anew in each epoch.
+SAMPLES_SEEN = "cotmask/samples_seen"
 #: Enough expected maskings that none happening is no accident: the chance is below exp(-30).
 _CERTAIN = 30.0
 #: Tokens whose logits are turned to float32 at a time, so that the losses need little memory beside the model's.

@@ -9,7 +9,7 @@ from axolotl.core.trainers import AxolotlTrainer
 
 from axolotl_cotmask.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.marks import MASK_WEIGHT, TOKEN_KEY
-from axolotl_cotmask.metrics import Totals, summarise
+from axolotl_cotmask.metrics import SAMPLES_SEEN, Totals, summarise
 from axolotl_cotmask.noise.tokens import TokenNoise
 from axolotl_cotmask.schedule import MaskSchedule
 from axolotl_cotmask.selection import select_positions
@@ -84,9 +84,11 @@ class CoTMaskTrainer(AxolotlTrainer):
 
     @one_sentence
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log ``logs`` with the masking metrics of the steps since the last log."""
+        """Log ``logs`` with the masking metrics of the steps since the last log, and the samples seen so far."""
         if "loss" in logs:
-            self.store_metrics(self._take_metrics())
+            # Of the data set's rows, which a packed batch does not count; an epoch has each of them once.
+            seen = {SAMPLES_SEEN: float(round((self.state.epoch or 0.0) * len(self.train_dataset)))}
+            self.store_metrics({**self._take_metrics(), **seen})
         super().log(logs, start_time)
 
     def _take_metrics(self) -> dict[str, float]:

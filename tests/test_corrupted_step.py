@@ -432,8 +432,8 @@ def test_the_commands_sentences(tmp_path: Path) -> None:
     assert sentence("--data", number).startswith(f"{number}, row 2: the field 'answer' holds no text")
     short = write_jsonl(tmp_path / "short.jsonl", [{"question": "q"}])
     assert sentence("--data", short).startswith(f"{short}, line 1: the field 'answer' is missing")
-    assert sentence("results") == "results: no label for the results: give LABEL=DIRECTORY, e.g. SFT=results"
-    assert sentence("a=x", "a=y") == "the label a stands for two results: give each its own"
+    assert sentence("results") == "results: no label for the results: give LABEL=RESULTS, e.g. SFT=results"
+    assert sentence("a=x", "a=y") == "the label a stands for two of them: give each its own label"
     assert sentence(f"a={tmp_path}").startswith(f"{tmp_path}: no results_*.json in it")
     usage = command("--show", "1", "a=x")
     assert usage.exit_code == 2

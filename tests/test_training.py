@@ -18,7 +18,7 @@ OURS = "axolotl_cotmask.CoTMaskPlugin"
 GSM8K = "axolotl_cotmask.prompt_strategies.gsm8k"
 LORA = {"adapter": "lora", "lora_r": 4, "lora_alpha": 8, "lora_target_linear": True, "lora_mlp_kernel": False,
         "lora_qkv_kernel": False, "lora_o_kernel": False, "lora_embedding_kernel": False}  # fmt: skip
-METRICS = ["scheduled_ratio", "realised_ratio", "loss_noised", "loss_clean", "maskable_share"]
+METRICS = ["scheduled_ratio", "realised_ratio", "loss_noised", "loss_clean", "maskable_share", "samples_seen"]
 
 
 def weights(output_dir: Path) -> dict[str, torch.Tensor]:
@@ -109,6 +109,7 @@ def test_metrics_are_logged_and_true(project: Project) -> None:
         assert set(row) >= {f"cotmask/{metric}" for metric in METRICS}
         last = 3 * index + 2
         assert row["cotmask/scheduled_ratio"] == pytest.approx(min(0.4, 0.4 * last / (2 / 3 * 24 + 1)), abs=2e-4)
+        assert row["cotmask/samples_seen"] == 4 * (last + 1)
         window = [f for f in forwards(output_dir) if f["step"] // 3 == index]
         tokens = [
             (token != label, label != -100)

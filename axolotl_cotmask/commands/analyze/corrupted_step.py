@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from axolotl_cotmask.analysis.corrupted_step import Case, Cases, Kind, Reason, find_cases
+from axolotl_cotmask.commands.analyze.common import cell, labelled
 from axolotl_cotmask.errors import CoTMaskError
+from axolotl_cotmask.statistics import Estimate
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +45,7 @@ def corrupted_step(results: tuple[str, ...], data: Path | None, show: int | None
         raise click.UsageError("--data and --show are about cases, LABEL=RESULTS about models: give one or the other")
     try:
         if results:
-            compared = {label: _compare(source) for label, source in _labelled(results).items()}
+            compared = {label: _compare(source) for label, source in labelled(results, "results").items()}
         else:
             cases = _cases(data)
     except CoTMaskError as error:
@@ -83,18 +85,6 @@ def _spread(cases: tuple[Case, ...], count: int) -> list[Case]:
     """Return ``count`` of the cases at equal distances, or all when there are not as many."""
     count = min(count, len(cases))
     return [cases[index * len(cases) // count] for index in range(count)]
-
-
-def _labelled(results: tuple[str, ...]) -> dict[str, str]:
-    labelled: dict[str, str] = {}
-    for argument in results:
-        label, _, source = argument.partition("=")
-        if not label or not source:
-            raise CoTMaskError(f"{argument}: no label for the results: give LABEL=DIRECTORY, e.g. SFT={argument}")
-        if label in labelled:
-            raise CoTMaskError(f"the label {label} stands for two results: give each its own")
-        labelled[label] = source
-    return labelled
 
 
 def _compare(source: str) -> dict[str, Any]:
@@ -192,7 +182,8 @@ def _print_comparison(compared: dict[str, Any]) -> None:
             for label, found in compared.items():
                 shares = found.get(change, {}).get(kind)
                 if shares:
-                    cells = (_cell(shares.get(name)) for name in (*names, "accuracy"))
+                    estimates = (shares.get(name) for name in (*names, "accuracy"))
+                    cells = (cell(None if share is None else Estimate(**share)) for share in estimates)
                     table.add_row(label, change, kind, str(shares["follows"]["n"]), *cells)
     if table.row_count:
         console.print(table)
@@ -206,7 +197,3 @@ def _print_comparison(compared: dict[str, Any]) -> None:
             janet.add_row(label, *("-" if value is None else f"{value:.1f}" for value in values))
     if janet.row_count:
         console.print(janet)
-
-
-def _cell(share: dict[str, float] | None) -> str:
-    return "-" if share is None else f"{share['value']:.1%} [{share['low']:.1%}, {share['high']:.1%}]"
