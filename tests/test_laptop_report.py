@@ -91,7 +91,7 @@ def test_the_report_holds_every_arm_seed_verdict_and_both_bases(run: Path) -> No
     }
     assert ["question, 5-8 tokens back", "10.0 [-2.4, 22.4]"] in [row[:2] for row in rows]
     assert "All stages one after the other: 2 minutes" in text
-    assert "no evidence for or against it" in text
+    assert "no evidence for or against the accuracy that the paper reports" in text
     assert (run / "report.png").read_bytes().startswith(b"\x89PNG")
     assert not [path.name for path in run.iterdir() if path.name.startswith(".")]
 

@@ -85,7 +85,7 @@ def test_it_continues_where_it_was_killed_and_then_has_nothing_to_do(command: li
         "From `copying`",
         "From `plain`",
         "under-powered",
-        "question, 1-4 tokens back",
+        "chain, 1-4 tokens back",
     ):
         assert words in report
     assert (out / "report.png").stat().st_size > 20_000

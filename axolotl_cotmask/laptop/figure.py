@@ -70,14 +70,20 @@ def _bars(axis: Axes, groups: Mapping[str, Mapping[str, Sequence[float]]], title
                 continue
             x = place + (number - (len(recipes) - 1) / 2) * width
             mean = over_seeds(group[recipe])
-            half = 0.0 if math.isinf(mean.high) else mean.high - mean.value
+            top = max(group[recipe])
             axis.bar(x, mean.value, width * 0.92, color=colour, alpha=0.75, label=None if named else label(recipe))
-            axis.errorbar(x, mean.value, yerr=half, color="black", capsize=3, linewidth=1)
-            axis.scatter([x] * len(group[recipe]), group[recipe], s=9, color="black", alpha=0.5, zorder=3)
-            axis.text(x, min(mean.value + half, 100) + 1.5, f"{mean.value:.0f}", ha="center", fontsize=8)
+            if math.isfinite(mean.high):
+                top = max(top, mean.high)
+                axis.errorbar(x, mean.value, yerr=mean.high - mean.value, color="black", capsize=3, linewidth=1)
+                axis.scatter([x] * len(group[recipe]), group[recipe], s=9, color="black", alpha=0.5, zorder=3)
+            axis.text(x, min(top, 100) + 1.5, f"{mean.value:.0f}", ha="center", fontsize=8)
             named = True
     axis.set_xticks(range(len(groups)), list(groups))
-    axis.set(title=title, ylabel="% (bars: 95 % interval over seeds)", ylim=(0, 108))
+    # A lone group must not fill the whole width.
+    margin = max(0.6, 1.6 - len(groups) / 2)
+    axis.set(
+        title=title, ylabel="%, with 95 % interval over seeds", ylim=(0, 108), xlim=(-margin, len(groups) - 1 + margin)
+    )
 
 
 def _curve(axis: Axes, buckets: Mapping[str, Sequence[float]], colour: str, name: str) -> None:

@@ -23,9 +23,8 @@ BASELINE = "sft"
 COPYING = "copying"
 
 CAVEAT = (
-    "These are models of half a million parameters on made-up problems. What they show of the *mechanism* holds for "
-    "them; that MFT raises the *accuracy* of a large model cannot be seen here, and a tiny model's accuracy is no "
-    "evidence for or against it."
+    "These are models of half a million parameters on made-up problems: what stands here holds for them, and is no "
+    "evidence for or against the accuracy that the paper reports for large models."
 )
 _BASES = {
     COPYING: "a base with the copying habit: its training ended with annotated steps without a question, whose numbers "
@@ -235,7 +234,7 @@ def write_report(directory: Path, plan: Path) -> None:
         "## Dependency (Fig. 1 of the paper)\n\nA number is replaced by another one, in the question or in the chain "
         "of thought before; share of the later numbers in the chain that are then predicted otherwise, in percent.\n",
         *(_dependency_section(base, recipes) for base, recipes in dependency.items()),
-        f"## Time\n\nAll stages one after the other: {_minutes(directory):.0f} minutes. (Two ran at a time.)\n",
+        f"## Time\n\nAll stages one after the other: {_minutes(directory):.0f} minutes; side by side they took less.\n",
     ]
     with whole_file(directory / "report.md") as temporary:
         temporary.write_text("\n".join(sections), encoding="utf-8")
