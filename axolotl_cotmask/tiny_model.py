@@ -15,6 +15,7 @@ from axolotl_cotmask.errors import CoTMaskError
 from axolotl_cotmask.prompts import SEPARATOR, alpaca_prompt
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
 #: The model's context in tokens: room for 512 generated ones, as the evaluation allows, after the longest prompt.
@@ -25,7 +26,8 @@ DEFAULT_VOCAB_SIZE = 2048
 
 # Names the file that marks a directory as a tiny model and says what it was built from.
 _DESCRIPTION = "tiny_model.json"
-_SPECIAL = ("<unk>", "<s>", "</s>", "<pad>")
+#: A Llama tokenizer's special tokens: unknown, beginning, end, padding.
+SPECIAL = ("<unk>", "<s>", "</s>", "<pad>")
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,7 @@ def build_tokenizer(texts: Sequence[str], vocab_size: int) -> PreTrainedTokenize
         texts: what to learn the merges from.
         vocab_size: number of tokens, the special and the added ones included; fewer when the texts give fewer merges.
     """
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     constant = prompt_parts()
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
@@ -76,14 +77,27 @@ def build_tokenizer(texts: Sequence[str], vocab_size: int) -> PreTrainedTokenize
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size - len(constant),
-        special_tokens=list(_SPECIAL),
+        special_tokens=list(SPECIAL),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     # Merges for the constant text would be wasted on tokens that never occur.
     words = (part for text in texts for part in _without(text, constant))
     tokenizer.train_from_iterator(words, trainer)
-    tokenizer.add_tokens([AddedToken(part, normalized=False) for part in constant])
+    return like_llama(tokenizer, MAX_TOKENS)
+
+
+def like_llama(tokenizer: Tokenizer, max_tokens: int) -> PreTrainedTokenizerFast:
+    """Return ``tokenizer`` with Llama's special tokens, ``<s>`` in front, and the prompt's constant parts as tokens.
+
+    Args:
+        tokenizer: its vocabulary holds `SPECIAL`.
+        max_tokens: the model's context.
+    """
+    from tokenizers import AddedToken, processors
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer.add_tokens([AddedToken(part, normalized=False) for part in prompt_parts()])
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", tokenizer.token_to_id("<s>"))]
     )
@@ -93,7 +107,7 @@ def build_tokenizer(texts: Sequence[str], vocab_size: int) -> PreTrainedTokenize
         bos_token="<s>",
         eos_token="</s>",
         pad_token="<pad>",
-        model_max_length=MAX_TOKENS,
+        model_max_length=max_tokens,
         clean_up_tokenization_spaces=False,
     )
 
