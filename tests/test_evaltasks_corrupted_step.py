@@ -270,7 +270,7 @@ def test_models_are_compared(data: Path, tasks: TaskManager, tmp_path: Path) -> 
     assert found["janet"] == {"follows_question": 1.0, "follows_changed_question": pytest.approx(0.1)}
 
     text = CliRunner().invoke(corrupted_step, [f"MFT={results}", f"again={results}"], env={"COLUMNS": "200"}).output
-    assert re.search(r"MFT *│ prefix *│ all *│ *3 │ *50\.0% \[", text)
+    assert re.search(r"MFT *│ prefix *│ all *│ *3 │ *50\.0 \[", text)
     assert re.search(r"again *│ *1\.0 *│ *0\.1", text)
 
     bare = evaluated(tmp_path / "bare", data, generations)

@@ -96,14 +96,14 @@ def test_the_target_is_what_the_authors_count_from_the_end(gsm8k_rows: Rows) -> 
 
 
 def test_boundary_tokens_are_pinned(tokenizer: PreTrainedTokenizerFast) -> None:
-    sample = prepare([{"question": "How many?", "answer": "48/2 = <<48/2=24>>24\n#### 24"}], tokenizer)[0]
+    sample = prepare([{"question": "How many?", "answer": "48*2 = <<48*2=96>>96\n#### 96"}], tokenizer)[0]
     prompt, target = split(sample)
-    first = {"▁": ["▁", "4", "8", "/"], "Ġ": ["Ġ", "4", "8", "/"]}
+    first = {"▁": ["▁", "4", "8", "*"], "Ġ": ["Ġ", "4", "8", "*"]}
     tokens = tokenizer.convert_ids_to_tokens(target)
     assert tokens[:4] == first[tokens[0]], "the space after `### Response:` is the first target token before a digit"
     assert tokenizer.convert_ids_to_tokens(prompt)[0] == "<s>"
     assert tokenizer.convert_ids_to_tokens(prompt)[-1].endswith(":")
-    assert tokens[-4:] == [tokens[0], "2", "4", "</s>"]
+    assert tokens[-4:] == [tokens[0], "9", "6", "</s>"]
 
 
 @pytest.mark.parametrize(

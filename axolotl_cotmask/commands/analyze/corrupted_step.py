@@ -172,7 +172,7 @@ def _print_comparison(compared: dict[str, Any]) -> None:
 
     console = Console()
     names = {"follows": "follows question", "copies": "copies prefix", "other": "other", "none": "no annotation"}
-    table = Table(title="share of continuations by the number in the operand's place, with 95 % intervals")
+    table = Table(title="continuations by the number in the operand's place, % [95 % interval]")
     for heading in ("model", "changed", "step"):
         table.add_column(heading)
     for heading in ("rows", *names.values(), "final answer right"):
