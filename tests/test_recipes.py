@@ -10,6 +10,7 @@ import pytest
 import yaml
 from conftest import Project, Rows, write_jsonl
 
+import axolotl_cotmask
 from axolotl_cotmask.resources import directory
 
 RECIPES = directory("recipes")
@@ -46,6 +47,37 @@ def test_sft_and_mft_differ_in_what_the_paper_changes_only(base: str) -> None:
     assert sft["cotmask"] == {"mask_ratio": 0}
     allowed = {"cotmask", "output_dir"} | (set() if base == "tiny" else {"num_epochs", "warmup_ratio"})
     assert {key for key in sft | mft if sft.get(key) != mft.get(key)} == allowed
+
+
+LAPTOP = {
+    "sft": {"mask_ratio": 0},
+    "mft-mask-0.2": {"mask_ratio": 0.2, "warmup_ratio": 0.6667, "noise": "mask"},
+    "mft-random-0.1": {"mask_ratio": 0.1, "warmup_ratio": 0.6667, "noise": "random"},
+    "mft-random-0.2": {"mask_ratio": 0.2, "warmup_ratio": 0.6667, "noise": "random"},
+}
+
+
+def test_the_arms_of_the_laptop_reproduction_differ_in_the_masking_only() -> None:
+    assert {path.stem for path in (RECIPES / "laptop").glob("*.yaml")} == set(LAPTOP)
+    sft = recipe("laptop/sft")
+    for name, masking in LAPTOP.items():
+        arm = recipe(f"laptop/{name}")
+        assert arm["cotmask"] == masking
+        assert {key for key in sft | arm if sft.get(key) != arm.get(key)} <= {"cotmask", "output_dir"}
+
+
+def test_the_demonstration_is_a_part_of_the_laptop_reproduction() -> None:
+    folder = Path(axolotl_cotmask.__file__).parent / "laptop"
+    whole, quick = (
+        yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8")) for name in ("laptop", "quick")
+    )
+    assert set(whole["runs"]["copying"]) == set(LAPTOP)
+    assert min(whole["runs"]["copying"].values()) >= 5
+    assert quick["runs"].keys() == quick["bases"].keys() == {"copying"}
+    assert set(quick["runs"]["copying"]) < set(LAPTOP)
+    assert quick["bases"]["copying"] == whole["bases"]["copying"]
+    for key in ("data", "common", "epochs"):
+        assert quick[key] == whole[key]
 
 
 @pytest.mark.parametrize("name", [*PAPER, "tiny/gsm8k-sft", "tiny/gsm8k-mft"])

@@ -56,7 +56,7 @@ def draw(values: Values, dependency: Dependency, path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     corrupted.legend(frameon=False)
     question.legend(frameon=False)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=110)
 
 
 def _bars(axis: Axes, groups: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> None:
