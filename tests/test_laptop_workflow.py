@@ -82,8 +82,8 @@ def test_it_continues_where_it_was_killed_and_then_has_nothing_to_do(command: li
     for words in (
         "SFT",
         "MFT, mask 0.2",
-        "From `copying`",
-        "From `plain`",
+        "From the base `copying`",
+        "From the base `plain`",
         "under-powered",
         "chain, 1-4 tokens back",
     ):

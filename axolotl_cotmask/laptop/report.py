@@ -27,9 +27,10 @@ CAVEAT = (
     "evidence for or against the accuracy that the paper reports for large models."
 )
 _BASES = {
-    COPYING: "a base with the copying habit: its training ended with annotated steps without a question, whose numbers "
-    "can only be copied from their neighbours",
-    "plain": "a base without it: the same training, with no annotated step ever seen",
+    COPYING: "a base with the copying habit, as large models have it: its training ended with annotated steps without "
+    "a question, whose numbers can only be copied from their neighbours",
+    "plain": "a base without it: the same training, with no annotated step ever seen. Beside the other it shows "
+    "how much rests on the habit",
 }
 
 
@@ -128,7 +129,7 @@ def _scores_section(base: str, recipes: Mapping[str, Mapping[str, Sequence[float
     ]
     titles = [measure.title for measure in MEASURES]
     return (
-        f"## From `{base}`, {_BASES[base]}\n\n{_table(['', 'seeds', *titles], rows)}\n"
+        f"## From the base `{base}`\n\nThis is {_BASES[base]}.\n\n{_table(['', 'seeds', *titles], rows)}\n"
         f"<details><summary>each seed</summary>\n\n{_table(['', *titles], seeds)}\n</details>\n"
     )
 
