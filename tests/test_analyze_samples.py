@@ -44,7 +44,8 @@ def state(checkpoint: Path) -> dict[str, Any]:
 
 def test_checkpoints_are_scored_once(project: Project, base_model: Path, gsm8k_rows: Rows) -> None:
     write_jsonl(project.directory / "gsm8k_test.jsonl", gsm8k_rows[:3])
-    changes = {"base_model": str(base_model), "save_strategy": "epoch"}
+    # Packed rows may take a few steps more than Axolotl reckons, and so leave a checkpoint of a second epoch's start.
+    changes = {"base_model": str(base_model), "save_strategy": "epoch", "save_total_limit": 1}
     whole = project.train("whole", **changes)
     lora = project.train("lora", sample_packing=True, micro_batch_size=1, logging_steps=5, **changes, **LORA)
     [of_whole], [of_lora] = find_checkpoints(whole), find_checkpoints(lora)
