@@ -128,10 +128,13 @@ class _Story:
             return "*", 2, False
         return "*", self.rng.randint(3, min(5, LARGEST // have)), True
 
-    def end(self, may_compare: bool) -> Problem | None:
-        """Ask the question; with ``may_compare`` about the last two people, which takes a step more. None: no way."""
+    def end(self, compares: bool) -> Problem | None:
+        """Ask the question; with ``compares`` about the last two people, which takes a step more.
+
+        None when there is no such question that needs every step.
+        """
         things, last = self.things, self.people[-1]
-        if may_compare:
+        if compares:
             if len(self.people) < 2:
                 return None
             first, second = self.people[-2:]
