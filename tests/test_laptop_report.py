@@ -14,7 +14,7 @@ from axolotl_cotmask.laptop.report import MEASURES, differences, label, read_val
 
 PLAN = {
     "data": {"seed": 0, "train_rows": 1000, "test_rows": 400},
-    "epochs": 20,
+    "steps": 625,
     "runs": {"copying": {"sft": 3, "mft-mask-0.2": 3, "mft-random-0.2": 3}, "plain": {"sft": 1, "mft-random-0.2": 1}},
 }
 # By recipe: accuracy on clean problems, with an irrelevant sentence, share that follows the question.

@@ -21,7 +21,7 @@ PLAN = {
         "copying": {"steps": 2, "learning_rate": 1e-3, "drills": True},
         "plain": {"steps": 2, "learning_rate": 1e-3, "drills": False},
     },
-    "epochs": 1,
+    "steps": 2,
     "runs": {"copying": {"sft": 1, "mft-mask-0.2": 1}, "plain": {"sft": 1}},
     "dependency_rows": 4,
 }

@@ -45,9 +45,10 @@ class Measure:
 
 
 _CORRUPTED = "cotmask_corrupted_step"
+_GSM8K, _GSM_IC = (paper.claim("llama2-7b", "gsm8k", benchmark) for benchmark in ("gsm8k", "gsm_ic"))
 MEASURES = (
-    Measure("clean", "cotmask_gsm8k", "exact_match", {"mask": paper.GSM8K, "random": paper.GSM8K}),
-    Measure("irrelevant sentence", "cotmask_gsm_ic", "exact_match", {"mask": paper.GSM_IC, "random": paper.GSM_IC}),
+    Measure("clean", "cotmask_gsm8k", "exact_match", {"mask": _GSM8K, "random": _GSM8K}),
+    Measure("irrelevant sentence", "cotmask_gsm_ic", "exact_match", {"mask": _GSM_IC, "random": _GSM_IC}),
     Measure(
         "follows the question",
         _CORRUPTED,
@@ -223,7 +224,7 @@ def write_report(directory: Path, plan: Path) -> None:
         "# SFT and MFT on a laptop\n",
         f"{CAVEAT}\n",
         "![what each arm follows, how accurate it is, and what its predictions depend on](report.png)\n",
-        f"{data['train_rows']} training problems, {settings['epochs']} epochs, through `axolotl train`; "
+        f"{data['train_rows']} training problems, {settings['steps']} steps, through `axolotl train`; "
         f"{data['test_rows']} test problems, through `lm_eval`: as they are (*clean*), with an *irrelevant sentence*, "
         "and with a step of the solution forced in which one number of the question is replaced by another. After such "
         "a corrupted step a model either *follows the question* in the annotation that it writes next, or *copies the "
