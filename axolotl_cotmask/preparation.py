@@ -26,17 +26,21 @@ def use_local_files(cfg: Any) -> None:
     """Point data sets that `axolotl_cotmask.data.SOURCES` knows to their file in ``COTMASK_DATA_DIR``, when it is set.
 
     Raises:
-        CoTMaskError: the directory or the file in it is missing.
+        CoTMaskError: the directory or the file in it is missing, or the file is not the one that was fetched.
     """
     if data.data_dir() is None:
         return
     for _, entry in dataset_entries(cfg):
-        for source in data.SOURCES.values():
+        for name, source in data.SOURCES.items():
+            if source.url is not None:
+                if entry.get("path") == source.url:
+                    entry["path"] = str(data.local_file(name))
+                continue
             split, _, part = str(entry.get("split")).partition("[")
             if (entry.get("path"), entry.get("name"), split) == tuple(
                 source.remote.get(key) for key in ("path", "name", "split")
             ):
-                entry["path"] = str(data.local_file(source))
+                entry["path"] = str(data.local_file(name))
                 entry["name"] = None
                 # A single file has only this split, whatever it holds.
                 entry["split"] = f"train[{part}" if part else "train"

@@ -11,9 +11,14 @@ from axolotl_cotmask.prompt_strategies.base import Example, MarkedStrategy, RowF
 from axolotl_cotmask.prompts import SEPARATOR, alpaca_prompt
 
 
-def _to_example(row: Mapping[str, Any]) -> Example:
-    if RULES["gsm8k_hash"].extract(row["answer"]) is None:
+def check_answer(answer: str) -> None:
+    """Raise CoTMaskError when ``answer`` has no final answer in GSM8K's format."""
+    if RULES["gsm8k_hash"].extract(answer) is None:
         raise CoTMaskError("the field 'answer' has no final answer `#### number`: mend or remove the row")
+
+
+def _to_example(row: Mapping[str, Any]) -> Example:
+    check_answer(row["answer"])
     return Example(alpaca_prompt(row["question"]), SEPARATOR + row["answer"])
 
 

@@ -1,0 +1,24 @@
+"""MATH rows (``problem``, ``solution``) with the paper's prompt; a long problem is cut from the left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from axolotl_cotmask.prompt_strategies.base import Example, MarkedStrategy, RowFormat, load_strategy
+from axolotl_cotmask.prompts import SEPARATOR, alpaca_prompt
+
+#: The authors' ``tgt_max_length``: of their 800 tokens, prompt and BOS may fill 288.
+TARGET_TOKENS = 512
+
+
+def _to_example(row: Mapping[str, Any]) -> Example:
+    return Example(alpaca_prompt(row["problem"]), SEPARATOR + row["solution"])
+
+
+ROW_FORMAT = RowFormat(required=("problem", "solution"), to_example=_to_example, target_tokens=TARGET_TOKENS)
+
+
+def load(tokenizer: Any, cfg: Any, ds_cfg: Any = None) -> MarkedStrategy:
+    """Axolotl's entry point for ``type: axolotl_cotmask.prompt_strategies.math``."""
+    return load_strategy(ROW_FORMAT, tokenizer, cfg, ds_cfg)

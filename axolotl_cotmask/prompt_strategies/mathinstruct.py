@@ -1,0 +1,22 @@
+"""MathInstruct rows (``instruction``, ``output``, maybe ``input``): chains and programs of thought (MAmmoTH)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from axolotl_cotmask.prompt_strategies.base import Example, MarkedStrategy, RowFormat, load_strategy
+from axolotl_cotmask.prompts import alpaca_prompt
+
+
+def _to_example(row: Mapping[str, Any]) -> Example:
+    # No space before the response, as in the authors' MAmmoTH script. Rows of programs ask for them themselves.
+    return Example(alpaca_prompt(row["instruction"], row.get("input") or ""), row["output"])
+
+
+ROW_FORMAT = RowFormat(required=("instruction", "output"), optional=("input",), to_example=_to_example)
+
+
+def load(tokenizer: Any, cfg: Any, ds_cfg: Any = None) -> MarkedStrategy:
+    """Axolotl's entry point for ``type: axolotl_cotmask.prompt_strategies.mathinstruct``."""
+    return load_strategy(ROW_FORMAT, tokenizer, cfg, ds_cfg)
