@@ -43,6 +43,10 @@ class CoTMaskConfig(BaseModel):
         description="Save the trained model with the base model's exact vocabulary, without the new <mask> token.",
     )
     seed: int | None = Field(default=None, description="Seed of the masks; without it the config's `seed`.")
+    lr_tail: Literal["linear"] | None = Field(
+        default=None,
+        description="linear: the constant tail of cosine_constant_lr_ratio becomes a straight line to 0.",
+    )
 
     @field_validator("noise")
     @classmethod

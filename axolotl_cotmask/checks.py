@@ -24,6 +24,10 @@ _NOT_SFT = {
     "streaming": "streamed data sets are not supported",
     "trainer_cls": "it would be replaced by the plugin's trainer",
 }
+#: What Axolotl's cosine with a constant tail needs, with the paper's value.
+_COSINE_RATIOS = {"cosine_min_lr_ratio": 0.05, "cosine_constant_lr_ratio": 0.6}
+#: Config keys that make another curve of the cosine.
+_OTHER_CURVES = ("lr_quadratic_warmup", "jagged_restart_steps")
 
 
 def dataset_entries(cfg: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -109,6 +113,40 @@ def _check_protect(name: str, entry: Mapping[str, Any]) -> None:
             f"{name}.protect works with the types {_OUR_STRATEGIES}*, and this type is {entry.get('type')}: take "
             "protect out, or use one of them"
         )
+
+
+def check_lr_tail(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
+    """Stop when ``lr_tail`` has no constant tail to make a line of; ``cfg`` may be the config as it was written.
+
+    Raises:
+        CoTMaskError: names the key.
+    """
+    if config.lr_tail is None:
+        return
+    # Without the key Axolotl takes cosine.
+    scheduler = cfg.get("lr_scheduler") or "cosine"
+    if scheduler != "cosine":
+        raise CoTMaskError(
+            f"cotmask.lr_tail goes with lr_scheduler: cosine, and lr_scheduler is {scheduler}: take out one of the two"
+        )
+    for key, example in _COSINE_RATIOS.items():
+        value = cfg.get(key)
+        if not _is_between_0_and_1(value):
+            found = "not set" if value is None else value
+            raise CoTMaskError(
+                f"cotmask.lr_tail needs {key}, which is {found}: give a number between 0 and 1, such as {example}"
+            )
+    for key in _OTHER_CURVES:
+        if cfg.get(key):
+            raise CoTMaskError(f"cotmask.lr_tail does not go with {key}: take out one of the two")
+
+
+def _is_between_0_and_1(value: Any) -> bool:
+    # YAML reads 5e-2 as text, and Axolotl's schema makes a number of it later.
+    try:
+        return 0 < float(value) < 1
+    except (TypeError, ValueError):
+        return False
 
 
 def check_base_model(cfg: Mapping[str, Any]) -> None:

@@ -41,6 +41,7 @@ class CoTMaskPlugin(BasePlugin):
         checks.check_top_level(cfg)
         self._config = parse_config(cfg.get("cotmask"))
         checks.check_supported(cfg)
+        checks.check_lr_tail(cfg, self.config)
         checks.check_base_model(cfg)
         preparation.use_local_files(cfg)
         checks.check_datasets(cfg, self.config)
@@ -91,7 +92,7 @@ class CoTMaskPlugin(BasePlugin):
 
     @one_sentence
     def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
-        """Give the trainer its masking, and its collators the marks."""
+        """Give the trainer its masking and whole epochs, and its collators the marks."""
         from axolotl_cotmask.schedule import MaskSchedule
         from axolotl_cotmask.trainer import CoTMaskTrainer, Masking
 
@@ -114,6 +115,26 @@ class CoTMaskPlugin(BasePlugin):
         trainer.data_collator = MarkCollator(trainer.data_collator, tokenizer.padding_side, marks=True)
         if trainer.eval_data_collator is not None:
             trainer.eval_data_collator = MarkCollator(trainer.eval_data_collator, tokenizer.padding_side, marks=False)
+        if not cfg.max_steps:
+            # Axolotl's own number of steps is an estimate that can cut epochs off: transformers counts the batches.
+            trainer.args.max_steps = -1
+            # A share of that estimate; as a number below 1 transformers takes it of the real number of steps.
+            if cfg.warmup_steps is None and cfg.warmup_ratio is not None and cfg.warmup_ratio < 1:
+                trainer.args.warmup_steps = cfg.warmup_ratio
+
+    def create_lr_scheduler(self, cfg: Any, trainer: Any, optimizer: Any, num_training_steps: int) -> Any:
+        """Return the scheduler of ``lr_tail``, or None for Axolotl's own."""
+        if self.config.lr_tail is None:
+            return None
+        from axolotl_cotmask import lr_curve
+
+        return lr_curve.scheduler(
+            optimizer,
+            warmup_steps=trainer.args.get_warmup_steps(num_training_steps),
+            steps=num_training_steps,
+            min_ratio=trainer.args.cosine_min_lr_ratio,
+            cosine_share=trainer.args.cosine_constant_lr_ratio,
+        )
 
     @one_sentence
     def post_train_unload(self, cfg: Any) -> None:

@@ -94,7 +94,9 @@ def preview(config_path: str, rows: int, epoch: int, step: int | None) -> Previe
     tokenizer = load_tokenizer(cfg)
     noise = vocabulary.token_noise(tokenizer, config)
     loaded = [_load_first_rows(entry, cfg, tokenizer, rows) for entry in cfg.datasets]
-    max_steps = cfg.max_steps or math.ceil(sum(total for _, total in loaded) * cfg.num_epochs / cfg.batch_size)
+    # As transformers counts them: every epoch begins with a batch of its own.
+    steps_per_epoch = math.ceil(sum(total for _, total in loaded) / cfg.batch_size)
+    max_steps = cfg.max_steps or math.ceil(steps_per_epoch * cfg.num_epochs)
     if step is None:
         step = max_steps if config.warmup_ratio else 0
     ratio = MaskSchedule(config.mask_ratio, config.warmup_ratio).ratio(step, max_steps)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from axolotl.core.trainers import AxolotlTrainer
+from axolotl.utils.samplers import MultipackBatchSampler
 
 from axolotl_cotmask.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.marks import MASK_WEIGHT, TOKEN_KEY
 from axolotl_cotmask.metrics import SAMPLES_SEEN, Totals, summarise
 from axolotl_cotmask.noise.tokens import TokenNoise
+from axolotl_cotmask.packing import WholeEpochs
 from axolotl_cotmask.schedule import MaskSchedule
 from axolotl_cotmask.selection import select_positions
 
@@ -30,6 +33,7 @@ class CoTMaskTrainer(AxolotlTrainer):
     masking: Masking | None = None
     _totals: Totals | None = None
     _epoch: int = 0
+    _packed: WholeEpochs | None = None
     _scheduled_ratio: float = 0.0
 
     def _set_signature_columns_if_needed(self) -> None:
@@ -38,9 +42,24 @@ class CoTMaskTrainer(AxolotlTrainer):
         if MASK_WEIGHT not in self._signature_columns:
             self._signature_columns.append(MASK_WEIGHT)
 
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        sampler = super()._get_train_sampler(train_dataset)
+        if not isinstance(sampler, MultipackBatchSampler):
+            return sampler
+        self._packed = WholeEpochs(
+            sampler,
+            seed=self.args.seed,
+            epochs=math.ceil(self.args.num_train_epochs),
+            processes=self.accelerator.num_processes,
+        )
+        return self._packed
+
     def _run_epoch(self, *args: Any, **kwargs: Any) -> Any:
         # `state.epoch` is a fraction that packing can leave on the wrong side of a whole number.
         self._epoch = kwargs["epoch"]
+        # With several processes Accelerate does not hand it on.
+        if self._packed is not None:
+            self._packed.set_epoch(self._epoch)
         return super()._run_epoch(*args, **kwargs)
 
     @one_sentence

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import Project
-from recorded import RECORDER, samples
+from recorded import RECORDER, forwards, samples
 from transformers import AutoTokenizer
 
 GSM8K = "axolotl_cotmask.prompt_strategies.gsm8k"
@@ -23,7 +23,9 @@ def preview(project: Project, config: Path, *options: str) -> dict[str, Any]:
 
 
 def test_shows_what_training_masks(project: Project) -> None:
-    changes = {"cotmask": {"mask_ratio": 0.4, "noise": "random", "warmup_ratio": 0}, "num_epochs": 2}
+    constant = {"mask_ratio": 0.4, "noise": "random", "warmup_ratio": 0}
+    # Batches of nine do not divide the 48 rows: an epoch has 6 steps.
+    changes = {"cotmask": constant, "num_epochs": 2, "micro_batch_size": 9}
     config = project.config("shown", **changes, plugins=["axolotl_cotmask.CoTMaskPlugin", RECORDER])
     shown = preview(project, config, "--rows", "48", "--epoch", "1")
     assert not (project.directory / "shown").joinpath("model.safetensors").exists()
@@ -39,7 +41,8 @@ def test_shows_what_training_masks(project: Project) -> None:
     assert texts == seen.keys()
     assert dataset["noised"] >= sum(seen.values()) > 0.35 * dataset["maskable"]
     assert dataset["realised_ratio"] == dataset["noised"] / dataset["maskable"]
-    assert (shown["epoch"], shown["scheduled_ratio"], shown["max_steps"]) == (1, 0.4, 24)
+    assert (shown["epoch"], shown["scheduled_ratio"], shown["max_steps"]) == (1, 0.4, 12)
+    assert max(forward["step"] for forward in forwards(project.directory / "shown")) == 11
 
 
 def view(tokenizer: Any, ids: tuple[int, ...]) -> list[str]:

@@ -16,6 +16,9 @@ OURS = "axolotl_cotmask.CoTMaskPlugin"
 GSM8K = "axolotl_cotmask.prompt_strategies.gsm8k"
 LORA = {"adapter": "lora", "lora_r": 4, "lora_alpha": 8, "lora_target_linear": True}
 
+TAIL = {"mask_ratio": 0.4, "noise": "random", "lr_tail": "linear"}
+COSINE = {"cosine_min_lr_ratio": 0.05, "cosine_constant_lr_ratio": 0.6}
+
 
 def dataset(**changes: Any) -> list[dict[str, Any]]:
     return [{"path": "train.jsonl", "type": GSM8K, **changes}]
@@ -36,6 +39,23 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "nothing to strip": (
         {"cotmask": {"mask_ratio": 0.4, "noise": "random", "strip_mask_token": True}},
         r"cotmask: only noise with a new <mask> token leaves something to strip",
+    ),
+    "unknown tail": ({"cotmask": {"mask_ratio": 0.4, "lr_tail": "cosine"}}, r"cotmask\.lr_tail is cosine: input should be 'linear'"),
+    "tail of another curve": (
+        {"cotmask": TAIL, **COSINE, "lr_scheduler": "linear"},
+        r"cotmask\.lr_tail goes with lr_scheduler: cosine, and lr_scheduler is linear",
+    ),
+    "tail without a height": (
+        {"cotmask": TAIL, **COSINE, "cosine_min_lr_ratio": None},
+        r"cotmask\.lr_tail needs cosine_min_lr_ratio, which is not set: give a number between 0 and 1, such as 0\.05",
+    ),
+    "tail without a length": (
+        {"cotmask": TAIL, **COSINE, "cosine_constant_lr_ratio": 1.0},
+        r"cotmask\.lr_tail needs cosine_constant_lr_ratio, which is 1\.0: give a number between 0 and 1, such as 0\.6",
+    ),
+    "tail with restarts": (
+        {"cotmask": TAIL, **COSINE, "jagged_restart_steps": 5},
+        r"cotmask\.lr_tail does not go with jagged_restart_steps: take out one of the two",
     ),
     "no block": ({"cotmask": None}, r"names the plugin .* and has no `cotmask:` block"),
     "misspelt block": ({"cotmask": None, "cotmsk": {"mask_ratio": 0.4}}, r"cotmsk is not a key of the config: did you mean cotmask\?"),
@@ -86,7 +106,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "rows longer than sequence_len": ({"sequence_len": 40}, r"train\.jsonl, row 1: the example has \d+ tokens, and sequence_len is 40"),
     "prompt longer than sequence_len": (
         {"sequence_len": 20, "excess_length_strategy": "truncate"},
-        r"train\.jsonl, row 1: the prompt alone has \d+ tokens, and sequence_len is 20",
+        r"train\.jsonl: no row is left, since every prompt alone fills the sequence_len of 20: raise sequence_len",
     ),
 }  # fmt: skip
 
