@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from axolotl_cotmask.download import check_recorded
 from axolotl_cotmask.errors import CoTMaskError
 
 if TYPE_CHECKING:
@@ -17,45 +18,77 @@ if TYPE_CHECKING:
 ENV_VAR = "COTMASK_DATA_DIR"
 
 
+class RowError(ValueError):
+    """What is wrong with a row, and where in its file; who knows the file adds its name and the mend."""
+
+
 @dataclass(frozen=True)
 class Source:
-    """One data set: its file name under ``COTMASK_DATA_DIR``, its remote home, and the fields that its rows must have.
+    """One data set: its file under ``COTMASK_DATA_DIR``, its remote home, and the fields that its rows must have.
 
+    ``files`` are the names that the file may have there, the preferred one first; ``fetch-data`` writes that one.
     ``remote`` holds the arguments of ``datasets.load_dataset`` that load it when no local directory is set. A field
     may be null in a row only when ``nullable`` names it.
     """
 
-    file: str
+    files: tuple[str, ...]
     remote: Mapping[str, str]
     fields: tuple[str, ...]
     nullable: tuple[str, ...] = ()
 
+    @property
+    def file(self) -> str:
+        """The name of the file in JSON lines."""
+        return self.files[-1]
 
-_GSM_IC_URL = "https://raw.githubusercontent.com/google-research-datasets/GSM-IC/main/"
+    @property
+    def url(self) -> str | None:
+        """The URL of the file, for a data set that the hub does not hold."""
+        return self.remote.get("data_files")
+
+
+_GITHUB = "https://raw.githubusercontent.com/"
+_GSM_IC_URL = _GITHUB + "google-research-datasets/GSM-IC/0c1da13552afcc5d995d6f1ad5288417cb110246/"
 _GSM_IC_FIELDS = ("original_question", "new_question", "answer", "n_steps")
 # Copies of GSM-IC without these two fields get them by matching texts, and a few rows find no match.
 _GSM_IC_NULLABLE = ("original_question", "n_steps")
+_RFT_URL = _GITHUB + "OFA-Sys/gsm8k-ScRel/main/data/rft/"
+_RFT_FIELDS = ("query", "response")
+
+
+def _json_at(url: str) -> Mapping[str, str]:
+    return {"path": "json", "data_files": url, "split": "train"}
+
 
 SOURCES: Mapping[str, Source] = {
     "gsm8k_train": Source(
-        "gsm8k_train.jsonl", {"path": "openai/gsm8k", "name": "main", "split": "train"}, ("question", "answer")
+        ("gsm8k_train.jsonl",), {"path": "openai/gsm8k", "name": "main", "split": "train"}, ("question", "answer")
     ),
     "gsm8k_test": Source(
-        "gsm8k_test.jsonl", {"path": "openai/gsm8k", "name": "main", "split": "test"}, ("question", "answer")
+        ("gsm8k_test.jsonl",), {"path": "openai/gsm8k", "name": "main", "split": "test"}, ("question", "answer")
     ),
     "gsm_ic_2step": Source(
-        "gsm_ic_2step_1k.jsonl",
-        {"path": "json", "data_files": _GSM_IC_URL + "GSM-IC_2step.json", "split": "train"},
+        ("GSM-IC_2step.json", "gsm_ic_2step_1k.jsonl"),
+        _json_at(_GSM_IC_URL + "GSM-IC_2step.json"),
         _GSM_IC_FIELDS,
         _GSM_IC_NULLABLE,
     ),
     "gsm_ic_mstep": Source(
-        "gsm_ic_mstep_1k.jsonl",
-        {"path": "json", "data_files": _GSM_IC_URL + "GSM-IC_mstep.json", "split": "train"},
+        ("GSM-IC_mstep.json", "gsm_ic_mstep_1k.jsonl"),
+        _json_at(_GSM_IC_URL + "GSM-IC_mstep.json"),
         _GSM_IC_FIELDS,
         _GSM_IC_NULLABLE,
     ),
+    "rft_u33": Source(("rft_u33b.jsonl",), _json_at(_RFT_URL + "u33b.jsonl"), _RFT_FIELDS),
+    "rft_100_llama2_7b": Source(("rft_llama_7b2.jsonl",), _json_at(_RFT_URL + "llama_7b2.jsonl"), _RFT_FIELDS),
+    "rft_100_llama2_13b": Source(("rft_llama_13b2.jsonl",), _json_at(_RFT_URL + "llama_13b2.jsonl"), _RFT_FIELDS),
 }
+
+
+def named_dir() -> Path | None:
+    """Return the directory that ``COTMASK_DATA_DIR`` names, there or not, or None when it is unset or empty."""
+    value = os.environ.get(ENV_VAR, "")
+    return Path(value).expanduser() if value else None
 
 
 def data_dir() -> Path | None:
@@ -64,32 +97,38 @@ def data_dir() -> Path | None:
     Raises:
         CoTMaskError: it is set, but there is no such directory.
     """
-    value = os.environ.get(ENV_VAR, "")
-    if not value:
+    directory = named_dir()
+    if directory is None:
         return None
-    directory = Path(value).expanduser()
     if not directory.is_dir():
         raise CoTMaskError(
-            f"{ENV_VAR} is {value}, and there is no such directory: create it, or unset {ENV_VAR} to use the hub"
+            f"{ENV_VAR} is {os.environ[ENV_VAR]}, and there is no such directory: create it, or unset {ENV_VAR} to "
+            "use the hub"
         )
     return directory.resolve()
 
 
-def local_file(source: Source) -> Path | None:
-    """Return the file of ``source`` under ``COTMASK_DATA_DIR``, or None when that is unset.
+def local_file(name: str) -> Path | None:
+    """Return the file of the data set ``name`` under ``COTMASK_DATA_DIR``, or None when that is unset.
 
     Raises:
-        CoTMaskError: the directory or the file in it is missing.
+        CoTMaskError: the directory or the file in it is missing, or the file is not the one that was fetched.
     """
     directory = data_dir()
     if directory is None:
         return None
-    path = directory / source.file
-    if not path.is_file():
-        raise CoTMaskError(
-            f"{ENV_VAR} is {directory}, and {source.file} is not in it: put it there, or unset {ENV_VAR} to use the hub"
-        )
-    return path
+    source = SOURCES[name]
+    for file in source.files:
+        path = directory / file
+        if path.is_file():
+            check_recorded(path)
+            return path
+    mend = (
+        f"put it there, or unset {ENV_VAR} to use the hub"
+        if source.url is None
+        else f"fetch it with `axolotl cotmask fetch-data {name}`, or unset {ENV_VAR} to read {source.url}"
+    )
+    raise CoTMaskError(f"{ENV_VAR} is {directory}, and {' or '.join(source.files)} is not in it: {mend}")
 
 
 def numbered_jsonl(path: Path, fields: Iterable[str] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -99,26 +138,11 @@ def numbered_jsonl(path: Path, fields: Iterable[str] = ()) -> Iterator[tuple[int
         CoTMaskError: a line is no JSON object or lacks a field; the sentence names file, line and field.
     """
     fields = tuple(fields)
-    # Bytes, so that a line that is no UTF-8 fails in json.loads, where its number is known.
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-                raise CoTMaskError(
-                    f"{path}, line {number}: not a complete JSON object ({reason}): mend or remove the line"
-                ) from error
-            if not isinstance(row, dict):
-                raise CoTMaskError(f"{path}, line {number}: holds a {type(row).__name__}, not a JSON object: mend it")
-            for field in fields:
-                if field not in row:
-                    raise CoTMaskError(
-                        f"{path}, line {number}: the field '{field}' is missing (there are: {', '.join(sorted(row))})"
-                    )
-            yield number, row
+    try:
+        for number, row in _lines(path):
+            yield number, _checked(row, f"line {number}", fields)
+    except RowError as error:
+        raise CoTMaskError(f"{path}, {error}: mend the file") from error
 
 
 def read_jsonl(path: Path, fields: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
@@ -131,15 +155,83 @@ def read_jsonl(path: Path, fields: Iterable[str] = ()) -> Iterator[dict[str, Any
         yield row
 
 
+def source_rows(path: Path, source: Source) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file of ``source``: a JSON array, or JSON lines.
+
+    Raises:
+        RowError: the file is incomplete, or a field is missing or null; the text names the line or element.
+    """
+    with path.open("rb") as file:
+        is_array = file.read(64).lstrip().startswith(b"[")
+    unit, rows = ("element", _elements(path)) if is_array else ("line", _lines(path))
+    for number, row in rows:
+        place = f"{unit} {number}"
+        row = _checked(row, place, source.fields)
+        for field in source.fields:
+            if row[field] is None and field not in source.nullable:
+                raise RowError(f"{place}: the field '{field}' is null")
+        yield row
+
+
+def problem(path: Path, source: Source) -> str | None:
+    """Return what makes ``path`` no file of ``source``, or None."""
+    with path.open("rb") as file:
+        start = file.read(64).lstrip()
+    if start.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer, not the file that it points to"
+    if start.startswith(b"<"):
+        return "a web page"
+    try:
+        rows = sum(1 for _ in source_rows(path, source))
+    except RowError as error:
+        return str(error)
+    return None if rows else "no rows"
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Any]]:
+    # Bytes, so that a line that is no UTF-8 fails in json.loads, where its number is known.
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise RowError(f"line {number}: not a complete JSON object ({_reason(error)})") from error
+            yield number, row
+
+
+def _elements(path: Path) -> Iterator[tuple[int, Any]]:
+    try:
+        rows = json.loads(path.read_bytes())
+    except ValueError as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+        raise RowError(f"line {line}: not a complete JSON array ({_reason(error)})") from error
+    yield from enumerate(rows, start=1)
+
+
+def _reason(error: ValueError) -> str:
+    return error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+
+
+def _checked(row: Any, place: str, fields: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(row, dict):
+        raise RowError(f"{place}: holds a {type(row).__name__}, not a JSON object")
+    for field in fields:
+        if field not in row:
+            raise RowError(f"{place}: the field '{field}' is missing (there are: {', '.join(sorted(row))})")
+    return row
+
+
 def load(name: str) -> Dataset:
     """Load the data set ``name`` (a key of `SOURCES`) with one row per example and at least the source's fields.
 
     Raises:
-        CoTMaskError: the local directory, file, a line or a field is missing, empty or broken, or the remote home
+        CoTMaskError: the local directory, file, a row or a field is missing, empty or broken, or the remote home
             does not answer.
     """
     source = SOURCES[name]
-    path = local_file(source)
+    path = local_file(name)
     return _load_remote(name, source) if path is None else _load_local(path, source)
 
 
@@ -147,12 +239,10 @@ def _load_local(path: Path, source: Source) -> Dataset:
     import pyarrow
     from datasets import Dataset
 
-    rows = []
-    for number, row in numbered_jsonl(path, source.fields):
-        for field in source.fields:
-            if row[field] is None and field not in source.nullable:
-                raise CoTMaskError(f"{path}, line {number}: the field '{field}' is null: give it a value")
-        rows.append(row)
+    try:
+        rows = list(source_rows(path, source))
+    except RowError as error:
+        raise CoTMaskError(f"{path}, {error}: mend the file") from error
     if not rows:
         raise CoTMaskError(f"{path} holds no rows: put the data set there, or unset {ENV_VAR} to use the hub")
     try:
@@ -164,13 +254,14 @@ def _load_local(path: Path, source: Source) -> Dataset:
 def _load_remote(name: str, source: Source) -> Dataset:
     from datasets import load_dataset
 
-    home = source.remote.get("data_files", source.remote["path"])
+    home = source.url or source.remote["path"]
     try:
         dataset = load_dataset(**source.remote)
     except Exception as error:  # offline, the hub's client raises anything from OSError to RuntimeError
+        mend = f"that holds {source.file}" if source.url is None else f"and run `axolotl cotmask fetch-data {name}`"
         raise CoTMaskError(
             f"{home} could not be loaded ({type(error).__name__}: {error}): check the network, or set {ENV_VAR} "
-            f"to a directory that holds {source.file}"
+            f"to a directory {mend}"
         ) from error
     missing = [field for field in source.fields if field not in dataset.column_names]
     if missing:
