@@ -110,6 +110,29 @@ def test_gsm8k_asks_the_papers_prompt_greedily_and_without_stop_strings(data: Pa
     assert all(request.args[0].endswith("\n\n### Response:") for request in model.requests)
 
 
+def test_the_chat_task_asks_what_the_chat_strategy_trains(
+    data: Path, tasks: TaskManager, tiny_model: Path, tmp_path: Path
+) -> None:
+    from lm_eval.models.huggingface import HFLM
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from axolotl_cotmask.prompt_strategies.gsm8k_chat import chat_prompt
+
+    write_jsonl(data / "gsm8k_test.jsonl", PROBLEMS)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    tokenizer.chat_template = (
+        "{{ '<s>' }}{% for m in messages %}{{ m['role'] + ':' + m['content'] + '</s>' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"
+    )
+    model = HFLM(AutoModelForCausalLM.from_pretrained(tiny_model), tokenizer=tokenizer, device="cpu", batch_size=4)
+    results = lm_eval.simple_evaluate(
+        model, tasks=["cotmask_gsm8k_chat"], task_manager=tasks, apply_chat_template=True, gen_kwargs="max_gen_toks=2"
+    )
+    asked = [sample["arguments"][0][0] for sample in results["samples"]["cotmask_gsm8k_chat"]]
+    assert asked == [chat_prompt(tokenizer, row["question"]) for row in PROBLEMS]
+    assert asked[0] == "<s>user:What is 1 + 1?</s>assistant:"
+
+
 def test_gsm8k_metrics(data: Path, tasks: TaskManager) -> None:
     write_jsonl(data / "gsm8k_test.jsonl", PROBLEMS)
     results = evaluate(gsm8k_script(), "cotmask_gsm8k", tasks)
