@@ -18,6 +18,12 @@ _INSTRUCTION_AND_INPUT = (
 #: What stands between prompt and target in the GSM8K, MATH and RFT runs.
 SEPARATOR = " "
 
+#: What follows the prompt when MetaMath models are asked.
+STEP_BY_STEP = " Let's think step by step."
+
+#: What follows the question when MAmmoTH models are asked for a program, as in their training rows.
+PROGRAM = " Let's write a program."
+
 
 def alpaca_prompt(instruction: str, input: str = "") -> str:
     """Return the prompt for ``instruction`` (and ``input``, when it is not empty), ending in ``### Response:``."""

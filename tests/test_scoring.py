@@ -96,7 +96,7 @@ def test_empty_file(tmp_path: Path) -> None:
 def test_unknown_rule_names_the_rules(generations: Path) -> None:
     result = run(generations, "--rule", "gsm8k")
     assert result.exit_code == 2
-    assert "'gsm8k' is not 'gsm8k_hash'" in result.stderr
+    assert "'gsm8k' is not one of 'gsm8k_hash', " in result.stderr
 
 
 def test_json_output(generations: Path) -> None:

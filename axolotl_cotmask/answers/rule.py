@@ -1,13 +1,8 @@
-"""Answer rules: how an answer is read from a text, and when it is right. The one place for evaluation and analysis.
-
-Covered: the rule of the authors' scripts for models fine-tuned on GSM8K or GSM8K-RFT. Not covered yet: the rules for
-MetaMath and MAmmoTH models, and the string equivalence for MATH.
-"""
+"""What an answer rule is."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -60,37 +55,3 @@ class Rule:
         if answer is None:
             return Verdict.INVALID
         return Verdict.TRUE if self.equivalent(answer, gold_answer) else Verdict.FALSE
-
-
-_HASH_ANSWER = re.compile(r"#### (\-?[0-9\.\,]+)")
-_NUMBER = re.compile(r"\-?[0-9\.\,]+")
-
-
-def _without_commas(number: str) -> str | None:
-    number = number.replace(",", "")
-    try:
-        float(number)
-    except ValueError:  # the pattern also matches "1.2.3" and "."
-        return None
-    return number
-
-
-def _extract_hash(text: str) -> str | None:
-    # As in the authors' script, what follows the first NUL character is not part of the generation.
-    match = _HASH_ANSWER.search(text.split("\0", maxsplit=1)[0])
-    return None if match is None else _without_commas(match.group(1))
-
-
-def _extract_hash_or_number(text: str) -> str | None:
-    bare = text.strip()
-    return _without_commas(bare) if _NUMBER.fullmatch(bare) else _extract_hash(text)
-
-
-def _within_tolerance(answer: str, gold: str) -> bool:
-    return abs(float(answer) - float(gold)) < 1e-4
-
-
-#: GSM8K and GSM-IC for models fine-tuned on GSM8K or GSM8K-RFT, bug for bug (evaluation scripts of arXiv 2403.02178).
-GSM8K_HASH = Rule("gsm8k_hash", _extract_hash, _extract_hash_or_number, _within_tolerance)
-
-RULES: Mapping[str, Rule] = {rule.name: rule for rule in (GSM8K_HASH,)}
