@@ -37,18 +37,41 @@ def read_results(source: str | os.PathLike[str], tasks: Sequence[str]) -> dict[s
     Raises:
         CoTMaskError: there is no results file, or it holds none of ``tasks``, or a file is broken.
     """
-    path = Path(source)
+    newest = _newest(Path(source))
+    found = {task: _result(newest[task][1], newest[task][0], task) for task in tasks if task in newest}
+    if not found:
+        raise CoTMaskError(f"{source}: none of the tasks {', '.join(tasks)} was scored there: evaluate one of them")
+    return found
+
+
+def find_tasks(source: str | os.PathLike[str]) -> dict[str, Path]:
+    """Return the newest results file of every task in a results file, or in a directory with any number of them.
+
+    Groups of tasks are left out.
+
+    Raises:
+        CoTMaskError: there is no results file, or a file is broken.
+    """
+    newest = _newest(Path(source))
+    return {task: file for task, (file, content) in newest.items() if task in content.get("configs", {})}
+
+
+def samples_file(results_file: Path, task: str) -> Path:
+    """Return where lm-eval writes the scored documents of ``task`` with ``--log_samples``; there or not."""
+    return results_file.with_name(f"samples_{task}_{results_file.stem.removeprefix('results_')}.jsonl")
+
+
+def _newest(path: Path) -> dict[str, tuple[Path, dict[str, Any]]]:
+    """Return the newest results file of every task and group, with its content."""
     # lm-eval puts the date into the name, so the order of names is the order of time.
     files = [path] if path.is_file() else sorted(path.rglob("results_*.json"), key=lambda file: file.name)
     if not files:
         raise CoTMaskError(f"{path}: no results_*.json in it: give lm_eval this directory as --output_path")
-    newest: dict[str, Path] = {}
-    contents = {file: read_json(file) for file in files}
-    for file, content in contents.items():
-        newest |= {task: file for task in tasks if task in content.get("results", {})}
-    if not newest:
-        raise CoTMaskError(f"{path}: none of the tasks {', '.join(tasks)} was scored there: evaluate one of them")
-    return {task: _result(contents[file], file, task) for task, file in newest.items()}
+    newest: dict[str, tuple[Path, dict[str, Any]]] = {}
+    for file in files:
+        content = read_json(file)
+        newest |= dict.fromkeys(content.get("results", {}), (file, content))
+    return newest
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -74,8 +97,7 @@ def _result(content: dict[str, Any], file: Path, task: str) -> TaskResult:
         for name, value in content["results"][task].items()
         if name.endswith(",none") and isinstance(value, (int, float))
     }
-    date = file.stem.removeprefix("results_")
-    samples = file.with_name(f"samples_{task}_{date}.jsonl")
+    samples = samples_file(file, task)
     arguments = content.get("config", {}).get("model_args") or {}
     pretrained = arguments.get("pretrained") if isinstance(arguments, dict) else None
     return TaskResult(metrics, list(read_jsonl(samples, ("doc",))) if samples.is_file() else [], pretrained)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from axolotl_cotmask.errors import CoTMaskError
-from axolotl_cotmask.results import read_results
+from axolotl_cotmask.results import find_tasks, read_results, samples_file
 
 OLD, NEW = "2026-01-01T00-00-00.000000", "2026-01-02T00-00-00.000000"
 
@@ -52,3 +52,12 @@ def test_what_is_missing_or_broken_is_named(tmp_path: Path) -> None:
         read_results(path, ["cotmask_gsm8k"])
     with pytest.raises(CoTMaskError, match=r"absent\.json"):
         read_results(tmp_path / "absent.json", ["cotmask_gsm8k"])
+
+
+def test_tasks_are_found_with_their_newest_files_and_groups_are_not(tmp_path: Path) -> None:
+    old, new = (tmp_path / f"results_{date}.json" for date in (OLD, NEW))
+    old.write_text(json.dumps({"results": {"x": {}, "y": {}, "group": {}}, "configs": {"x": {}, "y": {}}}))
+    new.write_text(json.dumps({"results": {"y": {}}, "configs": {"y": {}}}))
+    assert find_tasks(tmp_path) == {"x": old, "y": new}
+    assert find_tasks(old) == {"x": old, "y": old}
+    assert samples_file(new, "y") == tmp_path / f"samples_y_{NEW}.jsonl"
