@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,19 +22,21 @@ class RowError(ValueError):
     """What is wrong with a row, and where in its file; who knows the file adds its name and the mend."""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Source:
     """One data set: its file under ``COTMASK_DATA_DIR``, its remote home, and the fields that its rows must have.
 
     ``files`` are the names that the file may have there, the preferred one first; ``fetch-data`` writes that one.
-    ``remote`` holds the arguments of ``datasets.load_dataset`` that load it when no local directory is set. A field
-    may be null in a row only when ``nullable`` names it.
+    ``remote`` holds the arguments of ``datasets.load_dataset`` that load it when no local directory is set; it is empty
+    for a data set without a known home. A field may be null in a row only when ``nullable`` names it. ``aliases`` maps
+    the names that some copies give to a field to its name in ``fields``.
     """
 
     files: tuple[str, ...]
     remote: Mapping[str, str]
     fields: tuple[str, ...]
     nullable: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def file(self) -> str:
@@ -60,6 +62,11 @@ def _json_at(url: str) -> Mapping[str, str]:
     return {"path": "json", "data_files": url, "split": "train"}
 
 
+def _gsm_symbolic(name: str) -> Source:
+    remote = {"path": "apple/GSM-Symbolic", "name": name, "split": "test"}
+    return Source((f"gsm_symbolic_{name}.jsonl",), remote, ("instance", "question", "answer"))
+
+
 SOURCES: Mapping[str, Source] = {
     "gsm8k_train": Source(
         ("gsm8k_train.jsonl",), {"path": "openai/gsm8k", "name": "main", "split": "train"}, ("question", "answer")
@@ -82,6 +89,48 @@ SOURCES: Mapping[str, Source] = {
     "rft_u33": Source(("rft_u33b.jsonl",), _json_at(_RFT_URL + "u33b.jsonl"), _RFT_FIELDS),
     "rft_100_llama2_7b": Source(("rft_llama_7b2.jsonl",), _json_at(_RFT_URL + "llama_7b2.jsonl"), _RFT_FIELDS),
     "rft_100_llama2_13b": Source(("rft_llama_13b2.jsonl",), _json_at(_RFT_URL + "llama_13b2.jsonl"), _RFT_FIELDS),
+    "math_test": Source(
+        ("math_test.jsonl",),
+        {"path": "DigitalLearningGmbH/MATH-lighteval", "split": "test"},
+        ("problem", "solution", "level"),
+    ),
+    "math500": Source(
+        ("math500.jsonl",), {"path": "HuggingFaceH4/MATH-500", "split": "test"}, ("problem", "answer", "level")
+    ),
+    "gsm8k_platinum": Source(
+        ("gsm8k_platinum_test.jsonl",),
+        {"path": "madrylab/gsm8k-platinum", "name": "main", "split": "test"},
+        ("question", "answer"),
+    ),
+    "gsm8k_backward": Source(
+        ("gsm8k_backward_fobar.jsonl",), {"path": "meta-math/GSM8K_Backward", "split": "test"}, ("question", "answer")
+    ),
+    "gsm_plus": Source(
+        ("gsm_plus_testmini.jsonl",),
+        {"path": "qintongli/GSM-Plus", "split": "testmini"},
+        ("question", "answer", "perturbation_type"),
+    ),
+    "gsm_symbolic_main": _gsm_symbolic("main"),
+    "gsm_symbolic_p1": _gsm_symbolic("p1"),
+    "gsm_symbolic_p2": _gsm_symbolic("p2"),
+    "svamp": Source(("svamp.jsonl",), {"path": "ChilleD/SVAMP", "split": "test"}, ("Body", "Question", "Answer")),
+    "asdiv": Source(
+        ("asdiv.jsonl",),
+        {"path": "EleutherAI/asdiv", "name": "asdiv", "split": "validation"},
+        ("body", "question", "answer"),
+    ),
+    "multiarith": Source(
+        ("multiarith.jsonl",),
+        {"path": "ChilleD/MultiArith", "split": "test"},
+        ("question", "final_ans"),
+        aliases={"sQuestion": "question", "lSolutions": "final_ans"},
+    ),
+    "mawps": Source(("mawps_test.jsonl",), {}, ("input", "target")),
+    "aqua": Source(
+        ("aqua_test.jsonl",),
+        {"path": "deepmind/aqua_rat", "name": "raw", "split": "test"},
+        ("question", "options", "correct"),
+    ),
 }
 
 
@@ -123,11 +172,10 @@ def local_file(name: str) -> Path | None:
         if path.is_file():
             check_recorded(path)
             return path
-    mend = (
-        f"put it there, or unset {ENV_VAR} to use the hub"
-        if source.url is None
-        else f"fetch it with `axolotl cotmask fetch-data {name}`, or unset {ENV_VAR} to read {source.url}"
-    )
+    if source.url is not None:
+        mend = f"fetch it with `axolotl cotmask fetch-data {name}`, or unset {ENV_VAR} to read {source.url}"
+    else:
+        mend = f"put it there, or unset {ENV_VAR} to use the hub" if source.remote else "put it there"
     raise CoTMaskError(f"{ENV_VAR} is {directory}, and {' or '.join(source.files)} is not in it: {mend}")
 
 
@@ -166,6 +214,8 @@ def source_rows(path: Path, source: Source) -> Iterator[dict[str, Any]]:
     unit, rows = ("element", _elements(path)) if is_array else ("line", _lines(path))
     for number, row in rows:
         place = f"{unit} {number}"
+        if isinstance(row, dict):
+            row = {source.aliases.get(name, name): value for name, value in row.items()}
         row = _checked(row, place, source.fields)
         for field in source.fields:
             if row[field] is None and field not in source.nullable:
@@ -244,7 +294,8 @@ def _load_local(path: Path, source: Source) -> Dataset:
     except RowError as error:
         raise CoTMaskError(f"{path}, {error}: mend the file") from error
     if not rows:
-        raise CoTMaskError(f"{path} holds no rows: put the data set there, or unset {ENV_VAR} to use the hub")
+        mend = f", or unset {ENV_VAR} to use the hub" if source.remote else ""
+        raise CoTMaskError(f"{path} holds no rows: put the data set there{mend}")
     try:
         return Dataset.from_list(rows)
     except pyarrow.ArrowException as error:
@@ -254,6 +305,10 @@ def _load_local(path: Path, source: Source) -> Dataset:
 def _load_remote(name: str, source: Source) -> Dataset:
     from datasets import load_dataset
 
+    if not source.remote:
+        raise CoTMaskError(
+            f"{name} has no known home to be loaded from: set {ENV_VAR} to a directory that holds {source.file}"
+        )
     home = source.url or source.remote["path"]
     try:
         dataset = load_dataset(**source.remote)
@@ -263,6 +318,7 @@ def _load_remote(name: str, source: Source) -> Dataset:
             f"{home} could not be loaded ({type(error).__name__}: {error}): check the network, or set {ENV_VAR} "
             f"to a directory {mend}"
         ) from error
+    dataset = dataset.rename_columns({old: new for old, new in source.aliases.items() if old in dataset.column_names})
     missing = [field for field in source.fields if field not in dataset.column_names]
     if missing:
         raise CoTMaskError(

@@ -89,7 +89,7 @@ def gsm_ic_script() -> ScriptedLM:
         ("a2 A", "#### 7"),
         ("b1 B", "#### 2"),
         ("b2 B", "#### 2"),
-        ("c1 C", "three"),
+        ("c1 C", "three, which is 3"),
     )
 
 
@@ -136,7 +136,7 @@ def test_the_chat_task_asks_what_the_chat_strategy_trains(
 def test_gsm8k_metrics(data: Path, tasks: TaskManager) -> None:
     write_jsonl(data / "gsm8k_test.jsonl", PROBLEMS)
     results = evaluate(gsm8k_script(), "cotmask_gsm8k", tasks)
-    assert values(results, "cotmask_gsm8k") == {"exact_match": 0.5, "invalid": 0.25}
+    assert values(results, "cotmask_gsm8k") == {"exact_match": 0.5, "robust_match": 0.5, "invalid": 0.25}
     # Standard error of 1, 1, 0, 0: sqrt(1/3) / sqrt(4).
     assert results["results"]["cotmask_gsm8k"]["exact_match_stderr,none"] == pytest.approx(0.288675)
 
@@ -145,6 +145,7 @@ def test_gsm_ic_metrics_by_hand(gsm_ic: Path, tasks: TaskManager) -> None:
     results = evaluate(gsm_ic_script(), "cotmask_gsm_ic", tasks)
     assert values(results, "cotmask_gsm_ic_2step") == {
         "exact_match": 4 / 5,  # all but a2
+        "robust_match": 4 / 5,
         "invalid": 0.0,
         "macro_accuracy": 1 / 2,  # B, not A
         "base_accuracy": 1 / 2,  # A, not B
@@ -152,6 +153,7 @@ def test_gsm_ic_metrics_by_hand(gsm_ic: Path, tasks: TaskManager) -> None:
     }
     assert values(results, "cotmask_gsm_ic_mstep") == {
         "exact_match": 0.0,
+        "robust_match": 1.0,  # without the mark, but with the number
         "invalid": 1.0,
         "macro_accuracy": 0.0,
         "base_accuracy": 1.0,
@@ -160,6 +162,7 @@ def test_gsm_ic_metrics_by_hand(gsm_ic: Path, tasks: TaskManager) -> None:
     # Over all documents: neither the mean of the two tasks nor one weighted by their sizes.
     assert values(results, "cotmask_gsm_ic") == {
         "exact_match": pytest.approx(4 / 6),
+        "robust_match": pytest.approx(5 / 6),
         "invalid": pytest.approx(1 / 6),
         "macro_accuracy": pytest.approx(1 / 3),
         "base_accuracy": pytest.approx(2 / 3),
@@ -234,7 +237,7 @@ def test_real_gsm_ic_needs_no_bootstrap(
     assert sum(not document["is_base"] for document in documents) == 2000
     assert sum(document["base_id"] is None for document in documents) == 3
     assert values(results, "cotmask_gsm_ic").keys() == {
-        "exact_match", "invalid", "macro_accuracy", "base_accuracy", "normalised_accuracy"
+        "exact_match", "robust_match", "invalid", "macro_accuracy", "base_accuracy", "normalised_accuracy"
     }  # fmt: skip
 
 
@@ -377,7 +380,7 @@ def test_hf_backend_gets_one_bos_and_stops_only_at_eos(data: Path, tasks: TaskMa
     seen: list[list[list[int]]] = []
     model.model.model.embed_tokens.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].tolist()))
     results = evaluate(model, "cotmask_gsm8k", tasks)
-    assert values(results, "cotmask_gsm8k") == {"exact_match": 1.0, "invalid": 0.0}
+    assert values(results, "cotmask_gsm8k") == {"exact_match": 1.0, "robust_match": 1.0, "invalid": 0.0}
     samples = results["samples"]["cotmask_gsm8k"]
     assert [sample["filtered_resps"] for sample in samples] == [["\n\nQuestion:#### 72"]] * 2
     assert [row.count(model.tokenizer.bos_token_id) for row in seen[0]] == [1, 1]
@@ -390,4 +393,4 @@ def test_hf_backend_generates_512_tokens(data: Path, tasks: TaskManager) -> None
     results = evaluate(model, "cotmask_gsm8k", tasks)
     (generation,) = results["samples"]["cotmask_gsm8k"][0]["filtered_resps"]
     assert generation == " " + "ab" * 255 + "a"
-    assert values(results, "cotmask_gsm8k") == {"exact_match": 0.0, "invalid": 1.0}
+    assert values(results, "cotmask_gsm8k") == {"exact_match": 0.0, "robust_match": 0.0, "invalid": 1.0}

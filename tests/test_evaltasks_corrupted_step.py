@@ -118,6 +118,7 @@ def test_corrupted_step_metrics_by_hand(data: Path, tasks: TaskManager) -> None:
         "copies_prefix": 1 / 4,
         "no_annotation": 1 / 4,
         "exact_match": 2 / 4,
+        "robust_match": 1 / 2,
         "follows_question_first": pytest.approx(1 / 3),
         "follows_question_later": 0.0,
     }

@@ -13,47 +13,53 @@ from typing import Any
 
 from datasets import Dataset
 
+from axolotl_cotmask import signature as signatures
+from axolotl_cotmask import tasks
 from axolotl_cotmask.analysis.corrupted_step import Case, Kind, Outcome, converse, find_cases, janet_cases, read
-from axolotl_cotmask.answers import GSM8K_HASH, Verdict
+from axolotl_cotmask.answers import GSM8K_HASH
 from axolotl_cotmask.data import load
 from axolotl_cotmask.errors import one_sentence
 from axolotl_cotmask.prompts import SEPARATOR, alpaca_prompt
 from axolotl_cotmask.scoring import check_golds
+from axolotl_cotmask.tasks import mean_of_concerned
+
+__all__ = ["mean_of_concerned"]
 
 SOURCE = "gsm8k_test"
 
 
 # lm-eval has no error of its own for data that the user can mend: it would show a traceback of its frames.
 @one_sentence
-def corrupted_steps(**_: Any) -> dict[str, Dataset]:
+def corrupted_steps(signature: dict[str, Any], **_: Any) -> dict[str, Dataset]:
     """Return the cases of GSM8K's test split: a true question, and a prefix with one number replaced.
 
-    lm-eval passes the task's metadata and the model's arguments, which do not matter here and below.
+    ``signature``, in the task's metadata, is filled. lm-eval also passes the rest of the metadata and the model's
+    arguments, which do not matter here and below.
 
     Raises:
         SystemExit: the data are missing or broken, or hold no case; its message is the one sentence that says why.
     """
-    return _documents(_cases())
+    return _documents(_cases(), signature)
 
 
 @one_sentence
-def corrupted_questions(**_: Any) -> dict[str, Dataset]:
+def corrupted_questions(signature: dict[str, Any], **_: Any) -> dict[str, Dataset]:
     """Return the converse of each case: a true prefix, and a question with one number replaced.
 
     Raises:
         SystemExit: as for `corrupted_steps`.
     """
-    return _documents(converse(case) for case in _cases())
+    return _documents(map(converse, _cases()), signature)
 
 
 @one_sentence
-def janet(**_: Any) -> dict[str, Dataset]:
+def janet(signature: dict[str, Any], **_: Any) -> dict[str, Dataset]:
     """Return the paper's own twenty cases.
 
     Raises:
         SystemExit: the data are missing or broken, or lack the question about Janet's ducks.
     """
-    return _documents(janet_cases(load(SOURCE)))
+    return _documents(janet_cases(load(SOURCE)), signature)
 
 
 def prompt(doc: dict[str, Any]) -> str:
@@ -67,8 +73,9 @@ def process_corrupted_step(doc: dict[str, Any], results: list[str]) -> dict[str,
     The final answer is read from the continuation: the rule takes the first ``####``, and the prefix, which ends within
     a step, is not the model's.
     """
-    verdict = GSM8K_HASH.judge(results[0], doc["answer"])
-    return process_corrupted_question(doc, results) | {"exact_match": float(verdict is Verdict.TRUE)}
+    scores = tasks.scores(results[0], doc["answer"], *tasks.NUMBER)
+    del scores["invalid"]
+    return process_corrupted_question(doc, results) | scores
 
 
 def process_corrupted_question(doc: dict[str, Any], results: list[str]) -> dict[str, float | None]:
@@ -95,12 +102,6 @@ def process_janet(doc: dict[str, Any], results: list[str]) -> dict[str, float | 
     }
 
 
-def mean_of_concerned(items: list[float | None]) -> float | None:
-    """Return the mean over the documents that the metric concerns, or None when there are none."""
-    concerned = [item for item in items if item is not None]
-    return sum(concerned) / len(concerned) if concerned else None
-
-
 def _cases() -> tuple[Case, ...]:
     rows = load(SOURCE)
     check_golds(rows["answer"], GSM8K_HASH, SOURCE)
@@ -109,5 +110,7 @@ def _cases() -> tuple[Case, ...]:
     return cases.cases
 
 
-def _documents(cases: Iterable[Case]) -> dict[str, Dataset]:
-    return {"test": Dataset.from_list([dataclasses.asdict(case) for case in cases])}
+def _documents(cases: Iterable[Case], signature: dict[str, Any]) -> dict[str, Dataset]:
+    rows = [dataclasses.asdict(case) for case in cases]
+    signatures.record(signature, source=SOURCE, rows=rows)
+    return {"test": Dataset.from_list(rows)}

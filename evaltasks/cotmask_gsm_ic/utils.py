@@ -15,7 +15,9 @@ from typing import Any
 
 from datasets import Dataset
 
-from axolotl_cotmask.answers import GSM8K_HASH, Verdict
+from axolotl_cotmask import signature as signatures
+from axolotl_cotmask import tasks
+from axolotl_cotmask.answers import GSM8K_HASH
 from axolotl_cotmask.data import load
 from axolotl_cotmask.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.prompts import alpaca_prompt
@@ -30,16 +32,18 @@ LABELS = {
 
 # lm-eval has no error of its own for data that the user can mend: it would show a traceback of its frames.
 @one_sentence
-def load_documents(source: str, **_: Any) -> dict[str, Dataset]:
+def load_documents(source: str, signature: dict[str, Any], **_: Any) -> dict[str, Dataset]:
     """Return the variants of ``source``, each base problem standing before the first of its variants.
 
-    lm-eval also passes the task's metadata and the model's arguments, which do not matter here.
+    ``signature``, in the task's metadata, is filled. lm-eval also passes the rest of the metadata and the model's
+    arguments, which do not matter here.
 
     Raises:
         SystemExit: the data are missing or broken; its message is the one sentence that says what to mend.
     """
     variants = load(source)
     check_golds(variants["answer"], GSM8K_HASH, source)
+    signatures.record(signature, source=source, rows=variants)
     return {"test": Dataset.from_list(with_base_problems(list(variants), source))}
 
 
@@ -84,12 +88,11 @@ def prompt(doc: dict[str, Any]) -> str:
 
 def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, Any]:
     """Return the metrics of one document; ``results`` holds its one generation."""
-    verdict = GSM8K_HASH.judge(results[0], doc["answer"])
-    right, invalid = float(verdict is Verdict.TRUE), float(verdict is Verdict.INVALID)
+    scores = tasks.scores(results[0], doc["answer"], *tasks.NUMBER)
+    right = scores["exact_match"]
     is_base, base_id = doc["is_base"], doc["base_id"]
     metrics: dict[str, Any] = {
-        "exact_match": None if is_base else right,
-        "invalid": None if is_base else invalid,
+        **{name: None if is_base else score for name, score in scores.items()},
         "macro_accuracy": None if is_base or base_id is None else (base_id, right),
         "base_accuracy": right if is_base else None,
         "normalised_accuracy": None if base_id is None else (is_base, right),

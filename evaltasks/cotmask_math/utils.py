@@ -1,0 +1,25 @@
+"""MATH (Hendrycks et al. 2021), for models that were trained on its own solutions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from datasets import Dataset
+
+from axolotl_cotmask import tasks
+from axolotl_cotmask.answers import MATH_BOXED, ROBUST_MATH
+from axolotl_cotmask.tasks import mean_of_concerned
+
+__all__ = ["load_documents", "mean_of_concerned", "process_results"]
+
+RULES = (MATH_BOXED, ROBUST_MATH)
+
+
+def load_documents(source: str, gold: str, **arguments: Any) -> dict[str, Dataset]:
+    """Return the problems of ``source``; their field ``gold`` holds the reference."""
+    return tasks.load_math_documents(source, gold, *RULES, **arguments)
+
+
+def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, float | None]:
+    """Return the metrics of one document; ``results`` holds its one generation."""
+    return tasks.by_level(doc, tasks.scores(results[0], doc["answer"], *RULES))
