@@ -69,6 +69,16 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def vllm(session: nox.Session) -> None:
+    """Score a model with vLLM, in an environment of its own; needs a CUDA GPU. Arguments after `--` go to lm_eval."""
+    dependencies = nox.project.load_toml("pyproject.toml")["project"]["dependencies"]
+    # The tasks need no Axolotl, whose pins exclude vLLM's.
+    session.install("vllm", *(package for package in dependencies if not package.startswith("axolotl")))
+    session.install("--no-deps", "--editable", ".")
+    session.run("lm_eval", "run", "--model", "vllm", "--include_path", str(ROOT / "evaltasks"), *session.posargs)
+
+
+@nox.session
 def workflow(session: nox.Session) -> None:
     """Build the small environment of Snakemake, which cannot share the other one (packaging < 26, against 26.0)."""
     stamp = Path(session.virtualenv.location) / "installed"
