@@ -5,17 +5,21 @@ from __future__ import annotations
 import click
 
 from axolotl_cotmask.commands.analyze import analyze
+from axolotl_cotmask.commands.compare import compare
+from axolotl_cotmask.commands.execute import execute
 from axolotl_cotmask.commands.fetch_data import fetch_data
 from axolotl_cotmask.commands.preview import preview
 from axolotl_cotmask.commands.resources import fetch, tasks_path
 from axolotl_cotmask.commands.score import score
+from axolotl_cotmask.commands.signature import signature
 from axolotl_cotmask.commands.tiny_model import tiny_model
 
 
 @click.group()
 def cotmask() -> None:
-    """Masked Thought fine-tuning: preview masks, score answers, analyse models, find recipes, tasks and data."""
+    """Masked Thought fine-tuning: preview masks, score, compare and analyse models, find recipes, tasks and data."""
 
 
-for command in (preview, score, analyze, tiny_model, fetch, fetch_data, tasks_path):
+COMMANDS = (preview, score, compare, signature, execute, analyze, tiny_model, fetch, fetch_data, tasks_path)
+for command in COMMANDS:
     cotmask.add_command(command)
