@@ -26,6 +26,9 @@ class Stream(IntEnum):
     SELECT = 0
     KIND = 1
     TOKEN = 2
+    DROPOUT = 3
+    UNIFORM = 4
+    SAMPLE = 5
 
 
 def _shift_right(word: Tensor, bits: int) -> Tensor:
@@ -76,6 +79,16 @@ def draw_words(token_key: Tensor, *, seed: int, epoch: int, stream: Stream) -> T
 def draw_uniform(token_key: Tensor, *, seed: int, epoch: int, stream: Stream) -> Tensor:
     """Return a float32 draw from [0, 1) per token, a multiple of 2**-24; arguments as `draw_words`."""
     return _shift_right(draw_words(token_key, seed=seed, epoch=epoch, stream=stream), 40).to(torch.float32) * 2.0**-24
+
+
+def draw_uniform_vectors(token_key: Tensor, width: int, *, seed: int, epoch: int, stream: Stream) -> Tensor:
+    """Return ``width`` independent draws from [0, 1) per token, ``[..., width]`` float32; as `draw_uniform` else.
+
+    The draws of a token are the outputs of a SplitMix64 generator that starts at the token's word.
+    """
+    word = draw_words(token_key, seed=seed, epoch=epoch, stream=stream)
+    steps = torch.arange(1, width + 1, device=word.device) * _GAMMA
+    return _shift_right(_mix(word.unsqueeze(-1) + steps), 40).to(torch.float32) * 2.0**-24
 
 
 def draw_integers(token_key: Tensor, bound: int, *, seed: int, epoch: int, stream: Stream) -> Tensor:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
+from axolotl_cotmask.noise import Noised
 from axolotl_cotmask.noise.tokens import TokenNoise
 from axolotl_cotmask.selection import token_keys
 
@@ -16,11 +18,14 @@ MASK = 1234
 
 def noised(mask_share: float, epoch: int = 0) -> torch.Tensor:
     noise = TokenNoise(mask_share, MASK if mask_share else None, RANDOM_IDS)
-    before = IDS.clone()
-    result = noise(IDS, SELECTED, KEYS, seed=3, epoch=epoch)
+    inputs, before = {"input_ids": IDS, "labels": IDS}, IDS.clone()
+    where = Noised(SELECTED, KEYS, sample=torch.arange(4)[:, None].expand(4, 1000), seed=3, epoch=epoch)
+    with noise.applied(nn.Identity(), inputs, where) as result:
+        assert result.keys() == inputs.keys()
+        assert result["labels"] is IDS, "labels stay"
     assert torch.equal(before, IDS), "the batch itself is not changed"
-    assert torch.equal(result[~SELECTED], IDS[~SELECTED])
-    return result
+    assert torch.equal(result["input_ids"][~SELECTED], IDS[~SELECTED])
+    return result["input_ids"]
 
 
 def test_mask_puts_the_mask_token_everywhere() -> None:

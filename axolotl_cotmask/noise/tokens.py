@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from axolotl_cotmask.noise.protocol import Noised
 from axolotl_cotmask.selection import Stream, draw_integers, draw_uniform
 
 
@@ -23,6 +26,12 @@ class TokenNoise:
     mask_share: float
     mask_token_id: int | None
     random_ids: Tensor
+
+    @contextmanager
+    def applied(self, model: nn.Module, inputs: Mapping[str, Tensor], noised: Noised) -> Iterator[dict[str, Tensor]]:
+        """Yield the inputs with replaced ``input_ids``; arguments as `Noise.applied`."""
+        ids = self(inputs["input_ids"], noised.selected, noised.token_key, seed=noised.seed, epoch=noised.epoch)
+        yield {**inputs, "input_ids": ids}
 
     def __call__(self, input_ids: Tensor, selected: Tensor, token_key: Tensor, *, seed: int, epoch: int) -> Tensor:
         """Return a copy of ``input_ids`` with the selected positions replaced.
