@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from axolotl_cotmask import data
-from axolotl_cotmask.args import CoTMaskConfig, closest
+from axolotl_cotmask import data, selectors
+from axolotl_cotmask.args import CoTMaskConfig, closest, parse_noise
 from axolotl_cotmask.errors import CoTMaskError
 
 #: Keys that this package adds to an entry of `datasets:`.
-DATASET_KEYS = ("mask_ratio", "protect")
+DATASET_KEYS = ("mask_ratio", "noise", "select", "protect")
 _OUR_STRATEGIES = "axolotl_cotmask.prompt_strategies."
 _FILE_SUFFIXES = {".json", ".jsonl", ".csv", ".parquet", ".arrow", ".txt"}
 #: Config keys under which Axolotl trains something that masking the chain of thought does not apply to.
@@ -85,6 +85,8 @@ def check_datasets(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
             if not known and difflib.get_close_matches(key, DATASET_KEYS, cutoff=0.75):
                 raise CoTMaskError(f"{name}.{key} is not an option{closest(key, DATASET_KEYS)}")
         _check_mask_ratio(name, entry.get("mask_ratio"), config)
+        _check_noise(name, entry.get("noise"))
+        _check_select(f"{name}.select", entry.get("select") or selectors.TOKENS)
         _check_protect(name, entry)
 
 
@@ -97,6 +99,74 @@ def _check_mask_ratio(name: str, ratio: Any, config: CoTMaskConfig) -> None:
         raise CoTMaskError(
             f"{name}.mask_ratio is {ratio}, and cotmask.mask_ratio is 0, which switches masking off: give "
             "cotmask.mask_ratio the ratio of the other data sets"
+        )
+
+
+def _check_noise(name: str, noise: Any) -> None:
+    if noise is None:
+        return
+    try:
+        parse_noise(noise)
+    except ValueError as error:
+        raise CoTMaskError(f"{name}.noise is {noise}: {error}") from error
+
+
+def _check_select(key: str, select: Any) -> None:
+    try:
+        selectors.get(str(select))
+    except CoTMaskError as error:
+        raise CoTMaskError(f"{key}: {error}") from error
+
+
+def check_options(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
+    """Stop on options of the ``cotmask:`` block that make no sense together, or with the rest of the config.
+
+    Raises:
+        CoTMaskError: names the keys.
+    """
+    from axolotl_cotmask import masking
+
+    _check_select("cotmask.select", config.select)
+    entries = [entry for _, entry in dataset_entries(cfg)]
+    if config.strip_mask_token and not masking.uses_mask_token(cfg.get("datasets") or [], config):
+        raise CoTMaskError(
+            "cotmask: only noise with a new <mask> token leaves something to strip: take strip_mask_token out"
+        )
+    if config.scope == "source":
+        if any(entry.get("protect") for entry in entries):
+            raise CoTMaskError(
+                "cotmask.scope is source, and protect keeps tokens of the target from being noised, which are not "
+                "noised then: take out protect, or set scope: all"
+            )
+        if config.loss_on != "all":
+            raise CoTMaskError(
+                f"cotmask.scope is source, and loss_on: {config.loss_on} chooses among tokens with a label, of which "
+                "none is noised then: set scope: target or all, or loss_on: all"
+            )
+        if config.adaptive is not None:
+            raise CoTMaskError(
+                "cotmask.scope is source, and adaptive follows losses at noised tokens that predict a label, of which "
+                "there are none then: set scope: target or all, or take out adaptive"
+            )
+    if config.adaptive is not None and config.mask_ratio == 0:
+        raise CoTMaskError("cotmask.mask_ratio is 0, which switches masking off: take out adaptive, or give a ratio")
+    if config.loss_on == "noised" and config.mask_ratio == 0:
+        raise CoTMaskError("cotmask.mask_ratio is 0, so loss_on: noised would leave no loss: set loss_on: all")
+    if config.loss_on == "noised" and (config.start_ratio or config.start_steps):
+        raise CoTMaskError(
+            "cotmask.loss_on: noised has no loss in the steps before start_ratio or start_steps: take out one of them"
+        )
+    noises = [parse_noise(value) for value in (config.noise, *(e["noise"] for e in entries if e.get("noise")))]
+    embedding_noise = next((noise.name for noise in noises if noise.name in ("dropout", "uniform")), None)
+    if embedding_noise and cfg.get("torch_compile"):
+        raise CoTMaskError(
+            f"cotmask.noise {embedding_noise} changes embeddings as the model runs, which a compiled model does not "
+            "see: set torch_compile: false, or choose another noise"
+        )
+    if config.schedule == "random" and (cfg.get("context_parallel_size") or 1) > 1:
+        raise CoTMaskError(
+            "cotmask.schedule: random draws a ratio for each process, and with context_parallel_size several of them "
+            "share a batch: choose another schedule, or take out context_parallel_size"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from axolotl_cotmask.marks import MASK_WEIGHT, TOKEN_KEY
+from axolotl_cotmask.marks import MARKS, MASK_GROUP, MASK_UNIT, MASK_WEIGHT, TOKEN_KEY, UNIT_KEY
 from axolotl_cotmask.selection import token_keys
 
 Feature = Mapping[str, Any]
@@ -18,9 +18,10 @@ Feature = Mapping[str, Any]
 class MarkCollator:
     """Runs ``inner`` on the samples without their marks, then adds ``mask_weight`` and ``token_key`` to the batch.
 
-    Both are ``[batch, seq]`` like ``labels`` (float32 and int64) and 0 on padding. The keys are made here because this
-    is the last place that sees whole samples: whatever the batch does to them (packing, padding on either side, a
-    dropped attention mask), a token keeps its key.
+    Both are ``[batch, seq]`` like ``labels`` (float32 and int64) and 0 on padding; so are ``unit_key`` and
+    ``mask_group`` (int64), which come where the samples have ``mask_unit`` and ``mask_group``. The keys are made here
+    because this is the last place that sees whole samples: whatever the batch does to them (packing, padding on either
+    side, a dropped attention mask), a token keeps its key.
 
     Args:
         inner: Axolotl's collator; takes samples, or lists of samples that are packed into one row each.
@@ -36,25 +37,29 @@ class MarkCollator:
         """Collate ``features``: samples, or one list of samples per packed row."""
         packed = isinstance(features[0], list)
         rows: list[list[Feature]] = features if packed else [[feature] for feature in features]
-        bare = [[{k: v for k, v in sample.items() if k != MASK_WEIGHT} for sample in row] for row in rows]
+        bare = [[{k: v for k, v in sample.items() if k not in MARKS} for sample in row] for row in rows]
         batch = self.inner(bare if packed else [row[0] for row in bare], **kwargs)
         if self.marks:
             shape = batch["labels"].shape
-            batch[MASK_WEIGHT] = torch.zeros(shape, dtype=torch.float32)
-            batch[TOKEN_KEY] = torch.zeros(shape, dtype=torch.int64)
             for index, row in enumerate(rows):
-                weights, keys = _marks_of_row(row)
-                start = 0 if self.padding_side == "right" else shape[1] - len(weights)
-                batch[MASK_WEIGHT][index, start : start + len(weights)] = weights
-                batch[TOKEN_KEY][index, start : start + len(weights)] = keys
+                samples = [marks_of(sample) for sample in row]
+                for name in samples[0]:
+                    marks = torch.cat([sample[name] for sample in samples])
+                    start = 0 if self.padding_side == "right" else shape[1] - len(marks)
+                    padded = batch.setdefault(name, torch.zeros(shape, dtype=marks.dtype))
+                    padded[index, start : start + len(marks)] = marks
         return batch
 
 
-def _marks_of_row(row: list[Feature]) -> tuple[torch.Tensor, torch.Tensor]:
-    weights, keys = [], []
-    for sample in row:
-        ids = torch.as_tensor(sample["input_ids"], dtype=torch.int64)
-        # Axolotl's `excess_length_strategy: truncate` cuts the labels and does not know our column.
-        weights.append(torch.as_tensor(sample[MASK_WEIGHT], dtype=torch.float32)[: len(ids)])
-        keys.append(token_keys(ids))
-    return torch.cat(weights), torch.cat(keys)
+def marks_of(sample: Feature) -> dict[str, torch.Tensor]:
+    """Return the marks of one sample as they come into a batch, each ``[length]``, by name."""
+    ids = torch.as_tensor(sample["input_ids"], dtype=torch.int64)
+    # Axolotl's `excess_length_strategy: truncate` cuts the labels and does not know our columns.
+    kept = slice(len(ids))
+    keys = token_keys(ids)
+    marks = {MASK_WEIGHT: torch.as_tensor(sample[MASK_WEIGHT], dtype=torch.float32)[kept], TOKEN_KEY: keys}
+    if MASK_UNIT in sample:
+        marks[UNIT_KEY] = keys[torch.arange(len(ids)) - torch.as_tensor(sample[MASK_UNIT], dtype=torch.int64)[kept]]
+    if MASK_GROUP in sample:
+        marks[MASK_GROUP] = torch.as_tensor(sample[MASK_GROUP], dtype=torch.int64)[kept]
+    return marks

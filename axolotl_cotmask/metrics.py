@@ -40,41 +40,52 @@ class Totals:
         return cls(*(torch.zeros((), dtype=dtype, device=device) for _ in cls.__dataclass_fields__))
 
     @torch.no_grad()
-    def count(self, ratio: float, mask_weight: Tensor, selected: Tensor, labels: Tensor) -> None:
-        """Add a batch: all ``[batch, seq]``; float32, bool and int64."""
-        self.expected += (ratio * mask_weight).sum()
+    def count(self, ratio: float, mask_weight: Tensor, first: Tensor, selected: Tensor, labels: Tensor) -> None:
+        """Add a batch: all ``[batch, seq]``; float32, bool (first token of its unit), bool and int64."""
+        self.expected += (ratio * mask_weight * first).sum()
         self.noised += selected.sum()
         self.maskable += (mask_weight > 0).sum()
         self.supervised += (labels != IGNORE_INDEX).sum()
         self.tokens += labels.numel()
 
     @torch.no_grad()
-    def count_losses(self, logits: Tensor, labels: Tensor, selected: Tensor) -> None:
-        """Add the losses of the predictions made at noised and at clean positions: token i + 1 is predicted at i.
+    def count_losses(self, losses: Tensor, predicts: Tensor, selected: Tensor) -> None:
+        """Add the losses of the predictions made at noised and at clean positions.
 
         Args:
-            logits: ``[batch, seq, vocabulary]``, any floating type.
-            labels: ``[batch, seq]`` int64.
+            losses: ``[batch, seq]`` float32, from `token_losses`.
+            predicts: ``[batch, seq]`` bool, whether the next token carries a label.
             selected: ``[batch, seq]`` bool.
         """
-        next_labels = functional.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX).flatten()
-        flat_logits, noised = logits.flatten(0, 1), selected.flatten()
-        for start in range(0, len(next_labels), _LOGIT_CHUNK):
-            part = slice(start, start + _LOGIT_CHUNK)
-            loss = functional.cross_entropy(
-                flat_logits[part].float(), next_labels[part], ignore_index=IGNORE_INDEX, reduction="none"
-            )
-            predicts = next_labels[part] != IGNORE_INDEX
-            at_noised = predicts & noised[part]
-            at_clean = predicts & ~noised[part]
-            self.loss_noised += (loss * at_noised).sum()
-            self.predicted_noised += at_noised.sum()
-            self.loss_clean += (loss * at_clean).sum()
-            self.predicted_clean += at_clean.sum()
+        at_noised, at_clean = predicts & selected, predicts & ~selected
+        self.loss_noised += (losses * at_noised).sum()
+        self.predicted_noised += at_noised.sum()
+        self.loss_clean += (losses * at_clean).sum()
+        self.predicted_clean += at_clean.sum()
 
     def stacked(self) -> Tensor:
         """Return the sums as ``[n]``, in the order of the fields."""
         return torch.stack([getattr(self, name) for name in self.__dataclass_fields__])
+
+
+@torch.no_grad()
+def token_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the loss of the prediction made at each position, in nats: token i + 1 is predicted at i.
+
+    Args:
+        logits: ``[batch, seq, vocabulary]``, any floating type.
+        labels: ``[batch, seq]`` int64.
+
+    Returns:
+        ``[batch, seq]`` float32; 0 where the next token carries no label.
+    """
+    next_labels = functional.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX).flatten()
+    chunks = zip(logits.flatten(0, 1).split(_LOGIT_CHUNK), next_labels.split(_LOGIT_CHUNK), strict=True)
+    losses = [
+        functional.cross_entropy(part.float(), wanted, ignore_index=IGNORE_INDEX, reduction="none")
+        for part, wanted in chunks
+    ]
+    return torch.cat(losses).view_as(labels)
 
 
 def summarise(stacked: Tensor, scheduled_ratio: float, step: int) -> dict[str, float]:

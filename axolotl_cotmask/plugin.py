@@ -10,7 +10,7 @@ import torch
 from axolotl.integrations.base import BasePlugin, PluginManager
 from axolotl.utils.logging import get_logger
 
-from axolotl_cotmask import checks, preparation, vocabulary
+from axolotl_cotmask import attention, checks, masking, preparation, vocabulary
 from axolotl_cotmask.args import CoTMaskConfig, parse_config
 from axolotl_cotmask.collator import MarkCollator
 from axolotl_cotmask.errors import CoTMaskError, one_sentence
@@ -45,7 +45,8 @@ class CoTMaskPlugin(BasePlugin):
         checks.check_base_model(cfg)
         preparation.use_local_files(cfg)
         checks.check_datasets(cfg, self.config)
-        if self.config.adds_mask_token:
+        checks.check_options(cfg, self.config)
+        if masking.uses_mask_token(cfg.get("datasets") or [], self.config) and self.config.mask_token is None:
             vocabulary.add_mask_token(cfg)
         preparation.patch_axolotl()
         preparation.describe_datasets(cfg, self.config)
@@ -62,9 +63,12 @@ class CoTMaskPlugin(BasePlugin):
         checks.check_other_plugins(cfg, PluginManager.get_instance().plugins.items(), self)
         checks.check_files(cfg)
         tokenizer = load_tokenizer(cfg)
-        token_id = vocabulary.mask_token_id(tokenizer, self.config)
-        known = token_id is None or self.config.token in vocabulary.load_base_tokenizer(cfg).get_vocab()
-        self._new_token_id = None if known else token_id
+        masking.noises(cfg.datasets or [], self.config, tokenizer)
+        self._new_token_id = None
+        if masking.uses_mask_token(cfg.datasets or [], self.config):
+            token_id = vocabulary.mask_token_id(tokenizer, self.config)
+            if self.config.token not in vocabulary.load_base_tokenizer(cfg).get_vocab():
+                self._new_token_id = token_id
         if self.config.strip_mask_token and self._new_token_id not in (None, len(tokenizer) - 1):
             raise CoTMaskError(
                 f"cotmask.strip_mask_token takes off the last token, and `tokens:` puts others behind "
@@ -93,8 +97,7 @@ class CoTMaskPlugin(BasePlugin):
     @one_sentence
     def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
         """Give the trainer its masking and whole epochs, and its collators the marks."""
-        from axolotl_cotmask.schedule import MaskSchedule
-        from axolotl_cotmask.trainer import CoTMaskTrainer, Masking
+        from axolotl_cotmask.trainer import CoTMaskTrainer
 
         if not isinstance(trainer, CoTMaskTrainer):
             raise CoTMaskError(
@@ -107,11 +110,10 @@ class CoTMaskPlugin(BasePlugin):
                 "the plugin; delete dataset_prepared_path and prepare it again"
             )
         tokenizer = trainer.processing_class
-        trainer.masking = Masking(
-            schedule=MaskSchedule(self.config.mask_ratio, self.config.warmup_ratio),
-            noise=vocabulary.token_noise(tokenizer, self.config),
-            seed=self.config.mask_seed(cfg.seed),
-        )
+        trainer.start_masking(self.config, cfg.datasets, seed=self.config.mask_seed(cfg.seed))
+        if self.config.hide_from_attention:
+            model = trainer.model.config
+            attention.check(model._attn_implementation, getattr(model, "sliding_window", None), cfg.sequence_len)
         trainer.data_collator = MarkCollator(trainer.data_collator, tokenizer.padding_side, marks=True)
         if trainer.eval_data_collator is not None:
             trainer.eval_data_collator = MarkCollator(trainer.eval_data_collator, tokenizer.padding_side, marks=False)

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from axolotl_cotmask import data
+from axolotl_cotmask import data, masking, selectors
 from axolotl_cotmask.args import CoTMaskConfig
-from axolotl_cotmask.checks import DATASET_KEYS, dataset_entries
+from axolotl_cotmask.checks import dataset_entries
 from axolotl_cotmask.errors import CoTMaskError, one_sentence
-from axolotl_cotmask.marks import MASK_WEIGHT, weights_from_labels
+from axolotl_cotmask.marks import MASK_GROUP, MASK_UNIT, MASK_WEIGHT, scoped, selected_units, weights_from_labels
 
 #: Rises when the prepared data changes in meaning, so that older caches are not read.
 FORMAT_VERSION = 1
@@ -47,15 +47,22 @@ def use_local_files(cfg: Any) -> None:
 
 
 def describe_datasets(cfg: Any, config: CoTMaskConfig) -> None:
-    """Give every data set its relative weight and what the cache hash has to cover beyond Axolotl's own fields.
+    """Give every data set its marks' description, and with it what the cache hash has to cover beyond Axolotl's fields.
 
     Schedule and noise stay out of it: changing them must not prepare the data again.
     """
-    for _, entry in dataset_entries(cfg):
-        ratio = entry.get("mask_ratio")
-        weight = 1.0 if ratio is None or config.mask_ratio == 0 else ratio / config.mask_ratio
-        path = Path(str(entry.get("path")))
-        entry[PREPARED_AS] = {"format": FORMAT_VERSION, "weight": weight, "sha256": _sha256(path)}
+    for key in ("datasets", "test_datasets"):
+        entries = [entry for name, entry in dataset_entries(cfg) if name.startswith(f"{key}[")]
+        units, apart = masking.has_units(entries, config), masking.tells_datasets_apart(entries, config)
+        for number, (entry, group) in enumerate(zip(entries, masking.groups(entries, config), strict=True)):
+            entry[PREPARED_AS] = {
+                "format": FORMAT_VERSION,
+                "weight": 1.0 if config.mask_ratio == 0 else group.ratio / config.mask_ratio,
+                "sha256": _sha256(Path(str(entry.get("path")))),
+                "scope": config.scope,
+                "select": group.select if units else None,
+                "group": number if apart else None,
+            }
 
 
 def _sha256(path: Path) -> str | None:
@@ -73,9 +80,7 @@ def patch_axolotl() -> None:
     if SFTDataset.model_config.get("extra") != "allow":
         SFTDataset.model_config["extra"] = "allow"
         SFTDataset.model_rebuild(force=True)
-    shared.DATASET_HASH_DATASET_EXTRA_FIELDS = _with(
-        shared.DATASET_HASH_DATASET_EXTRA_FIELDS, *(key for key in DATASET_KEYS if key != "mask_ratio"), PREPARED_AS
-    )
+    shared.DATASET_HASH_DATASET_EXTRA_FIELDS = _with(shared.DATASET_HASH_DATASET_EXTRA_FIELDS, "protect", PREPARED_AS)
     # `tokens` changes how text is split; `excess_length_strategy` what happens to long rows.
     shared.DATASET_HASH_CONFIG_EXTRA_FIELDS = _with(
         shared.DATASET_HASH_CONFIG_EXTRA_FIELDS, "tokens", "excess_length_strategy"
@@ -96,16 +101,16 @@ def _marking(get_dataset_wrapper: Any) -> Any:
     def wrapper(dataset_config: Any, tokenizer: Any, cfg: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         dataset, prompter = get_dataset_wrapper(dataset_config, tokenizer, cfg, *args, **kwargs)
         if cfg.get("cotmask"):
-            dataset = mark_dataset(dataset, dataset_config, cfg.get("dataset_num_proc"))
+            dataset = mark_dataset(dataset, dataset_config, tokenizer, cfg.get("dataset_num_proc"))
         return dataset, prompter
 
     return wrapper
 
 
-def mark_dataset(dataset: Any, entry: Mapping[str, Any], num_proc: int | None) -> Any:
-    """Return the tokenised ``dataset`` with the column ``mask_weight`` (float32 per token), scaled for this data set.
+def mark_dataset(dataset: Any, entry: Mapping[str, Any], tokenizer: Any, num_proc: int | None) -> Any:
+    """Return the tokenised ``dataset`` with its marks: ``mask_weight``, and others where the run needs them.
 
-    A data set of our own strategies has the column already; in any other, every token that carries a label gets 1.
+    A data set of our own strategies has weights already; in any other, every token that carries a label gets 1.
 
     Raises:
         CoTMaskError: the data set has no labels.
@@ -115,18 +120,32 @@ def mark_dataset(dataset: Any, entry: Mapping[str, Any], num_proc: int | None) -
             f"{entry['path']}: the prepared rows have no labels (there are: {', '.join(dataset.column_names)}), so "
             "there is nothing to mask: use a `type` that makes input_ids and labels"
         )
-    weight = entry[PREPARED_AS]["weight"]
-    if MASK_WEIGHT in dataset.column_names and weight == 1:
+    how = entry[PREPARED_AS]
+    plain = (how["weight"], how["scope"], how["select"], how["group"]) == (1, "target", None, None)
+    if MASK_WEIGHT in dataset.column_names and plain:
         return dataset
     return dataset.map(
         _mark_rows,
         batched=True,
-        fn_kwargs={"weight": weight},
+        fn_kwargs={"how": dict(how), "tokenizer": tokenizer if how["select"] else None},
         num_proc=num_proc,
         desc="Marking maskable tokens",
     )
 
 
-def _mark_rows(columns: Mapping[str, list[Any]], weight: float) -> dict[str, list[Any]]:
-    marks = columns.get(MASK_WEIGHT) or [weights_from_labels(labels) for labels in columns["labels"]]
-    return {MASK_WEIGHT: [np.asarray(mark, dtype=np.float32) * np.float32(weight) for mark in marks]}
+def _mark_rows(columns: Mapping[str, list[Any]], how: Mapping[str, Any], tokenizer: Any) -> dict[str, list[Any]]:
+    targets = columns.get(MASK_WEIGHT) or [weights_from_labels(labels) for labels in columns["labels"]]
+    weights = [scoped(target, labels, how["scope"]) for target, labels in zip(targets, columns["labels"], strict=True)]
+    marks: dict[str, list[Any]] = {}
+    if how["select"] is not None:
+        marks[MASK_UNIT] = [np.zeros(len(row), dtype=np.int32) for row in weights]
+        selector = selectors.get(how["select"])
+        if selector is not None:
+            found = [
+                selected_units(tokenizer, ids, row, selector)
+                for ids, row in zip(columns["input_ids"], weights, strict=True)
+            ]
+            weights, marks[MASK_UNIT] = [taken for taken, _ in found], [units for _, units in found]
+    if how["group"] is not None:
+        marks[MASK_GROUP] = [np.full(len(row), how["group"], dtype=np.int32) for row in weights]
+    return {MASK_WEIGHT: [row * np.float32(how["weight"]) for row in weights], **marks}

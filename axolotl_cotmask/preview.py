@@ -9,21 +9,25 @@ from typing import Any, Literal
 
 import torch
 
-from axolotl_cotmask import checks, vocabulary
+from axolotl_cotmask import checks, masking
 from axolotl_cotmask.args import parse_config
+from axolotl_cotmask.collator import marks_of
 from axolotl_cotmask.errors import CoTMaskError
-from axolotl_cotmask.marks import IGNORE_INDEX, MASK_WEIGHT
+from axolotl_cotmask.marks import IGNORE_INDEX, MASK_WEIGHT, TOKEN_KEY, UNIT_KEY
+from axolotl_cotmask.noise import Noise
 from axolotl_cotmask.noise.tokens import TokenNoise
 from axolotl_cotmask.preparation import PREPARED_AS
-from axolotl_cotmask.schedule import MaskSchedule
-from axolotl_cotmask.selection import select_positions, token_keys
+from axolotl_cotmask.selection import select_positions
 
 Kind = Literal["prompt", "target", "protected", "masked"]
 
 
 @dataclass(frozen=True)
 class TokenView:
-    """One token: its text, what it is, and what the model would see instead when it is masked."""
+    """One token: its text, what it is, and what the model would see instead when it is masked.
+
+    ``becomes`` is null where that is no token (noise on embeddings) or needs the model (scheduled sampling).
+    """
 
     text: str
     kind: Kind
@@ -92,18 +96,18 @@ def preview(config_path: str, rows: int, epoch: int, step: int | None) -> Previe
     checks.check_files(cfg)
     config = parse_config(cfg.cotmask.to_dict())
     tokenizer = load_tokenizer(cfg)
-    noise = vocabulary.token_noise(tokenizer, config)
+    noises = masking.noises(cfg.datasets, config, tokenizer)
     loaded = [_load_first_rows(entry, cfg, tokenizer, rows) for entry in cfg.datasets]
     # As transformers counts them: every epoch begins with a batch of its own.
     steps_per_epoch = math.ceil(sum(total for _, total in loaded) / cfg.batch_size)
     max_steps = cfg.max_steps or math.ceil(steps_per_epoch * cfg.num_epochs)
     if step is None:
-        step = max_steps if config.warmup_ratio else 0
-    ratio = MaskSchedule(config.mask_ratio, config.warmup_ratio).ratio(step, max_steps)
+        step = max_steps
     seed = config.mask_seed(cfg.seed)
+    ratio = masking.schedule(config).ratio(step, max_steps, seed=seed)
     views = [
         _view(entry, dataset, tokenizer, noise, ratio, seed, epoch)
-        for entry, (dataset, _) in zip(cfg.datasets, loaded, strict=True)
+        for entry, (dataset, _), noise in zip(cfg.datasets, loaded, noises, strict=True)
     ]
     return Preview(epoch, step, max_steps, ratio, views)
 
@@ -132,24 +136,27 @@ def _view(
     entry: Any,
     dataset: Any,
     tokenizer: Any,
-    noise: TokenNoise,
+    noise: Noise,
     ratio: float,
     seed: int,
     epoch: int,
 ) -> DatasetView:
     row_views, maskable, noised = [], 0, 0
     for index, sample in enumerate(dataset):
-        ids = torch.tensor([sample["input_ids"]])
-        weight = torch.tensor([sample[MASK_WEIGHT]], dtype=torch.float32)[:, : ids.shape[1]]
-        key = token_keys(ids[0])[None]
-        selected = select_positions(weight, key, ratio=ratio, seed=seed, epoch=epoch)
-        replaced = noise(ids, selected, key, seed=seed, epoch=epoch)
+        ids = torch.tensor(sample["input_ids"])
+        marks = marks_of(sample)
+        weight, key = marks[MASK_WEIGHT], marks[TOKEN_KEY]
+        selected = select_positions(weight, marks.get(UNIT_KEY, key), ratio=ratio, seed=seed, epoch=epoch)
+        becomes: list[str | None] = [None] * len(ids)
+        if isinstance(noise, TokenNoise):
+            replaced = noise(ids, selected, key, seed=seed, epoch=epoch)
+            becomes = [_text(tokenizer, new) for new in replaced.tolist()]
         maskable += int((weight > 0).sum())
         noised += int(selected.sum())
-        kinds = _kinds(sample["labels"], weight[0].tolist(), selected[0].tolist())
+        kinds = _kinds(sample["labels"], weight.tolist(), selected.tolist())
         tokens = [
-            TokenView(_text(tokenizer, old), kind, _text(tokenizer, new) if kind == "masked" else None)
-            for old, new, kind in zip(ids[0].tolist(), replaced[0].tolist(), kinds, strict=True)
+            TokenView(_text(tokenizer, old), kind, new if kind == "masked" else None)
+            for old, new, kind in zip(ids.tolist(), becomes, kinds, strict=True)
         ]
         row_views.append(RowView(index + 1, tokens))
     return DatasetView(
@@ -165,10 +172,10 @@ def _view(
 
 def _kinds(labels: list[int], weights: list[float], selected: list[bool]) -> Iterator[Kind]:
     for label, weight, noised in zip(labels, weights, selected, strict=True):
-        if label == IGNORE_INDEX:
-            yield "prompt"
-        elif noised:
+        if noised:
             yield "masked"
+        elif label == IGNORE_INDEX:
+            yield "prompt"
         else:
             yield "target" if weight > 0 else "protected"
 

@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from axolotl.core.trainers import AxolotlTrainer
 from axolotl.utils.samplers import MultipackBatchSampler
+from torch import Tensor
 
+from axolotl_cotmask import attention, masking
+from axolotl_cotmask.adaptive import AdaptiveRatios, AdaptiveState, loss_sums
+from axolotl_cotmask.args import CoTMaskConfig
 from axolotl_cotmask.errors import CoTMaskError, one_sentence
-from axolotl_cotmask.marks import MASK_WEIGHT, TOKEN_KEY
-from axolotl_cotmask.metrics import SAMPLES_SEEN, Totals, summarise
-from axolotl_cotmask.noise.tokens import TokenNoise
+from axolotl_cotmask.loss import counted_batches, labels_for, zero_without_labels
+from axolotl_cotmask.marks import BATCH_MARKS, IGNORE_INDEX, MARKS, MASK_GROUP, MASK_WEIGHT, TOKEN_KEY, UNIT_KEY
+from axolotl_cotmask.metrics import SAMPLES_SEEN, Totals, summarise, token_losses
+from axolotl_cotmask.noise import Noise, Noised
 from axolotl_cotmask.packing import WholeEpochs
+from axolotl_cotmask.samples import sample_numbers
 from axolotl_cotmask.schedule import MaskSchedule
 from axolotl_cotmask.selection import select_positions
 
+Marks = Mapping[str, Tensor]
 
-@dataclass
+
+@dataclass(frozen=True)
 class Masking:
-    """What the step needs to know: when, with what, and the seed of the masks."""
+    """What the step needs to know: when, with what in each data set, how strongly by now, and the seed of the masks."""
 
+    config: CoTMaskConfig
     schedule: MaskSchedule
-    noise: TokenNoise
+    noises: Sequence[Noise]
+    adaptive: AdaptiveRatios | None
     seed: int
 
 
 class CoTMaskTrainer(AxolotlTrainer):
     """Axolotl's trainer with Masked Thought noise on the inputs of training batches (paper section 3)."""
 
-    masking: Masking | None = None
+    _masking: Masking | None = None
     _totals: Totals | None = None
+    _loss_sums: Tensor | None = None
+    _micro_batch: int = 0
     _epoch: int = 0
     _packed: WholeEpochs | None = None
     _scheduled_ratio: float = 0.0
@@ -39,8 +54,27 @@ class CoTMaskTrainer(AxolotlTrainer):
     def _set_signature_columns_if_needed(self) -> None:
         super()._set_signature_columns_if_needed()
         # Without packing, the trainer drops every column that the model's forward does not name.
-        if MASK_WEIGHT not in self._signature_columns:
-            self._signature_columns.append(MASK_WEIGHT)
+        self._signature_columns += [name for name in MARKS if name not in self._signature_columns]
+
+    def start_masking(self, config: CoTMaskConfig, entries: list[Mapping[str, Any]], seed: int) -> None:
+        """Mask from now on.
+
+        Args:
+            config: the ``cotmask:`` block.
+            entries: of ``datasets:``.
+            seed: of the masks.
+
+        Raises:
+            CoTMaskError: a noise, a token or a ratio does not fit.
+        """
+        schedule = masking.schedule(config)
+        adaptive = None
+        if config.adaptive is not None:
+            start = {group.name: group.ratio for group in masking.groups(entries, config)}
+            adaptive = AdaptiveRatios(config.adaptive, start)
+            self.add_callback(AdaptiveState(adaptive, schedule, self._take_loss_sums))
+        noises = masking.noises(entries, config, self.processing_class)
+        self._masking = Masking(config, schedule, noises, adaptive, seed)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         sampler = super()._get_train_sampler(train_dataset)
@@ -55,6 +89,12 @@ class CoTMaskTrainer(AxolotlTrainer):
         return self._packed
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> Any:
+        current = self._masking
+        if current is not None and current.config.mask_ratio and current.schedule.starts_too_late(self.state.max_steps):
+            raise CoTMaskError(
+                f"the run has {self.state.max_steps} steps, and by cotmask.start_ratio or start_steps nothing is noised "
+                "before its end, so it would be plain SFT: let it start earlier"
+            )
         # `state.epoch` is a fraction that packing can leave on the wrong side of a whole number.
         self._epoch = kwargs["epoch"]
         # With several processes Accelerate does not hand it on.
@@ -79,27 +119,128 @@ class CoTMaskTrainer(AxolotlTrainer):
             SystemExit: a training batch came without marks, so that nothing could be masked.
         """
         inputs = dict(inputs)
-        mask_weight, token_key = inputs.pop(MASK_WEIGHT, None), inputs.pop(TOKEN_KEY, None)
+        marks = {name: inputs.pop(name) for name in BATCH_MARKS if name in inputs}
         if not model.training:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        if self.masking is None or mask_weight is None or token_key is None:
+        if self._masking is None or MASK_WEIGHT not in marks or TOKEN_KEY not in marks:
             raise CoTMaskError(
                 f"a training batch came without {MASK_WEIGHT}, so nothing would be masked: another plugin or setting "
                 "replaces the data collator: take it out"
             )
-        seed, epoch = self.masking.seed, self._epoch
-        ratio = self.masking.schedule.ratio(self.state.global_step, self.state.max_steps)
-        selected = select_positions(mask_weight, token_key, ratio=ratio, seed=seed, epoch=epoch)
-        inputs["input_ids"] = self.masking.noise(inputs["input_ids"], selected, token_key, seed=seed, epoch=epoch)
-        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        config, labels = self._masking.config, inputs["labels"]
+        ratio = self._ratio(self._masking, self._micro_batch)
+        self._micro_batch += 1
+        weight = self._weight(self._masking, marks)
+        selected = self._select(self._masking, weight, marks, ratio)
+        with self._noised(self._masking, model, inputs, marks, selected, ratio) as inputs:
+            if config.hide_from_attention:
+                inputs = attention.hidden(inputs, selected, self.model.config._attn_implementation)
+            inputs["labels"] = labels_for(labels, selected, config.loss_on)
+            loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        if config.loss_on != "all":
+            loss = zero_without_labels(loss, inputs["labels"])
+        self._count(self._masking, ratio, weight, marks, selected, labels, getattr(outputs, "logits", None))
+        return (loss, outputs) if return_outputs else loss
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
+        # Called once before the micro-batches of an update.
+        self._micro_batch = 0
+        current = self._masking
+        if current is None or current.config.loss_on == "all":
+            return super()._get_num_items_in_batch(batch_samples, device)
+        ratios = iter([self._ratio(current, number) for number in range(len(batch_samples))])
+
+        def select(batch: Marks) -> Tensor:
+            return self._select(current, self._weight(current, batch), batch, next(ratios))
+
+        counted = counted_batches(batch_samples, select, current.config.loss_on)
+        items = super()._get_num_items_in_batch(counted, device)
+        # Early in the warm-up maybe no token of the update is noised.
+        return None if items is None else items.clamp(min=1)
+
+    def _ratio(self, current: Masking, micro_batch: int) -> float:
+        processes, process = self.accelerator.num_processes, self.accelerator.process_index
+        return current.schedule.ratio(
+            self.state.global_step,
+            self.state.max_steps,
+            seed=current.seed,
+            micro_batch=micro_batch * processes + process,
+        )
+
+    @staticmethod
+    def _weight(current: Masking, marks: Marks) -> Tensor:
+        weight = marks[MASK_WEIGHT]
+        if current.adaptive is None:
+            return weight
+        return weight * torch.tensor(current.adaptive.factors, device=weight.device)[marks[MASK_GROUP]]
+
+    def _select(self, current: Masking, weight: Tensor, marks: Marks, ratio: float) -> Tensor:
+        key = marks.get(UNIT_KEY, marks[TOKEN_KEY])
+        return select_positions(weight, key, ratio=ratio, seed=current.seed, epoch=self._epoch)
+
+    @contextmanager
+    def _noised(
+        self, current: Masking, model: Any, inputs: dict[str, Any], marks: Marks, selected: Tensor, ratio: float
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the inputs under the noise of each data set."""
+        everywhere = Noised(selected, marks[TOKEN_KEY], sample_numbers(inputs), current.seed, self._epoch)
+        if ratio == 0 and current.schedule.kind != "random":
+            # Every process knows that nothing is noised, so that none waits for another's forward.
+            yield dict(inputs)
+            return
+        with ExitStack() as applied:
+            for noise in {id(noise): noise for noise in current.noises}.values():
+                noised = everywhere
+                if MASK_GROUP in marks:
+                    mine = [number for number, other in enumerate(current.noises) if other is noise]
+                    of_mine = torch.isin(marks[MASK_GROUP], torch.tensor(mine, device=selected.device))
+                    noised = replace(everywhere, selected=selected & of_mine)
+                inputs = applied.enter_context(noise.applied(model, inputs, noised))
+            yield dict(inputs)
+
+    def _count(
+        self,
+        current: Masking,
+        ratio: float,
+        weight: Tensor,
+        marks: Marks,
+        selected: Tensor,
+        labels: Tensor,
+        logits: Tensor | None,
+    ) -> None:
+        """Add what is logged of a micro-batch, and what the adaptive ratios follow."""
         self._scheduled_ratio = ratio
         if self._totals is None:
             self._totals = Totals.zero(selected.device)
-        self._totals.count(ratio, mask_weight, selected, inputs["labels"])
+        # Tokens of a unit are masked together: only its first one is a chance of its own.
+        first = marks[UNIT_KEY] == marks[TOKEN_KEY] if UNIT_KEY in marks else torch.ones_like(selected)
+        self._totals.count(ratio, weight, first, selected, labels)
         # Fused losses keep no logits.
-        if getattr(outputs, "logits", None) is not None:
-            self._totals.count_losses(outputs.logits, inputs["labels"], selected)
-        return (loss, outputs) if return_outputs else loss
+        if logits is None:
+            if current.adaptive is not None:
+                raise CoTMaskError(
+                    "cotmask.adaptive follows losses that are taken from the model's logits, and a fused loss keeps "
+                    "none: take out the fused loss (Liger, Cut Cross Entropy), or adaptive"
+                )
+            return
+        losses = token_losses(logits, labels)
+        predicts = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX) != IGNORE_INDEX
+        self._totals.count_losses(losses, predicts, selected)
+        if current.adaptive is not None:
+            maskable = marks[MASK_WEIGHT] > 0
+            sums = loss_sums(
+                losses.flatten(),
+                (predicts & selected).flatten(),
+                (predicts & maskable & ~selected).flatten(),
+                marks[MASK_GROUP].flatten(),
+                len(current.noises),
+            )
+            self._loss_sums = sums if self._loss_sums is None else self._loss_sums + sums
+
+    def _take_loss_sums(self) -> Tensor:
+        sums, self._loss_sums = self._loss_sums, None
+        assert sums is not None
+        return self.accelerator.reduce(sums, reduction="sum")
 
     @one_sentence
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -107,7 +248,8 @@ class CoTMaskTrainer(AxolotlTrainer):
         if "loss" in logs:
             # Of the data set's rows, which a packed batch does not count; an epoch has each of them once.
             seen = {SAMPLES_SEEN: float(round((self.state.epoch or 0.0) * len(self.train_dataset)))}
-            self.store_metrics({**self._take_metrics(), **seen})
+            adaptive = self._masking.adaptive if self._masking else None
+            self.store_metrics({**self._take_metrics(), **(adaptive.metrics() if adaptive else {}), **seen})
         super().log(logs, start_time)
 
     def _take_metrics(self) -> dict[str, float]:

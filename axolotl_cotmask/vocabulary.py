@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from axolotl_cotmask.args import DEFAULT_MASK_TOKEN, CoTMaskConfig
 from axolotl_cotmask.errors import CoTMaskError
 from axolotl_cotmask.files import whole_file
-from axolotl_cotmask.noise.tokens import TokenNoise
 
 
 def load_base_tokenizer(cfg: Mapping[str, Any]) -> Any:
@@ -67,14 +66,12 @@ def _embedding_layers(cfg: Mapping[str, Any]) -> list[str]:
     return get_linear_embedding_layers(model_config.model_type)
 
 
-def mask_token_id(tokenizer: Any, config: CoTMaskConfig) -> int | None:
-    """Return the id of the mask token, or None when the noise needs none.
+def mask_token_id(tokenizer: Any, config: CoTMaskConfig) -> int:
+    """Return the id of the mask token.
 
     Raises:
         CoTMaskError: the tokenizer does not have it as one token.
     """
-    if config.mask_share == 0:
-        return None
     token = config.token
     if token not in tokenizer.get_vocab():
         pieces = len(tokenizer(token, add_special_tokens=False)["input_ids"])
@@ -92,15 +89,6 @@ def base_token_ids(tokenizer: Any) -> Tensor:
     else:
         ids = range(tokenizer.vocab_size)
     return torch.tensor(sorted(ids), dtype=torch.int64)
-
-
-def token_noise(tokenizer: Any, config: CoTMaskConfig) -> TokenNoise:
-    """Return the noise that ``config`` asks for, in the ids of ``tokenizer``.
-
-    Raises:
-        CoTMaskError: the tokenizer does not have the mask token as one token.
-    """
-    return TokenNoise(config.mask_share, mask_token_id(tokenizer, config), base_token_ids(tokenizer))
 
 
 def start_at_mean(model: Any, token_id: int, old_rows: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from axolotl_cotmask.errors import CoTMaskError
-from axolotl_cotmask.metrics import Totals, summarise
+from axolotl_cotmask.metrics import Totals, summarise, token_losses
 
 BATCH, SEQ, VOCABULARY = 3, 700, 11
 GENERATOR = torch.Generator().manual_seed(0)
@@ -20,12 +20,14 @@ LABELS = torch.where(
 )
 WEIGHT = (LABELS != -100).float() * 0.5
 SELECTED = (torch.rand(BATCH, SEQ, generator=GENERATOR) < 0.3) & (WEIGHT > 0)
+PREDICTS = torch.nn.functional.pad(LABELS[:, 1:], (0, 1), value=-100) != -100
+FIRST = torch.ones_like(SELECTED)
 
 
 def totals() -> Totals:
     sums = Totals.zero(torch.device("cpu"))
-    sums.count(0.4, WEIGHT, SELECTED, LABELS)
-    sums.count_losses(LOGITS, LABELS, SELECTED)
+    sums.count(0.4, WEIGHT, FIRST, SELECTED, LABELS)
+    sums.count_losses(token_losses(LOGITS, LABELS), PREDICTS, SELECTED)
     return sums
 
 
@@ -52,34 +54,34 @@ def test_losses_are_those_of_plain_loops() -> None:
 def test_sums_add_up_over_batches_and_processes() -> None:
     once, twice = totals().stacked(), Totals.zero(torch.device("cpu"))
     for _ in range(2):
-        twice.count(0.4, WEIGHT, SELECTED, LABELS)
-        twice.count_losses(LOGITS, LABELS, SELECTED)
+        twice.count(0.4, WEIGHT, FIRST, SELECTED, LABELS)
+        twice.count_losses(token_losses(LOGITS, LABELS), PREDICTS, SELECTED)
     torch.testing.assert_close(twice.stacked(), 2 * once)
     assert summarise(2 * once, 0.4, 1) == pytest.approx(summarise(once, 0.4, 1))
 
 
 def test_without_logits_the_ratios_remain() -> None:
     sums = Totals.zero(torch.device("cpu"))
-    sums.count(0.4, WEIGHT, SELECTED, LABELS)
+    sums.count(0.4, WEIGHT, FIRST, SELECTED, LABELS)
     names = {"scheduled_ratio", "realised_ratio", "maskable_share"}
     assert summarise(sums.stacked(), 0.4, 1).keys() == {f"cotmask/{name}" for name in names}
 
 
 def test_masking_that_does_not_happen_stops() -> None:
     nothing = Totals.zero(torch.device("cpu"))
-    nothing.count(0.4, WEIGHT, torch.zeros_like(SELECTED), LABELS)
+    nothing.count(0.4, WEIGHT, FIRST, torch.zeros_like(SELECTED), LABELS)
     with pytest.raises(CoTMaskError, match=r"up to step 7 about \d+ tokens should have been masked and none was"):
         summarise(nothing.stacked(), 0.4, 7)
     no_marks = Totals.zero(torch.device("cpu"))
-    no_marks.count(0.4, torch.zeros_like(WEIGHT), torch.zeros_like(SELECTED), LABELS)
+    no_marks.count(0.4, torch.zeros_like(WEIGHT), FIRST, torch.zeros_like(SELECTED), LABELS)
     with pytest.raises(CoTMaskError, match="up to step 7 no token was maskable"):
         summarise(no_marks.stacked(), 0.4, 7)
 
 
 def test_a_step_that_may_well_mask_nothing_goes_on() -> None:
     few = Totals.zero(torch.device("cpu"))
-    few.count(0.01, WEIGHT, torch.zeros_like(SELECTED), LABELS)
+    few.count(0.01, WEIGHT, FIRST, torch.zeros_like(SELECTED), LABELS)
     assert summarise(few.stacked(), 0.01, 1)["cotmask/realised_ratio"] == 0
     before_warm_up = Totals.zero(torch.device("cpu"))
-    before_warm_up.count(0.0, WEIGHT, torch.zeros_like(SELECTED), LABELS)
+    before_warm_up.count(0.0, WEIGHT, FIRST, torch.zeros_like(SELECTED), LABELS)
     assert summarise(before_warm_up.stacked(), 0.0, 1)["cotmask/realised_ratio"] == 0

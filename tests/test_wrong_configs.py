@@ -30,12 +30,12 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "ratio is text": ({"cotmask": {"mask_ratio": "much"}}, r"cotmask\.mask_ratio is much: it is a ratio"),
     "ratio missing": ({"cotmask": {"noise": "mask"}}, r"cotmask\.mask_ratio is missing: give the share"),
     "warm-up above 1": ({"cotmask": {"mask_ratio": 0.4, "warmup_ratio": 2}}, r"cotmask\.warmup_ratio is 2: it is a ratio"),
-    "unknown noise": ({"cotmask": {"mask_ratio": 0.4, "noise": "gaussian"}}, r"cotmask\.noise is gaussian: give mask, random, or"),
+    "unknown noise": ({"cotmask": {"mask_ratio": 0.4, "noise": "gaussian"}}, r"cotmask\.noise is gaussian: the options are mask, random, dropout, uniform, scheduled_sampling"),
     "mixture of 1.2": (
         {"cotmask": {"mask_ratio": 0.4, "noise": {"mask": 0.8, "random": 0.4}}},
         r"cotmask\.noise is .*: the shares of mask and random are probabilities, and have to add up to 1",
     ),
-    "unknown option": ({"cotmask": {"mask_ratio": 0.4, "warmup": 1}}, r"cotmask\.warmup is not an option: did you mean warmup_ratio\?"),
+    "unknown option": ({"cotmask": {"mask_ratio": 0.4, "warmup": 1}}, r"cotmask\.warmup is not an option: did you mean warmup_(ratio|steps)\?"),
     "nothing to strip": (
         {"cotmask": {"mask_ratio": 0.4, "noise": "random", "strip_mask_token": True}},
         r"cotmask: only noise with a new <mask> token leaves something to strip",
