@@ -87,30 +87,47 @@ def workflow(session: nox.Session) -> None:
         stamp.write_text(SNAKEMAKE)
 
 
-def reproduce(session: nox.Session, plan: str, output: Path) -> None:
-    """Run the laptop reproduction by a plan; arguments after `--` go to Snakemake."""
+def reproduce(session: nox.Session, plan: str, output: Path, arguments: list[str], **settings: str) -> None:
+    """Run the laptop's workflow by a plan, with ``settings`` of it changed and ``arguments`` for Snakemake."""
     started = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
     scripts = [str(environment / SCRIPTS) for environment in (ENVIRONMENT, WORKFLOW)]
+    settings |= {"recipes": str(ROOT / "recipes"), "evaltasks": str(ROOT / "evaltasks")}
     session.run(
         str(WORKFLOW / SCRIPTS / "snakemake"),
         *("--snakefile", str(LAPTOP / "Snakefile"), "--configfile", str(LAPTOP / plan), "--directory", str(output)),
-        *("--config", f"recipes={ROOT / 'recipes'}", f"evaltasks={ROOT / 'evaltasks'}"),
+        *("--config", *(f"{name}={value}" for name, value in settings.items())),
         *("--cores", "2", "--rerun-incomplete", "--keep-going", "--show-failed-logs", "--quiet", "host", "reason"),
-        *session.posargs,
+        *arguments,
         external=True,
         env={**CPU, "AXOLOTL_LOG_LEVEL": "WARNING", "PATH": os.pathsep.join([*scripts, os.environ.get("PATH", "")])},
     )
-    session.log(f"{(time.monotonic() - started) / 60:.0f} minutes; {output / 'report.md'}, {output / 'report.png'}")
+    session.log(f"{(time.monotonic() - started) / 60:.0f} minutes; the report is in {output}")
 
 
 @nox.session(venv_backend="none", requires=["env", "workflow"])
 def laptop(session: nox.Session) -> None:
     """The laptop reproduction: five seeds of every arm, from two bases, with verdicts. Continues when interrupted."""
-    reproduce(session, "laptop.yaml", ROOT / "outputs" / "laptop")
+    reproduce(session, "laptop.yaml", ROOT / "outputs" / "laptop", session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["env", "workflow"])
+def ablate(session: nox.Session) -> None:
+    """Train every row of a sweep file: table3 (default), fig3 or selectors. With --tiny on a CPU, scored and drawn.
+
+    Without --tiny it is Llama-2-7B, for eight GPUs, and trained only. Other arguments go to Snakemake.
+    """
+    words = list(session.posargs)
+    sweep = next((word for word in words if word in ("table3", "fig3", "selectors")), "table3")
+    others = [word for word in words if word not in (sweep, "--tiny")]
+    if "--tiny" in words:
+        reproduce(session, "ablation.yaml", ROOT / "outputs" / f"ablation-{sweep}", others, sweep=sweep)
+    else:
+        recipe, rows = (ROOT / "recipes" / "ablations" / name for name in ("llama2-7b.yaml", f"{sweep}.sweep.yaml"))
+        run(session, "axolotl", "train", str(recipe), "--sweep", str(rows), *others)
 
 
 @nox.session(venv_backend="none", requires=["env", "workflow"])
 def demo(session: nox.Session) -> None:
     """The quick version of `laptop`: one seed of SFT and of MFT, scored, compared and drawn."""
-    reproduce(session, "quick.yaml", ROOT / "outputs" / "demo")
+    reproduce(session, "quick.yaml", ROOT / "outputs" / "demo", session.posargs)

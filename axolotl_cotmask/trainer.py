@@ -90,9 +90,10 @@ class CoTMaskTrainer(AxolotlTrainer):
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> Any:
         current = self._masking
-        if current is not None and current.config.mask_ratio and current.schedule.starts_too_late(self.state.max_steps):
+        steps = self.state.max_steps
+        if current is not None and current.config.mask_ratio and current.schedule.starts_too_late(steps):
             raise CoTMaskError(
-                f"the run has {self.state.max_steps} steps, and by cotmask.start_ratio or start_steps nothing is noised "
+                f"the run has {steps} steps, and by cotmask.start_ratio or start_steps nothing is noised "
                 "before its end, so it would be plain SFT: let it start earlier"
             )
         # `state.epoch` is a fraction that packing can leave on the wrong side of a whole number.

@@ -23,6 +23,7 @@ PLAN = {
     },
     "steps": 2,
     "runs": {"copying": {"sft": 1, "mft-mask-0.2": 1}, "plain": {"sft": 1}},
+    "tasks": "cotmask_gsm8k,cotmask_gsm_ic,cotmask_corrupted_step",
     "dependency_rows": 4,
 }
 

@@ -55,5 +55,17 @@ def report(directory: Path, plan: Path) -> None:
     write_report(directory, plan)
 
 
+@laptop.command()
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--sweep", required=True)
+@click.option("--seeds", type=click.IntRange(min=1), required=True)
+@one_sentence
+def ablation(directory: Path, sweep: str, seeds: int) -> None:
+    """Write ablation.md and ablation.png into DIRECTORY, from the runs of every row of SWEEP."""
+    from axolotl_cotmask.laptop.ablation import write_table
+
+    write_table(directory, sweep, seeds)
+
+
 if __name__ == "__main__":
     laptop()

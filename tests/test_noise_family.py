@@ -1,0 +1,214 @@
+"""Every noise, scope and selector through Axolotl: full and LoRA, packed and not; and the options that meet the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import Project
+
+from axolotl_cotmask.ablations import SWEEPS, sweep_text
+from axolotl_cotmask.args import parse_config, parse_noise
+from axolotl_cotmask.noise import NoiseContext, build
+from axolotl_cotmask.resources import directory
+
+OURS = "axolotl_cotmask.CoTMaskPlugin"
+RECORDER = "recorder.RecorderPlugin"
+LORA = {
+    "adapter": "lora", "lora_r": 4, "lora_alpha": 8, "lora_target_modules": ["q_proj", "v_proj"],
+    "lora_mlp_kernel": False, "lora_qkv_kernel": False, "lora_o_kernel": False, "lora_embedding_kernel": False,
+}  # fmt: skip
+TESTS = str(Path(__file__).parent)
+
+
+@pytest.mark.parametrize("packing", [False, True], ids=["unpacked", "packed"])
+@pytest.mark.parametrize("adapter", [{}, LORA], ids=["full", "lora"])
+def test_every_combination_trains(project: Project, adapter: dict[str, Any], packing: bool) -> None:
+    out = project.train(
+        "every",
+        **adapter,
+        sample_packing=packing,
+        max_steps=1,
+        plugins=[OURS, "every_noise.EveryNoisePlugin"],
+        cotmask={"mask_ratio": 0.5, "noise": "mask", "mask_token": "<pad>"},
+    )
+    found = json.loads((out / "every-noise.json").read_text(encoding="utf-8"))
+    assert len(found) == 3 * 6 * 6 + 5
+    by_block = {json.dumps(case["block"], sort_keys=True): case for case in found}
+    assert len(by_block) == len(found)
+    assert all(0 < case["noised"] < case["maskable"] for case in found)
+    # The same positions whatever the noise.
+    for case in found[: 3 * 6 * 6]:
+        same = json.dumps({**case["block"], "noise": "random"}, sort_keys=True)
+        assert (case["noised"], case["maskable"]) == (by_block[same]["noised"], by_block[same]["maskable"])
+
+
+def forwards(out: Path) -> list[dict[str, Any]]:
+    lines = (out / "forwards-0.jsonl").read_text(encoding="utf-8").splitlines()
+    return [row for row in map(json.loads, lines) if row["training"]]
+
+
+def changed(project: Project, name: str, cotmask: dict[str, Any], **changes: Any) -> list[tuple[bool, bool]]:
+    """(carries a label, was changed) of each real token of the first epoch's forwards, beside a run without masking."""
+    changes = {"num_epochs": 1, "plugins": [OURS, RECORDER], **changes}
+    clean = forwards(project.train(f"{name}-clean", **changes, cotmask={"mask_ratio": 0}))
+    noised = forwards(project.train(name, **changes, cotmask=cotmask))
+    found = []
+    for before, after in zip(clean, noised, strict=True):
+        assert before["labels"] == after["labels"]
+        for rows in zip(
+            before["input_ids"], after["input_ids"], before["labels"], before["attention_mask"], strict=True
+        ):
+            found += [(label != -100, old != new) for old, new, label, mask in zip(*rows, strict=True) if mask]
+    return found
+
+
+@pytest.mark.parametrize("scope", ["target", "source", "all"])
+def test_scope(project: Project, scope: str) -> None:
+    block = {"mask_ratio": 1.0, "noise": "mask", "mask_token": "<pad>", "schedule": "constant", "scope": scope}
+    found = changed(project, "scope", block)
+    assert all(was for target, was in found if target) is (scope != "source")
+    assert any(was for target, was in found if target) is (scope != "source")
+    assert all(was for target, was in found if not target) is (scope != "target")
+    assert any(was for target, was in found if not target) is (scope != "target")
+
+
+def test_a_unit_is_masked_as_a_whole(project: Project) -> None:
+    block = {"mask_ratio": 0.5, "noise": "mask", "mask_token": "<pad>", "schedule": "constant", "select": "steps"}
+    project.train("units", num_epochs=1, plugins=[OURS, RECORDER], cotmask=block)
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(project.model)
+    whole = parts = 0
+    for row in forwards(project.directory / "units"):
+        for ids, labels in zip(row["input_ids"], row["labels"], strict=True):
+            target = [
+                (i, label) for i, label in zip(ids, labels, strict=True) if label not in (-100, tokenizer.eos_token_id)
+            ]
+            text = tokenizer.decode([label for _, label in target])
+            lines = [[]]
+            for token, label in target:
+                if "\n" in tokenizer.decode([label]):
+                    lines.append([])
+                else:
+                    lines[-1].append(token != label)
+            assert len(lines) == text.count("\n") + 1
+            whole += sum(len(set(line)) == 1 for line in lines if line)
+            parts += sum(len(set(line)) == 2 for line in lines if line)
+    assert parts == 0
+    assert whole > 100
+
+
+def test_each_data_set_has_its_own_noise_ratio_and_selector(project: Project) -> None:
+    from conftest import write_jsonl
+
+    rows = [json.loads(line) for line in (project.directory / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+    write_jsonl(project.directory / "other.jsonl", [{**row, "question": "Q " + row["question"]} for row in rows])
+    kind = "axolotl_cotmask.prompt_strategies.gsm8k"
+    datasets = [
+        {"path": str(project.directory / "train.jsonl"), "type": kind},
+        {
+            "path": str(project.directory / "other.jsonl"),
+            "type": kind,
+            "noise": "random",
+            "select": "numbers",
+            "mask_ratio": 1.0,
+        },
+    ]
+    block = {"mask_ratio": 0.5, "noise": "mask", "mask_token": "<pad>", "schedule": "constant"}
+    project.train("both", num_epochs=1, datasets=datasets, plugins=[OURS, RECORDER], cotmask=block)
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(project.model)
+    pad, prefix = tokenizer.pad_token_id, tokenizer("### Instruction:\nQ")["input_ids"][-1]
+    seen = {True: 0, False: 0}
+    for row in forwards(project.directory / "both"):
+        for ids, labels, mask in zip(row["input_ids"], row["labels"], row["attention_mask"], strict=True):
+            ids = [token for token, real in zip(ids, mask, strict=True) if real]
+            second = prefix in ids
+            seen[second] += 1
+            labels = labels[: len(ids)] if mask[0] else labels[-len(ids) :]
+            replaced = [(new, old) for new, old in zip(ids, labels, strict=True) if old not in (-100, new)]
+            if second:
+                assert pad not in ids
+                assert all(any(c.isdigit() for c in tokenizer.decode([old])) for _, old in replaced)
+            else:
+                assert {new for new, _ in replaced} <= {pad}
+    assert seen == {True: 48, False: 48}
+
+
+@pytest.mark.parametrize("packing", [False, True], ids=["unpacked", "packed"])
+def test_adaptive_ratios_are_logged_saved_and_resumed(project: Project, packing: bool) -> None:
+    block = {"mask_ratio": 0.3, "noise": "random", "warmup_steps": 1, "adaptive": {"target_gap": 0.5, "rate": 0.2}}
+    changes = {"num_epochs": 2, "save_strategy": "steps", "save_steps": 12, "cotmask": block, "sample_packing": packing}
+    if packing:
+        changes |= {"save_steps": 1, "micro_batch_size": 1}
+    project.train("whole", **changes)
+    states = sorted(
+        (project.directory / "whole").glob("checkpoint-*/trainer_state.json"),
+        key=lambda p: int(p.parent.name.split("-")[1]),
+    )
+    last = json.loads(states[-1].read_text(encoding="utf-8"))
+    (ratio,) = [d["ratio"] for d in last["stateful_callbacks"]["cotmask_adaptive"]["datasets"].values()]
+    assert ratio != 0.3
+    logged = [entry for entry in last["log_history"] if any(key.startswith("cotmask/adaptive_ratio/") for key in entry)]
+    assert logged
+    first = states[0].parent
+    project.train("again", **changes, resume_from_checkpoint=str(first))
+    again = json.loads(
+        (project.directory / "again" / states[-1].parent.name / "trainer_state.json").read_text(encoding="utf-8")
+    )
+    assert again["stateful_callbacks"] == last["stateful_callbacks"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"cotmask": {"scope": "source", "loss_on": "clean"}}, "cotmask.scope is source, and loss_on: clean"),
+        ({"cotmask": {"scope": "source", "adaptive": {"target_gap": 1}}}, "cotmask.scope is source, and adaptive"),
+        ({"cotmask": {"mask_ratio": 0, "loss_on": "noised"}}, "loss_on: noised would leave no loss"),
+        ({"cotmask": {"warmup_steps": 3, "warmup_ratio": 0.5}}, "warmup_steps and warmup_ratio say the same in two ways"),
+        ({"cotmask": {"schedule": "constant", "warmup_ratio": 0.5}}, "schedule: constant has no warm-up"),
+        ({"cotmask": {"select": "number"}}, "cotmask.select: number is not a selector: did you mean numbers?"),
+        ({"cotmask": {"noise": {"dropout": {"q": 1.4}}}}, "cotmask.noise.dropout.q is 1.4"),
+        ({"cotmask": {"noise": "uniform"}}, "cotmask.noise.uniform.alpha is missing"),
+        ({"cotmask": {"noise": {"dropout": {"q": 0.5}}}, "torch_compile": True}, "which a compiled model does not see"),
+        ({"cotmask": {"adaptive": {"rate": 0.1}}}, "cotmask.adaptive.target_gap is missing"),
+        ({"cotmask": {"adaptive": {"target_gap": 1, "rates": 0.1}}}, "cotmask.adaptive.rates is not an option: did you mean rate?"),
+        ({"cotmask": {"start_ratio": 1.0}}, "nothing is noised before its end"),
+        ({"cotmask": {"hide_from_attention": True}, "attn_implementation": "flex_attention"}, "attn_implementation is flex_attention"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_what_makes_no_sense_stops_with_a_sentence(project: Project, changes: dict[str, Any], sentence: str) -> None:
+    block = {"mask_ratio": 0.4, "noise": "random", **changes.pop("cotmask")}
+    assert sentence in project.axolotl("train", project.config("wrong", cotmask=block, **changes)).sentence()
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_the_sweep_files_are_in_sync(name: str) -> None:
+    path = directory("recipes") / "ablations" / f"{name}.sweep.yaml"
+    assert path.read_text(encoding="utf-8") == sweep_text(name), "run python -m axolotl_cotmask.ablations"
+    rows = yaml.safe_load(sweep_text(name))["_"]
+    assert len({row["wandb_name"] for row in rows}) == len(rows)
+    import torch
+
+    for row, ablation in zip(rows, SWEEPS[name], strict=True):
+        assert row["cotmask"] == dict(ablation.block)
+        config = parse_config(row["cotmask"])
+        spec = parse_noise(config.noise)
+        assert spec.name == "tokens" or build(spec.name, spec.options, NoiseContext(3, torch.arange(9)))
+
+
+def test_axolotl_takes_a_sweep(project: Project, axolotl: Callable[..., Any]) -> None:
+    sweep = project.directory / "two.sweep.yaml"
+    rows = yaml.safe_load(sweep_text("table3"))["_"]
+    sweep.write_text(yaml.safe_dump({"_": [rows[0], rows[1]]}), encoding="utf-8")
+    config = project.config("swept", max_steps=2)
+    project.axolotl("train", config, "--sweep", sweep).check()
+    trained = sorted(path.parent.name for path in (project.directory / "swept").rglob("model.safetensors"))
+    assert len(trained) == 2, trained
