@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from axolotl_cotmask.metrics import Totals
+from axolotl_cotmask.metrics import Totals, token_losses
 from axolotl_cotmask.noise.tokens import TokenNoise
 from axolotl_cotmask.selection import select_positions, token_keys
 
@@ -54,7 +54,7 @@ def main() -> None:
         "selection and noise": lambda: noise(
             ids, select_positions(weight, keys, ratio=0.4, seed=0, epoch=0), keys, seed=0, epoch=0
         ),
-        "logged losses": lambda: Totals.zero(device).count_losses(logits, labels, selected),
+        "logged losses": lambda: Totals.zero(device).count_losses(token_losses(logits, labels), weight > 0, selected),
     }
     times: dict[str, list[float]] = {name: [] for name in parts}
     for _ in range(ROUNDS):

@@ -45,7 +45,7 @@ class EveryNoisePlugin(BasePlugin):
             for scope in SCOPES for select in SELECTS for noise in NOISES
         ] + [{"scope": "target", "select": "numbers", "noise": "random", **extra} for extra in EXTRAS]  # fmt: skip
         for block in blocks:
-            config = parse_config({"mask_ratio": 0.5, **block})
+            config = parse_config({"mask_ratio": 0.5, "mask_token": "<pad>", **block})
             trainer.start_masking(config, cfg.datasets, seed=7)
             batch = self._batch(cfg, trainer, config)
             trainer._get_num_items_in_batch([batch], torch.device("cpu"))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,7 +43,13 @@ def test_every_combination_trains(project: Project, adapter: dict[str, Any], pac
     assert len(found) == 3 * 6 * 6 + 5
     by_block = {json.dumps(case["block"], sort_keys=True): case for case in found}
     assert len(by_block) == len(found)
-    assert all(0 < case["noised"] < case["maskable"] for case in found)
+    # The questions hold no calculation.
+    nothing = [case for case in found if case["maskable"] == 0]
+    assert {(case["block"]["scope"], case["block"]["select"]) for case in nothing} == {
+        ("source", "operators"),
+        ("source", "equations"),
+    }
+    assert all(0 < case["noised"] < case["maskable"] for case in found if case not in nothing)
     # The same positions whatever the noise.
     for case in found[: 3 * 6 * 6]:
         same = json.dumps({**case["block"], "noise": "random"}, sort_keys=True)
@@ -89,16 +98,14 @@ def test_a_unit_is_masked_as_a_whole(project: Project) -> None:
             target = [
                 (i, label) for i, label in zip(ids, labels, strict=True) if label not in (-100, tokenizer.eos_token_id)
             ]
-            text = tokenizer.decode([label for _, label in target])
-            lines = [[]]
+            # Their steps are sentences, each with a full stop of its own at the end.
+            steps: list[list[bool]] = [[]]
             for token, label in target:
-                if "\n" in tokenizer.decode([label]):
-                    lines.append([])
-                else:
-                    lines[-1].append(token != label)
-            assert len(lines) == text.count("\n") + 1
-            whole += sum(len(set(line)) == 1 for line in lines if line)
-            parts += sum(len(set(line)) == 2 for line in lines if line)
+                steps[-1].append(token != label)
+                if tokenizer.decode([label]).strip() == ".":
+                    steps.append([])
+            whole += sum(len(set(step)) == 1 for step in steps if len(step) > 1)
+            parts += sum(len(set(step)) == 2 for step in steps)
     assert parts == 0
     assert whole > 100
 
@@ -124,21 +131,23 @@ def test_each_data_set_has_its_own_noise_ratio_and_selector(project: Project) ->
     import transformers
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(project.model)
-    pad, prefix = tokenizer.pad_token_id, tokenizer("### Instruction:\nQ")["input_ids"][-1]
+    pad = tokenizer.pad_token_id
     seen = {True: 0, False: 0}
+    random: set[int] = set()
     for row in forwards(project.directory / "both"):
         for ids, labels, mask in zip(row["input_ids"], row["labels"], row["attention_mask"], strict=True):
             ids = [token for token, real in zip(ids, mask, strict=True) if real]
-            second = prefix in ids
+            second = "Instruction:\nQ " in tokenizer.decode(ids)
             seen[second] += 1
             labels = labels[: len(ids)] if mask[0] else labels[-len(ids) :]
             replaced = [(new, old) for new, old in zip(ids, labels, strict=True) if old not in (-100, new)]
             if second:
-                assert pad not in ids
+                random |= {new for new, _ in replaced}
                 assert all(any(c.isdigit() for c in tokenizer.decode([old])) for _, old in replaced)
             else:
                 assert {new for new, _ in replaced} <= {pad}
     assert seen == {True: 48, False: 48}
+    assert len(random) > 50
 
 
 @pytest.mark.parametrize("packing", [False, True], ids=["unpacked", "packed"])
@@ -212,3 +221,36 @@ def test_axolotl_takes_a_sweep(project: Project, axolotl: Callable[..., Any]) ->
     project.axolotl("train", config, "--sweep", sweep).check()
     trained = sorted(path.parent.name for path in (project.directory / "swept").rglob("model.safetensors"))
     assert len(trained) == 2, trained
+
+
+def test_the_package_of_the_docs(project: Project) -> None:
+    import re
+
+    text = (Path(__file__).parents[1] / "docs" / "noises.md").read_text(encoding="utf-8")
+    (_, toml), (_, source) = re.findall(r"^```(toml|python)\n(.*?)^```$", text, re.M | re.S)
+    assert toml.count("\n") + source.count("\n") < 30
+    # What pip leaves behind.
+    metadata = project.directory / "shift_noise-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: shift-noise\nVersion: 1.0\n", encoding="utf-8")
+    (metadata / "entry_points.txt").write_text(
+        "[axolotl_cotmask.noises]\nshift = shift_noise:build\n", encoding="utf-8"
+    )
+    (project.directory / "shift_noise.py").write_text(source, encoding="utf-8")
+    block = {"mask_ratio": 1.0, "schedule": "constant", "noise": {"shift": {"by": 2}}}
+    config = project.config("shift", num_epochs=1, plugins=[OURS, RECORDER], cotmask=block)
+    # A process of its own, whose Python finds the package in the directory as it would in site-packages.
+    run = subprocess.run(
+        [sys.executable, "-m", "axolotl.cli.main", "train", str(config), "--launcher", "python"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(project.directory), TESTS])},
+        cwd=project.directory,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    project.train("clean", num_epochs=1, plugins=[OURS, RECORDER], cotmask={"mask_ratio": 0})
+    for before, after in zip(forwards(project.directory / "clean"), forwards(project.directory / "shift"), strict=True):
+        for old, new, labels in zip(before["input_ids"], after["input_ids"], before["labels"], strict=True):
+            target = [i for i, label in enumerate(labels) if label != -100]
+            assert [new[i] for i in target] == [old[i - 2] for i in target]

@@ -62,9 +62,9 @@ def write_table(directory: Path, sweep: str, seeds: int) -> None:
         paper = "" if row.accuracy is None else f"{row.accuracy:.1f}"
         lines.append([row.where, row.noise, row.setting, paper, *(_number(values[title]) for title in MEASURES)])
     text = (
-        f"# Ablation: {sweep}\n\n{CAVEAT}\n\nIn percent, mean of {seeds} seeds and its 95 % interval. *clean*: "
-        "accuracy on made-up problems; *follows the question*: after a step in which one number was replaced; *right after "
-        "all*: the final answer then.\n\n"
+        f"# Ablation: {sweep}\n\n{CAVEAT}\n\n"
+        f"In percent, mean of {seeds} seeds and its 95 % interval. *clean*: accuracy on made-up problems; *follows the "
+        "question*: after a step in which one number was replaced; *right after all*: the final answer then.\n\n"
         "![accuracy and what a corrupted step is followed by, by row](ablation.png)\n\n"
     )
     with whole_file(directory / "ablation.md") as temporary:
