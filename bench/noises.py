@@ -1,7 +1,7 @@
-"""What each noise costs: a training step with it as a multiple of one of SFT, in turn in one run: `python bench/noises.py`.
+"""What each noise costs: a training step with it against one of SFT, in turn in one run: `python bench/noises.py`.
 
-A batch of 8 x 512 tokens, half of them targets, p = 0.4, through a small Llama with Llama-2's vocabulary of 32,000; on a
-GPU when there is one, else on the CPU.
+A batch of 8 x 512 tokens, half of them targets, p = 0.4, through a small Llama with Llama-2's vocabulary of 32,000;
+on a GPU when there is one, else on the CPU.
 """
 
 from __future__ import annotations

@@ -254,3 +254,42 @@ def test_the_package_of_the_docs(project: Project) -> None:
         for old, new, labels in zip(before["input_ids"], after["input_ids"], before["labels"], strict=True):
             target = [i for i, label in enumerate(labels) if label != -100]
             assert [new[i] for i in target] == [old[i - 2] for i in target]
+
+
+def test_the_ablations_rest_on_the_papers_recipe_and_on_the_laptops() -> None:
+    recipes = directory("recipes")
+
+    def load(name: str) -> dict[str, Any]:
+        return yaml.safe_load((recipes / f"{name}.yaml").read_text(encoding="utf-8"))
+
+    ours, papers = load("ablations/llama2-7b"), load("llama2-7b/gsm8k-mft")
+    assert {key for key in papers if ours.get(key) != papers[key]} == {"output_dir", "attn_implementation"}
+    assert ours.keys() == papers.keys()
+    ours, laptops = load("ablations/tiny"), load("laptop/mft-random-0.2")
+    assert {key for key in laptops if ours.get(key) != laptops[key]} == {
+        "output_dir",
+        "cotmask",
+        "num_epochs",
+        "max_steps",
+    }
+    assert laptops.keys() - ours.keys() == {"max_steps"}
+
+
+def test_the_table_of_an_ablation(tmp_path: Path) -> None:
+    from axolotl_cotmask.laptop.ablation import MEASURES, write_table
+
+    sweep = "selectors"
+    for number, row in enumerate(SWEEPS[sweep]):
+        for seed in (1, 2, 3):
+            scores = tmp_path / "runs" / "copying" / row.name / str(seed) / "scores"
+            scores.mkdir(parents=True)
+            results: dict[str, dict[str, float]] = {}
+            for task, metric in MEASURES.values():
+                results.setdefault(task, {})[f"{metric},none"] = (number + seed) / 100
+            (scores / "results_2026-01-01.json").write_text(json.dumps({"results": results}), encoding="utf-8")
+    write_table(tmp_path, sweep, seeds=3)
+    table = (tmp_path / "ablation.md").read_text(encoding="utf-8")
+    # Mean 2 and standard deviation 1 of three seeds: 4.303 / sqrt(3) on either side.
+    assert "| tokens of the target | masked LM | mask |  | 2.0 [-0.5, 4.5] |" in table
+    assert table.count("| masked LM |") == len(SWEEPS[sweep])
+    assert (tmp_path / "ablation.png").stat().st_size > 10_000
