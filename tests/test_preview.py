@@ -97,3 +97,20 @@ def test_the_command_for_scripts_prints_nothing_but_the_result(project: Project)
 
     assert json.loads(result("--json"))["datasets"][0]["rows"]
     assert "\x1b[1;37;41m" in result(), "masked tokens are white on red"
+
+
+def test_scope_selector_and_noise_without_tokens(project: Project) -> None:
+    block = {
+        "mask_ratio": 1.0,
+        "schedule": "constant",
+        "scope": "all",
+        "select": "numbers",
+        "noise": {"dropout": {"q": 0.9}},
+    }
+    [dataset] = preview(project, project.config("numbers", cotmask=block), "--rows", "8")["datasets"]
+    tokens = [token for row in dataset["rows"] for token in row["tokens"]]
+    masked = [token for token in tokens if token["kind"] == "masked"]
+    assert len(masked) == dataset["noised"] == dataset["maskable"] > 50
+    assert all(any(c.isdigit() for c in token["text"]) and token["becomes"] is None for token in masked)
+    digits = [token for token in tokens if any(c.isdigit() for c in token["text"])]
+    assert len(digits) == len(masked)
