@@ -157,10 +157,13 @@ class CoTMaskConfig(BaseModel):
 
     @model_validator(mode="after")
     def _one_length_of_each(self) -> CoTMaskConfig:
+        # Axolotl hands the block on with all its defaults: a default is none that somebody chose.
+        fields = type(self).model_fields
+        chosen = {name for name in fields if getattr(self, name) != fields[name].default}
         for steps, ratio in (("warmup_steps", "warmup_ratio"), ("start_steps", "start_ratio")):
-            if getattr(self, steps) is not None and ratio in self.model_fields_set:
+            if {steps, ratio} <= chosen:
                 raise ValueError(f"{steps} and {ratio} say the same in two ways: take out one of them")
-        if self.schedule in ("constant", "random") and {"warmup_steps", "warmup_ratio"} & self.model_fields_set:
+        if self.schedule in ("constant", "random") and {"warmup_steps", "warmup_ratio"} & chosen:
             raise ValueError(f"schedule: {self.schedule} has no warm-up: take out warmup_ratio and warmup_steps")
         return self
 
