@@ -92,7 +92,8 @@ def _draw(rows: Sequence[Ablation], measured: Sequence[Row], path: Path) -> None
         values = [estimate.value for estimate in estimates]
         errors = [0.0 if math.isinf(e.high) else e.high - e.value for e in estimates]
         axis.barh(places, values, xerr=errors, color="#4477aa", error_kw={"elinewidth": 0.8})
-        axis.set(title=title, xlim=(0, 100), xlabel="%")
+        axis.set(title=title, xlim=(0, None), xlabel="%")
+        axis.margins(y=0.01)
         axis.set_yticks(places, [row.name for row in rows], fontsize=8)
         axis.spines[["top", "right"]].set_visible(False)
         axis.invert_yaxis()
