@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -60,7 +61,12 @@ def separate(request: pytest.FixtureRequest) -> Isolation:
 
 
 def children() -> set[bytes]:
-    return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_bytes().split()}
+    found: set[bytes] = set()
+    for task in Path("/proc/self/task").iterdir():
+        # A thread may end meanwhile.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found |= set((task / "children").read_bytes().split())
+    return found
 
 
 def processes_of(directory: Path) -> list[str]:

@@ -10,6 +10,7 @@ from transformers import AutoTokenizer
 
 from axolotl_cotmask.args import parse_config
 from axolotl_cotmask.errors import CoTMaskError
+from axolotl_cotmask.masking import uses_mask_token
 from axolotl_cotmask.vocabulary import base_token_ids, mask_token_id
 
 
@@ -35,5 +36,13 @@ def test_the_mask_token_is_one_token(tiny_model: Path) -> None:
         mask_token_id(tokenizer, parse_config({"mask_ratio": 0.4}))
     tokenizer.add_tokens(["<mask>"])
     assert mask_token_id(tokenizer, parse_config({"mask_ratio": 0.4})) == len(tokenizer) - 1
-    assert mask_token_id(tokenizer, parse_config({"mask_ratio": 0.4, "noise": "random"})) is None
-    assert mask_token_id(tokenizer, parse_config({"mask_ratio": 0})) is None
+
+
+def test_which_runs_use_the_mask_token() -> None:
+    entries = [{"path": "a"}, {"path": "b", "noise": "random"}]
+    assert uses_mask_token(entries, parse_config({"mask_ratio": 0.4}))
+    assert not uses_mask_token(entries[1:], parse_config({"mask_ratio": 0.4}))
+    assert not uses_mask_token(entries, parse_config({"mask_ratio": 0.4, "noise": "random"}))
+    assert not uses_mask_token(entries, parse_config({"mask_ratio": 0.4, "noise": {"dropout": {"q": 0.5}}}))
+    assert uses_mask_token([], parse_config({"mask_ratio": 0.4, "noise": {"mask": 0.1, "random": 0.9}}))
+    assert not uses_mask_token(entries, parse_config({"mask_ratio": 0}))
