@@ -8,14 +8,29 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from axolotl.integrations.base import BasePlugin
+from conftest import Project, Rows, write_jsonl
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
 
-from axolotl_cotmask.loss import LossOn, counted_batches, labels_for, zero_without_labels
+from axolotl_cotmask.loss import LossOn, counted_batches, labels_for, weighted_by_tokens, zero_without_labels
 
 CHOICES: tuple[LossOn, ...] = get_args(LossOn)
 VOCABULARY = 30
 every_choice = pytest.mark.parametrize("loss_on", CHOICES)
+
+
+OURS = "axolotl_cotmask.CoTMaskPlugin"
+UPDATES = {"sample_packing": False, "optimizer": "sgd", "learning_rate": 0.1, "lr_scheduler": "constant"}
+
+
+class CountsPlugin(BasePlugin):
+    """Lets the model take the mean over an update, as transformers does and Axolotl 0.19 prevents."""
+
+    def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
+        """Undo what the trainer decided."""
+        trainer.model_accepts_loss_kwargs = True
 
 
 def tiny() -> Any:
@@ -128,3 +143,58 @@ def test_a_micro_batch_with_counted_tokens_keeps_its_loss() -> None:
     kept.backward()
     assert loss.grad == 1
     assert zero_without_labels(torch.tensor(2.5), torch.tensor([[3, -100]])) == 0, "nothing predicts a first token"
+
+
+def test_a_micro_batch_has_the_weight_of_its_counted_tokens() -> None:
+    labels = torch.tensor([[9, -100, 3, 4], [9, 5, -100, -100]])
+    loss = torch.tensor(2.0, requires_grad=True)
+    weighted = weighted_by_tokens(loss, labels, torch.tensor(4.0))
+    assert weighted.item() == 1.5, "3 tokens where 4 are usual"
+    weighted.backward()
+    assert loss.grad == 0.75
+
+
+def trained(project: Project, name: str, micro: int, accumulation: int, **changes: Any) -> dict[str, Tensor]:
+    """The weights after an epoch."""
+    changes = {"micro_batch_size": micro, "gradient_accumulation_steps": accumulation, **UPDATES, **changes}
+    return load_file(project.train(name, **changes) / "model.safetensors")
+
+
+def distance(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
+    assert a.keys() == b.keys()
+    return max(float((a[name] - b[name]).abs().max()) for name in a)
+
+
+@pytest.mark.parametrize(
+    ("loss_on", "plugins"),
+    [("all", []), ("clean", []), ("noised", []), ("noised", ["test_loss_on.CountsPlugin"])],
+    ids=["all", "clean", "noised", "noised, with a model that counts"],
+)
+def test_accumulation_makes_the_updates_of_one_big_batch(
+    project: Project, gsm8k_rows: Rows, loss_on: LossOn, plugins: list[str]
+) -> None:
+    rows = gsm8k_rows
+    if loss_on == "all":
+        # As in plain SFT, Axolotl 0.19 takes the mean of the micro-batches' means: as many labels in each, one answer.
+        rows = [{**row, "answer": rows[0]["answer"]} for row in rows]
+    write_jsonl(project.directory / "train.jsonl", rows)
+    changes = {
+        "cotmask": {"mask_ratio": 0.5, "noise": "random", "schedule": "constant", "loss_on": loss_on},
+        "plugins": [OURS, *plugins],
+        # Evaluation comes between the updates; the last update has 4 of the 40 rows.
+        "val_set_size": 8,
+        "evals_per_epoch": 2,
+    }
+    big = trained(project, "big", 12, 1, **changes)
+    accumulated = trained(project, "accumulated", 2, 6, **changes)
+    movement = distance(big, load_file(project.model / "model.safetensors"))
+    assert movement > 0.01
+    assert distance(big, accumulated) < 1e-4 * movement
+
+
+def test_a_ratio_of_zero_keeps_the_updates_of_plain_sft(project: Project, gsm8k_rows: Rows) -> None:
+    rows = [{"instruction": row["question"], "input": "", "output": row["answer"]} for row in gsm8k_rows]
+    data = [{"path": str(write_jsonl(project.directory / "alpaca.jsonl", rows)), "type": "alpaca"}]
+    plain = trained(project, "plain", 2, 4, datasets=data, plugins=None, cotmask=None)
+    zero = trained(project, "zero", 2, 4, datasets=data, cotmask={"mask_ratio": 0, "loss_on": "clean"})
+    assert distance(plain, zero) == 0

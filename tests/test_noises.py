@@ -751,7 +751,8 @@ def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: silence\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text(
-        "[axolotl_cotmask.noises]\nsilence = silence:Silence\nbroken = silence_that_is_not_there:Noise\n"
+        "[axolotl_cotmask.noises]\n"
+        "silence = silence:Silence\nmask = silence:Silence\nbroken = silence_that_is_not_there:Noise\nname = silence:__name__\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
 
@@ -767,10 +768,11 @@ def test_noises_of_other_packages() -> None:
         assert (inputs["input_ids"] == 0).all()
     with pytest.raises(CoTMaskError, match=r"^cotmask\.noise is silenec: did you mean silence\?$"):
         build("silenec", {}, CONTEXT)
-    with pytest.raises(
-        CoTMaskError, match=r"broken, which the entry point silence_that_is_not_there:Noise brings.*anew"
-    ):
+    with pytest.raises(CoTMaskError, match=r"^the noise broken \(silence_that_is_not_there:Noise\) cannot .*anew$"):
         build("broken", {}, CONTEXT)
+    with pytest.raises(CoTMaskError, match=r"^the noise name \(silence:__name__\) is a str: its entry point has to"):
+        build("name", {}, CONTEXT)
+    assert isinstance(build("mask", {}, CONTEXT), TokenNoise), "our names cannot be taken"
 
 
 # --- sample boundaries

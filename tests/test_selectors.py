@@ -18,7 +18,7 @@ from small_tokenizers import mistral
 from axolotl_cotmask.data import read_jsonl
 from axolotl_cotmask.errors import CoTMaskError
 from axolotl_cotmask.offsets import decoded_offsets, text_between
-from axolotl_cotmask.selectors import GROUP, Selector, Span, get, names, unit_distances, unit_starts
+from axolotl_cotmask.selectors import Selector, Span, get, names, unit_distances, unit_starts
 from axolotl_cotmask.selectors.passages import dollars_are_latex
 
 DOCS = (Path(__file__).parents[1] / "docs" / "selectors.md").read_text(encoding="utf-8")
@@ -349,7 +349,7 @@ def install(directory: Path, points: str, modules: dict[str, str], package: str 
     metadata = directory / f"{package}-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[{GROUP}]\n{points}\n")
+    (metadata / "entry_points.txt").write_text(f"[axolotl_cotmask.selectors]\n{points}\n")
     for name, source in modules.items():
         (directory / name).write_text(source)
 
@@ -372,7 +372,7 @@ def test_the_package_of_the_docs(site: Path) -> None:
     (_, toml), (_, source) = blocks
     assert toml.count("\n") + source.count("\n") < 30
     project = tomllib.loads(toml)["project"]
-    points = project["entry-points"][GROUP]
+    points = project["entry-points"]["axolotl_cotmask.selectors"]
     module = next(iter(points.values())).split(":")[0]
     assert f"`{module}.py`" in DOCS
     install(site, "\n".join(f"{name} = {value}" for name, value in points.items()), {f"{module}.py": source})
@@ -389,10 +389,10 @@ def test_tokens_needs_no_text() -> None:
     ("points", "source", "sentence"),
     [
         ("", "", "mine is not a selector: the options are tokens, numbers, operators, equations, words, steps"),
-        ("mine = lost:f", "", "the selector mine (lost:f) cannot be loaded: ModuleNotFoundError: No module named 'lost'"),
-        ("mine = theirs:g", "f = 1", "the selector mine (theirs:g) cannot be loaded: AttributeError: module 'theirs' has no attribute 'g'"),
-        ("mine = theirs:f", "1/0", "the selector mine (theirs:f) cannot be loaded: ZeroDivisionError: division by zero"),
-        ("mine = theirs:f", "f = 1", "the selector mine (theirs:f) is a int, not a function of a text"),
+        ("mine = lost:f", "", "the selector mine (lost:f) cannot be loaded (ModuleNotFoundError: No module named 'lost'): install its package anew"),
+        ("mine = theirs:g", "f = 1", "the selector mine (theirs:g) cannot be loaded (AttributeError: module 'theirs' has no attribute 'g'): install its package anew"),
+        ("mine = theirs:f", "1/0", "the selector mine (theirs:f) cannot be loaded (ZeroDivisionError: division by zero): install its package anew"),
+        ("mine = theirs:f", "f = 1", "the selector mine (theirs:f) is a int: its entry point has to name a function"),
     ],
 )  # fmt: skip
 def test_selectors_that_cannot_be_had(site: Path, points: str, source: str, sentence: str) -> None:

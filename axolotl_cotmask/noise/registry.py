@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
 from typing import Any
 
 from axolotl_cotmask.args import closest
@@ -13,11 +12,9 @@ from axolotl_cotmask.noise.embeddings import EmbeddingDropout, UniformNoise
 from axolotl_cotmask.noise.protocol import Noise, NoiseContext
 from axolotl_cotmask.noise.sampling import ScheduledSampling
 from axolotl_cotmask.noise.tokens import TokenNoise
+from axolotl_cotmask.registry import Registry
 
 Factory = Callable[[Mapping[str, Any], NoiseContext], Noise]
-
-#: Entry points of this group are noises of other packages: a `Factory` under the name that the config gives.
-GROUP = "axolotl_cotmask.noises"
 
 
 def build(name: str, options: Mapping[str, Any], context: NoiseContext) -> Noise:
@@ -30,21 +27,9 @@ def build(name: str, options: Mapping[str, Any], context: NoiseContext) -> Noise
         context: of the run.
 
     Raises:
-        CoTMaskError: there is no noise of that name, or an option is missing, unknown or out of range.
+        CoTMaskError: the noise cannot be had, or an option is missing, unknown or out of range.
     """
-    if name in _BUILT_IN:
-        return _BUILT_IN[name](options, context)
-    others = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in others:
-        raise CoTMaskError(f"cotmask.noise is {name}{closest(name, [*_BUILT_IN, *others])}")
-    try:
-        factory: Factory = others[name].load()
-    except (ImportError, AttributeError) as error:
-        raise CoTMaskError(
-            f"cotmask.noise is {name}, which the entry point {others[name].value} brings and cannot be loaded "
-            f"({error}): install its package anew, or name another noise"
-        ) from error
-    return factory(options, context)
+    return _NOISES.get(name)(options, context)
 
 
 def _mask(options: Mapping[str, Any], context: NoiseContext) -> Noise:
@@ -76,6 +61,7 @@ _BUILT_IN: dict[str, Factory] = {
     "uniform": _uniform,
     "scheduled_sampling": _scheduled_sampling,
 }
+_NOISES = Registry("noise", "cotmask.noise is {}", "axolotl_cotmask.noises", _BUILT_IN, lambda _, factory: factory)
 
 
 def _check_names(noise: str, options: Mapping[str, Any], known: tuple[str, ...]) -> None:

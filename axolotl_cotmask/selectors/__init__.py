@@ -4,7 +4,8 @@ The paper draws for every target token alone (section 3.1); section 6 names what
 definition that a later step needs, and ClozeMath masks equations instead. docs/selectors.md has the rules and examples.
 """
 
-from axolotl_cotmask.selectors.registry import GROUP, TOKENS, Selector, Span, get, names
+from axolotl_cotmask.offsets import Span
+from axolotl_cotmask.selectors.registry import TOKENS, Selector, get, names
 from axolotl_cotmask.selectors.units import unit_distances, unit_starts
 
-__all__ = ["GROUP", "TOKENS", "Selector", "Span", "get", "names", "unit_distances", "unit_starts"]
+__all__ = ["TOKENS", "Selector", "Span", "get", "names", "unit_distances", "unit_starts"]

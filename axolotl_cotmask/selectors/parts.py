@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from axolotl_cotmask.offsets import Span
 from axolotl_cotmask.selectors.lexemes import Lexeme, Part, parts
-from axolotl_cotmask.selectors.registry import Span
 from axolotl_cotmask.selectors.signs import UNIT_ENDS, resolve
 
 _VALUES = frozenset({"number", "letter", "command", "close", "percent"})

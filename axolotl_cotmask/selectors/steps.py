@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from axolotl_cotmask.offsets import Span
 from axolotl_cotmask.selectors.passages import Passage, passages
-from axolotl_cotmask.selectors.registry import Span
 
 _SENTENCE_END = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s)")
 _DISPLAY_END = re.compile(r"[.!?]\s*(?:\$\$?|\\[\])]|\\end\{\w+\*?\})\Z")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from axolotl_cotmask.selectors.registry import Span
+from axolotl_cotmask.offsets import Span
 
 
 def unit_starts(text: str, spans: Sequence[Span], offsets: Sequence[Span]) -> list[int]:
