@@ -9,6 +9,7 @@ from axolotl_cotmask.commands.compare import compare
 from axolotl_cotmask.commands.execute import execute
 from axolotl_cotmask.commands.fetch_data import fetch_data
 from axolotl_cotmask.commands.preview import preview
+from axolotl_cotmask.commands.repro import repro
 from axolotl_cotmask.commands.resources import fetch, tasks_path
 from axolotl_cotmask.commands.score import score
 from axolotl_cotmask.commands.signature import signature
@@ -17,9 +18,9 @@ from axolotl_cotmask.commands.tiny_model import tiny_model
 
 @click.group()
 def cotmask() -> None:
-    """Masked Thought fine-tuning: preview masks, score, compare and analyse models, find recipes, tasks and data."""
+    """Masked Thought fine-tuning: preview masks, reproduce, score, compare and analyse models, find recipes, tasks and data."""
 
 
-COMMANDS = (preview, score, compare, signature, execute, analyze, tiny_model, fetch, fetch_data, tasks_path)
+COMMANDS = (preview, repro, score, compare, signature, execute, analyze, tiny_model, fetch, fetch_data, tasks_path)
 for command in COMMANDS:
     cotmask.add_command(command)

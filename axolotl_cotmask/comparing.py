@@ -153,7 +153,7 @@ def compare(a: Source, b: Source, readings: tuple[Reading, Reading]) -> Compared
     if not concerned:
         raise CoTMaskError(f"{a.answers}: the metric is null in every row: name another with --metric")
     rights_a, rights_b, documents = zip(*concerned, strict=True)
-    field, clusters = _clusters(documents)
+    field, clusters = clusters_of(documents)
     comparison = compare_paired(rights_a, rights_b, clusters)
     return Compared(side_a, side_b, comparison, field if comparison.clusters < comparison.n else None)
 
@@ -209,7 +209,7 @@ def _difference(one: Any, other: Any) -> tuple[str, str]:
     return repr(first), repr(second)
 
 
-def _clusters(documents: Sequence[dict[str, Any]]) -> tuple[str | None, list[Hashable]]:
+def clusters_of(documents: Sequence[dict[str, Any]]) -> tuple[str | None, list[Hashable]]:
     """Return the field that groups the documents, and the cluster of each; one without a value is its own."""
     field = next((name for name in CLUSTER_FIELDS if any(doc.get(name) is not None for doc in documents)), None)
     if field is None:

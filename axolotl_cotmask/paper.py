@@ -63,6 +63,10 @@ class Run:
         """The table of the paper that has this run's score on ``benchmark``."""
         return "Table 5" if benchmark == "gsm_ic" else self.table
 
+    def stands_in(self, table: str, benchmark: str) -> bool:
+        """Tell whether a table has this run's score on ``benchmark``; Table 5 repeats those on GSM8K."""
+        return self.table_of(benchmark) == table or (table == "Table 5" and "gsm_ic" in self.scores)
+
 
 #: p rises from 0 over this share of the steps (section 3.2).
 MASK_WARMUP = 2 / 3
@@ -135,6 +139,26 @@ def find_run(name: str) -> Run:
         KeyError: the paper has no such run.
     """
     return _BY_NAME[name]
+
+
+@dataclass(frozen=True)
+class Released:
+    """A released checkpoint by its id on the hub, the data it was trained on, and its published accuracies."""
+
+    id: str
+    data: str
+    scores: Mapping[str, float]
+
+
+#: The checkpoints in the README of the authors' code: theirs, and the SFT ones of MetaMath and MAmmoTH.
+RELEASED: tuple[Released, ...] = (
+    Released("adalaw/Llama2-7B-GSM8K-SFT", "gsm8k", {"gsm8k": 42.8}),
+    Released("adalaw/Llama2-7B-GSM8K-MFT", "gsm8k", {"gsm8k": 47.3}),
+    Released("meta-math/MetaMath-Mistral-7B", "metamath", {"gsm8k": 77.7, "math": 28.2}),
+    Released("adalaw/MetaMath-Mistral-7B-MFT", "metamath", {"gsm8k": 79.9, "math": 29.0}),
+    Released("TIGER-Lab/MAmmoTH-7B-Mistral", "mammoth", {"gsm8k": 75.0, "math": 40.0}),
+    Released("adalaw/MAmmoTH-7B-Mistral-MFT", "mammoth", {"gsm8k": 77.1, "math": 41.2}),
+)
 
 
 @dataclass(frozen=True)

@@ -110,10 +110,10 @@ def package_version() -> str:
     """
     version = _installed(_PACKAGE) or "unknown"
     # An installed copy may lie inside somebody's repository without being part of it.
-    if _git("ls-files", "--error-unmatch", "__init__.py") is None:
+    if git("ls-files", "--error-unmatch", "__init__.py") is None:
         return version
-    changes = _git("status", "--porcelain", "--", ".", str(resources.directory("evaltasks")))
-    return f"{version}+{_git('rev-parse', '--short=7', 'HEAD')}{'.dirty' if changes else ''}"
+    changes = git("status", "--porcelain", "--", ".", str(resources.directory("evaltasks")))
+    return f"{version}+{git('rev-parse', '--short=7', 'HEAD')}{'.dirty' if changes else ''}"
 
 
 def _installed(package: str) -> str | None:
@@ -123,7 +123,7 @@ def _installed(package: str) -> str | None:
         return None
 
 
-def _git(*arguments: str) -> str | None:
+def git(*arguments: str) -> str | None:
     command = ["git", "--no-optional-locks", *arguments]
     try:
         run = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)

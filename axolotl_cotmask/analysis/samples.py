@@ -48,11 +48,15 @@ class Point:
 
 @dataclass(frozen=True)
 class Scoring:
-    """How a checkpoint is scored: the lm-eval task, the batch size, and at most how many questions (None: all)."""
+    """How a checkpoint is scored: the lm-eval task, the batch size, and at most how many questions (None: all).
+
+    ``confirm_run_unsafe_code``: programs that the model wrote may run, as MAmmoTH's tasks need it.
+    """
 
     task: str
     batch_size: int = 16
     limit: int | None = None
+    confirm_run_unsafe_code: bool = False
 
 
 def find_checkpoints(output_dir: str | os.PathLike[str]) -> list[Checkpoint]:
@@ -148,10 +152,11 @@ def _score(checkpoint: Path, scoring: Scoring) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
         results = Path(scratch) / "results"
         command = [
-            *(str(program), "--model", "hf", "--model_args", json.dumps(_model_args(checkpoint))),
+            *(str(program), "--model", "hf", "--model_args", json.dumps(model_args(checkpoint))),
             *("--include_path", str(directory("evaltasks")), "--tasks", scoring.task),
             *("--batch_size", str(scoring.batch_size), "--output_path", str(results), "--log_samples"),
             *(() if scoring.limit is None else ("--limit", str(scoring.limit))),
+            *(("--confirm_run_unsafe_code",) if scoring.confirm_run_unsafe_code else ()),
         ]
         # Standard output belongs to the analysis.
         status = subprocess.run(command, stdout=sys.stderr, check=False).returncode
@@ -160,11 +165,11 @@ def _score(checkpoint: Path, scoring: Scoring) -> None:
         os.rename(results, target)
 
 
-def _model_args(checkpoint: Path) -> dict[str, str]:
+def model_args(model: Path) -> dict[str, str]:
     """Return lm-eval's arguments for a whole model, or for an adapter with its base model."""
-    adapter = checkpoint / "adapter_config.json"
+    adapter = model / "adapter_config.json"
     if not adapter.is_file():
-        return {"pretrained": str(checkpoint)}
+        return {"pretrained": str(model)}
     # The adapter may have brought tokens that the base model's tokenizer does not have.
     base = read_json(adapter)["base_model_name_or_path"]
-    return {"pretrained": base, "peft": str(checkpoint), "tokenizer": str(checkpoint)}
+    return {"pretrained": base, "peft": str(model), "tokenizer": str(model)}

@@ -21,10 +21,17 @@ if TYPE_CHECKING:
 @click.option("--task", default="cotmask_gsm8k", show_default=True, help="The lm-eval task.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Of lm_eval.")
 @click.option("--limit", type=click.IntRange(min=1), help="Score the first N questions only.  [default: all]")
+@click.option("--confirm_run_unsafe_code", is_flag=True, help="Let the programs run that MAmmoTH's tasks ask for.")
 @plot_option
 @json_option
 def samples(
-    runs: tuple[str, ...], task: str, batch_size: int, limit: int | None, plot: Path | None, as_json: bool
+    runs: tuple[str, ...],
+    task: str,
+    batch_size: int,
+    limit: int | None,
+    confirm_run_unsafe_code: bool,
+    plot: Path | None,
+    as_json: bool,
 ) -> None:
     """Score each checkpoint of a run, and show accuracy against training samples seen (the paper's Figure 2).
 
@@ -35,7 +42,8 @@ def samples(
     from axolotl_cotmask.analysis.samples import Scoring
 
     try:
-        measured = _measure(labelled(runs, "output_dir"), Scoring(task, batch_size, limit), plot)
+        scoring = Scoring(task, batch_size, limit, confirm_run_unsafe_code)
+        measured = _measure(labelled(runs, "output_dir"), scoring, plot)
     except CoTMaskError as error:
         raise click.ClickException(str(error)) from error
     if as_json:

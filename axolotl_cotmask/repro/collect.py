@@ -1,0 +1,216 @@
+"""Gathers what stages wrote into an `Outcome`: values, intervals, verdicts, failures."""
+
+from __future__ import annotations
+
+import datetime
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from axolotl_cotmask.crossed import pooled
+from axolotl_cotmask.errors import CoTMaskError
+from axolotl_cotmask.paired import Comparison, compare_paired
+from axolotl_cotmask.repro.external import read_external
+from axolotl_cotmask.repro.outcome import Calibrated, Dependency, Failure, Judged, Outcome, Row, Run, Status
+from axolotl_cotmask.repro.plan import ClaimPlan, Measured, Plan, RowPlan
+from axolotl_cotmask.results import read_json
+from axolotl_cotmask.statistics import Estimate, over_seeds, verdict
+
+_STAGES = ("data", "train", "evaluate")
+_LAST_LINES = 30
+#: A checkpoint's accuracy may differ from the published one by this much, in points: other kernels turn a few answers.
+CALIBRATION_TOLERANCE = 1.0
+CALIBRATION_RULE = (
+    "The same weights, questions and rule: *agrees* within "
+    f"{CALIBRATION_TOLERANCE:.1f} points of the published accuracy, which other kernels and versions may make; otherwise "
+    "*differs*."
+)
+
+
+def collect(plan: Plan, output: Path, externals: Sequence[Path]) -> Outcome:
+    """Return what the runs of ``plan`` in ``output`` came to.
+
+    Args:
+        plan: what was to be run.
+        output: the directory of the runs.
+        externals: files of results that others published.
+
+    Raises:
+        CoTMaskError: two runs of a claim were scored on different questions, or a file of ``externals`` is wrong.
+    """
+    runs = {row.name: [_run(plan, row, seed, output) for seed in plan.seeds[row.name]] for row in plan.rows}
+    trained = [row for row in plan.rows if row.config]
+    everything = [run for of_row in runs.values() for run in of_row]
+    return Outcome(
+        title=plan.title,
+        command=plan.command,
+        made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        notes=plan.notes,
+        measures=plan.measures,
+        rows=[_row(row, runs[row.name]) for row in trained],
+        claims=[_judge(plan, claim, output) for claim in plan.claims],
+        calibrated=[
+            _calibrated(row, title, measured, runs[row.name][0])
+            for row in plan.rows
+            if row.model
+            for title, measured in row.measures.items()
+        ],
+        external=[result for path in externals for result in read_external(path)],
+        dependency={
+            base: _dependency(plan, output / "dependency" / f"{base}.json") for base in plan.laptop.get("runs", ())
+        }
+        if plan.laptop
+        else {},
+        commands={
+            stage: next(iter(found))
+            for stage in _STAGES
+            if (found := [run.records[stage]["command"] for run in everything if stage in run.records])
+        },
+        minutes=sum(record["seconds"] for run in everything for record in run.records.values()) / 60,
+    )
+
+
+def _scores(plan: Plan, name: str, measured: Measured, output: Path) -> dict[str, Any] | None:
+    path = output / "runs" / name / "scores" / plan.backend / f"{measured.task}.json"
+    return read_json(path) if path.is_file() else None
+
+
+def _run(plan: Plan, row: RowPlan, seed: int, output: Path) -> Run:
+    name = f"{row.name}/seed-{seed}"
+    where = output / "runs" / name
+    scores = {title: _scores(plan, name, measured, output) for title, measured in row.measures.items()}
+    there = {title: found for title, found in scores.items() if found is not None}
+    failure = _failure(name, output)
+    status = Status.DONE if len(there) == len(scores) else Status.FAILED if failure else Status.NOT_RUN
+    evaluations = sorted((where / "evaluate" / plan.backend).glob("*/provenance.json"))
+    files = {"data": where / "data" / "provenance.json", "train": where / "train" / "provenance.json"}
+    files |= {f"evaluate {path.parent.name}": path for path in evaluations}
+    state, curve = where / "train" / "trainer_state.json", where / "curve.json"
+    return Run(
+        name,
+        row.name,
+        seed,
+        status,
+        values={title: 100 * found["values"][row.measures[title].metric] for title, found in there.items()},
+        invalid=_others(row, there, "invalid"),
+        robust=_others(row, there, "robust_match"),
+        signatures={task: line for found in there.values() for task, line in found["signatures"].items()},
+        records={stage: read_json(path) for stage, path in files.items() if path.is_file()},
+        history=read_json(state)["log_history"] if state.is_file() else (),
+        curve=[(point["samples"], 100 * point["accuracy"]["value"]) for point in read_json(curve)["run"]]
+        if curve.is_file()
+        else (),
+        failure=None if status is Status.DONE else failure,
+    )
+
+
+def _others(row: RowPlan, scores: Mapping[str, dict[str, Any]], metric: str) -> dict[str, float]:
+    """Return another metric of the tasks' answers, in percent, for the measures that are accuracies."""
+    return {
+        title: 100 * found["values"][metric]
+        for title, found in scores.items()
+        if row.measures[title].metric == "exact_match" and metric in found["values"]
+    }
+
+
+def _failure(name: str, output: Path) -> Failure | None:
+    """Return the first stage that has begun and left no result; for a run whose results are not all there."""
+    logs = output / "logs" / name
+    begun = {"data": output / "runs" / name / "data", "train": output / "runs" / name / "train"}
+    found = [(stage, logs / f"{stage}.log", result) for stage, result in begun.items()]
+    for log in sorted([*logs.glob("evaluate-*.log"), *logs.glob("score-*.log"), *logs.glob("curve.log")]):
+        stage, *rest = log.stem.split("-", 2)
+        kind, suffix = ("evaluate", "") if stage == "evaluate" else ("scores", ".json")
+        result = output / "runs" / name / ("curve.json" if stage == "curve" else f"{kind}/{'/'.join(rest)}{suffix}")
+        found.append((stage, log, result))
+    for stage, log, result in found:
+        if log.is_file() and not result.exists():
+            # A progress bar writes over its line again and again.
+            lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
+            last = [line for line in lines if line.strip()][-_LAST_LINES:]
+            return Failure(stage, str(log.relative_to(output)), last)
+    return None
+
+
+def _row(row: RowPlan, runs: Sequence[Run]) -> Row:
+    values = {title: [run.values[title] for run in runs if title in run.values] for title in row.measures}
+    block = (row.config or {}).get("cotmask") or {}
+    return Row(
+        row.name,
+        row.label,
+        row.group,
+        estimates={title: over_seeds(found) for title, found in values.items() if found},
+        deviations={title: statistics.stdev(found) for title, found in values.items() if len(found) > 1},
+        published={
+            title: measured.published for title, measured in row.measures.items() if measured.published is not None
+        },
+        runs=runs,
+        mask_ratio=block.get("mask_ratio"),
+        schedule=block.get("schedule", "linear"),
+    )
+
+
+def _judge(plan: Plan, claim: ClaimPlan, output: Path) -> Judged:
+    comparisons = sum((other.measure, other.baseline) == (claim.measure, claim.baseline) for other in plan.claims)
+    rows = {row.name: row for row in plan.rows}
+    measured = rows[claim.treated].measures[claim.measure]
+    # The baseline may stand in another plan: its runs are used when they lie in the same directory.
+    sides = [
+        {
+            seed: found
+            for seed in plan.seeds[claim.treated]
+            if (found := _scores(plan, f"{name}/seed-{seed}", measured, output)) is not None
+        }
+        for name in (claim.baseline, claim.treated)
+    ]
+    questions = {found["documents"] for side in sides for found in side.values()}
+    if len(questions) > 1:
+        raise CoTMaskError(
+            f"{claim.baseline} and {claim.treated} were scored on different questions: remove runs/*/evaluate of one of "
+            "them, so that they are scored again"
+        )
+    a, b = ({seed: found["questions"][measured.metric] for seed, found in side.items()} for side in sides)
+    missing = " and ".join(name for name, side in zip((claim.baseline, claim.treated), sides, strict=True) if not side)
+    per_seed: dict[int, Comparison] = {}
+    estimate = None
+    if not missing:
+        clusters = next(iter(sides[0].values()))["clusters"]
+        per_seed = {seed: compare_paired(a[seed], b[seed], clusters) for seed in a if seed in b}
+        found = pooled(list(a.values()), list(b.values()), clusters, comparisons)
+        estimate = Estimate(100 * found.value, 100 * found.low, 100 * found.high, found.n)
+    return Judged(
+        claim.measure,
+        claim.baseline,
+        claim.treated,
+        claim.difference,
+        claim.source,
+        per_seed,
+        estimate,
+        verdict(claim.difference, estimate),
+        missing,
+        comparisons,
+    )
+
+
+def _calibrated(row: RowPlan, title: str, measured: Measured, run: Run) -> Calibrated:
+    assert row.model is not None
+    assert measured.published is not None
+    value = run.values.get(title)
+    if value is None:
+        return Calibrated(row.model, title, measured.published, None, "not run")
+    agrees = abs(value - measured.published) <= CALIBRATION_TOLERANCE
+    return Calibrated(row.model, title, measured.published, value, "agrees" if agrees else "differs")
+
+
+def _dependency(plan: Plan, path: Path) -> Dependency:
+    """Return the shares that ``axolotl cotmask analyze dependency`` measured, in percent."""
+    found: dict[str, dict[str, dict[str, list[float]]]] = {}
+    models = read_json(path) if path.is_file() else {}
+    for label, model in models.items():
+        row = found.setdefault(label.rpartition("/")[0], {})
+        for cell in model["cells"]:
+            if cell["share"] is not None:
+                distances = f"{cell['low']}+" if cell["high"] is None else f"{cell['low']}-{cell['high']}"
+                row.setdefault(cell["source"], {}).setdefault(distances, []).append(100 * cell["share"]["value"])
+    return found

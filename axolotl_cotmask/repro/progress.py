@@ -1,0 +1,81 @@
+"""What is going on while a plan runs: Snakemake's messages, and step and ETA from Axolotl's own progress bar."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+_MESSAGE = re.compile(r"^(?:Job \d+: )?((?:data|train|evaluate|score|curve|accuracy|training|writing|measuring)\b.*)")
+_COUNT = re.compile(r"^(\d+) of (\d+) steps \((\d+)%\) done")
+_FAILED = re.compile(r"^Error in rule (\w+)")
+# tqdm: ` 12%|█▎        | 75/625 [00:30<03:40,  2.5it/s]`
+_STEP = re.compile(r"(\d+)/(\d+) \[[\d:]+<([\d:?]+)")
+_TAIL = 4096  # bytes of a log that its newest step is looked for in
+_SECONDS = 2.0
+
+
+class Progress:
+    """Follows one run of Snakemake: a line per event, and on a terminal a last line that shows what is under way."""
+
+    def __init__(self, output: Path, say: Callable[[str], None]) -> None:
+        self._logs, self._say = output / "logs", say
+        self._started = time.time()
+        self._terminal = sys.stderr.isatty()
+        self._ended = threading.Event()
+
+    def follow(self, stream: Iterable[str]) -> list[str]:
+        """Show what ``stream`` tells until it ends, and return its lines."""
+        watcher = threading.Thread(target=self._watch, daemon=True)
+        if self._terminal:
+            watcher.start()
+        lines = []
+        try:
+            for line in stream:
+                lines.append(line)
+                self._event(line.strip())
+        finally:
+            self._ended.set()
+            if self._terminal:
+                watcher.join()
+        return lines
+
+    def _event(self, line: str) -> None:
+        if found := _COUNT.match(line):
+            self._tell(f"[{found[1]}/{found[2]}] done")
+        elif found := _FAILED.match(line):
+            self._tell(f"failed: {found[1]} (its log follows the report's section on failures)")
+        elif found := _MESSAGE.match(line):
+            self._tell(found[1])
+        elif "Error" in line or "Exception" in line or "locked" in line:
+            self._tell(line)
+
+    def _tell(self, line: str) -> None:
+        if self._terminal:
+            sys.stderr.write("\r\x1b[K")
+        self._say(line)
+
+    def _watch(self) -> None:
+        while not self._ended.wait(_SECONDS):
+            sys.stderr.write("\r\x1b[K" + "; ".join(self.under_way())[:150])
+            sys.stderr.flush()
+        sys.stderr.write("\r\x1b[K")
+
+    def under_way(self) -> list[str]:
+        """Return the stages whose logs grow, with the step and the time left that their progress bars show."""
+        shown = []
+        for log in sorted(self._logs.rglob("*.log")):
+            changed = log.stat().st_mtime
+            if changed < max(self._started, time.time() - 60):
+                continue
+            with log.open("rb") as file:
+                file.seek(max(0, log.stat().st_size - _TAIL))
+                steps = _STEP.findall(file.read().decode(errors="replace"))
+            name = str(log.relative_to(self._logs).with_suffix(""))
+            if steps:
+                done, of, left = steps[-1]
+                shown.append(f"{name} {done}/{of}, {left} left")
+        return shown

@@ -1,0 +1,86 @@
+"""Runs a plan by Snakemake, and reports what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from axolotl_cotmask.errors import CoTMaskError
+from axolotl_cotmask.files import whole_file
+from axolotl_cotmask.report import write_report
+from axolotl_cotmask.repro.collect import collect
+from axolotl_cotmask.repro.integrity import remove_damaged
+from axolotl_cotmask.repro.plan import Plan
+from axolotl_cotmask.repro.progress import Progress
+from axolotl_cotmask.repro.stages import PLAN
+
+_HERE = Path(__file__).parent
+NOTHING = "Nothing to be done"
+
+
+def reproduce(
+    plan: Plan,
+    output: Path,
+    profile: str,
+    arguments: Sequence[str],
+    externals: Sequence[Path],
+    say: Callable[[str], None],
+) -> int:
+    """Do what is missing of a plan, write ``report.html`` and ``report.md``, and return Snakemake's status.
+
+    Args:
+        plan: what to run.
+        output: the directory of runs and report; finished runs of other plans in it stay.
+        profile: cpu, gpu, slurm, or the directory of a Snakemake profile.
+        arguments: for Snakemake, unchanged.
+        externals: files of results that others published.
+        say: gets the lines on progress.
+
+    Raises:
+        CoTMaskError: Snakemake is not installed, there is no such profile, or a file of ``externals`` is wrong.
+    """
+    if shutil.which("snakemake") is None:
+        raise CoTMaskError(
+            "snakemake is not on PATH: use `nox -s reproduce`, which installs it in an environment of its own, or "
+            "install it apart from Axolotl (pipx install snakemake): the two need different versions of packaging"
+        )
+    settings = _HERE / "profiles" / profile if not Path(profile).is_dir() else Path(profile)
+    if not settings.is_dir():
+        raise CoTMaskError(f"there is no profile {profile}: name cpu, gpu, slurm, or the directory of one of your own")
+    output.mkdir(parents=True, exist_ok=True)
+    with whole_file(output / PLAN) as temporary:
+        temporary.write_text(json.dumps(plan.as_json(), indent=1, default=list), encoding="utf-8")
+    for wrong in remove_damaged(output / "runs"):
+        say(f"{wrong}: it and what rests on it are made again")
+    command = [
+        *("snakemake", "--snakefile", str(_HERE / "Snakefile"), "--configfile", str((output / PLAN).resolve())),
+        *("--directory", str(output), "--profile", str(settings.resolve())),
+        *("--rerun-incomplete", "--keep-going", "--quiet", "host", "reason"),
+        *(("--notemp",) if plan.keep_weights else ()),
+        *arguments,
+    ]
+    # The programs of this environment, also where it is not activated.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    progress = Progress(output, say)
+    with subprocess.Popen(
+        command, env={**os.environ, "PATH": path}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            lines = progress.follow(process.stdout)
+        except KeyboardInterrupt:
+            # It has got the signal, too: it ends its jobs and releases its lock.
+            process.wait()
+            raise
+    if any("cannot be locked" in line for line in lines):
+        say(f"{output} is locked: if no other run is at work there, release it with `-- --unlock`")
+    if any(NOTHING in line for line in lines):
+        say(f"{NOTHING}: every result of this plan is there")
+    write_report(collect(plan, output, externals), output)
+    say(f"the report is {output / 'report.html'} (and report.md)")
+    return process.returncode
