@@ -41,10 +41,9 @@ def labels_for(labels: Tensor, selected: Tensor, loss_on: LossOn) -> Tensor:
 def counted_batches(
     batches: Sequence[Mapping[str, Any]], select: Callable[[Mapping[str, Any]], Tensor], loss_on: LossOn
 ) -> list[dict[str, Any]]:
-    """Return shallow copies of an accumulation window's batches, with the labels that the loss counts.
+    """Return shallow copies of an update's micro-batches, with the labels that the loss counts.
 
-    For ``Trainer._get_num_items_in_batch``, which counts the labels of a window before its first forward, over all
-    processes: the selection is keyed, so it can be told in advance.
+    They have to be counted before the first forward: the selection is keyed, so it can be told in advance.
 
     Args:
         batches: the micro-batches, each with ``labels`` ``[batch, seq]`` int64.
@@ -54,6 +53,28 @@ def counted_batches(
     return [{**batch, "labels": labels_for(batch["labels"], select(batch), loss_on)} for batch in batches]
 
 
+def token_count(labels: Tensor) -> Tensor:
+    """Return over how many tokens a causal model takes its loss: nothing predicts the first one of a row.
+
+    Args:
+        labels: ``[batch, seq]`` int64.
+    """
+    return (labels[:, 1:] != IGNORE_INDEX).sum()
+
+
+def weighted_by_tokens(loss: Tensor, labels: Tensor, usual_count: Tensor) -> Tensor:
+    """Return a micro-batch's mean loss, weighted so that each counted token of the update has the same weight.
+
+    How many tokens count is up to the masks: a plain mean would make those of a micro-batch that has few count more.
+
+    Args:
+        loss: scalar, the mean over the micro-batch's counted tokens.
+        labels: ``[batch, seq]`` int64, that the loss was taken on.
+        usual_count: scalar, the mean of `token_count` over the update's micro-batches in all processes.
+    """
+    return loss * (token_count(labels) / usual_count)
+
+
 def zero_without_labels(loss: Tensor, labels: Tensor) -> Tensor:
     """Return ``loss``, or 0 where no token of the micro-batch counts: a mean over none of them is not a number.
 
@@ -61,5 +82,4 @@ def zero_without_labels(loss: Tensor, labels: Tensor) -> Tensor:
         loss: scalar.
         labels: ``[batch, seq]`` int64, that the loss was taken on.
     """
-    counts = (labels[:, 1:] != IGNORE_INDEX).any()
-    return torch.where(counts, loss, torch.zeros_like(loss))
+    return torch.where(token_count(labels) > 0, loss, torch.zeros_like(loss))

@@ -17,7 +17,7 @@ from axolotl_cotmask import attention, masking
 from axolotl_cotmask.adaptive import AdaptiveRatios, AdaptiveState, loss_sums
 from axolotl_cotmask.args import CoTMaskConfig
 from axolotl_cotmask.errors import CoTMaskError, one_sentence
-from axolotl_cotmask.loss import counted_batches, labels_for, zero_without_labels
+from axolotl_cotmask.loss import counted_batches, labels_for, token_count, weighted_by_tokens, zero_without_labels
 from axolotl_cotmask.marks import BATCH_MARKS, IGNORE_INDEX, MARKS, MASK_GROUP, MASK_WEIGHT, TOKEN_KEY, UNIT_KEY
 from axolotl_cotmask.metrics import SAMPLES_SEEN, Totals, summarise, token_losses
 from axolotl_cotmask.noise import Noise, Noised
@@ -39,6 +39,11 @@ class Masking:
     adaptive: AdaptiveRatios | None
     seed: int
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether the loss leaves out tokens; a ratio of 0 is plain SFT."""
+        return self.config.loss_on != "all" and self.config.mask_ratio > 0
+
 
 class CoTMaskTrainer(AxolotlTrainer):
     """Axolotl's trainer with Masked Thought noise on the inputs of training batches (paper section 3)."""
@@ -47,6 +52,7 @@ class CoTMaskTrainer(AxolotlTrainer):
     _totals: Totals | None = None
     _loss_sums: Tensor | None = None
     _micro_batch: int = 0
+    _usual_count: Tensor | None = None
     _epoch: int = 0
     _packed: WholeEpochs | None = None
     _scheduled_ratio: float = 0.0
@@ -138,26 +144,34 @@ class CoTMaskTrainer(AxolotlTrainer):
                 inputs = attention.hidden(inputs, selected, self.model.config._attn_implementation)
             inputs["labels"] = labels_for(labels, selected, config.loss_on)
             loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
-        if config.loss_on != "all":
+        if self._masking.leaves_out:
             loss = zero_without_labels(loss, inputs["labels"])
+            if self._usual_count is not None:
+                loss = weighted_by_tokens(loss, inputs["labels"], self._usual_count)
         self._count(self._masking, ratio, weight, marks, selected, labels, getattr(outputs, "logits", None))
         return (loss, outputs) if return_outputs else loss
 
-    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
-        # Called once before the micro-batches of an update.
+    def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device) -> Any:
+        """Return the micro-batches of an update, and over how many tokens the model is to take the mean, if it can."""
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         self._micro_batch = 0
         current = self._masking
-        if current is None or current.config.loss_on == "all":
-            return super()._get_num_items_in_batch(batch_samples, device)
-        ratios = iter([self._ratio(current, number) for number in range(len(batch_samples))])
+        if current is None or not current.leaves_out:
+            return batches, items
+        ratios = iter([self._ratio(current, number) for number in range(len(batches))])
 
         def select(batch: Marks) -> Tensor:
             return self._select(current, self._weight(current, batch), batch, next(ratios))
 
-        counted = counted_batches(batch_samples, select, current.config.loss_on)
-        items = super()._get_num_items_in_batch(counted, device)
+        counted = counted_batches(batches, select, current.config.loss_on)
         # Early in the warm-up maybe no token of the update is noised.
-        return None if items is None else items.clamp(min=1)
+        if items is not None:
+            return batches, self._get_num_items_in_batch(counted, device).clamp(min=1)
+        # Axolotl 0.19 has every model take the mean over a micro-batch, and the mean of those over the update.
+        total = torch.as_tensor(sum(token_count(batch["labels"]) for batch in counted), device=device)
+        micro_batches = len(batches) * self.accelerator.num_processes
+        self._usual_count = self.accelerator.reduce(total, reduction="sum").clamp(min=1) / micro_batches
+        return batches, None
 
     def _ratio(self, current: Masking, micro_batch: int) -> float:
         processes, process = self.accelerator.num_processes, self.accelerator.process_index
