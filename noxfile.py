@@ -1,10 +1,9 @@
-"""Sessions: `nox -s demo` (the whole way on a laptop), `laptop` (the same with seeds and verdicts), `tests`, `lint`."""
+"""Sessions: `nox -s demo` (the whole way on a laptop), `reproduce`, `calibrate`, `ablate`, `tests`, `lint`, ..."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import time
 from pathlib import Path
 
 import nox
@@ -19,10 +18,10 @@ ROOT = Path(__file__).parent
 ENVIRONMENT = ROOT / ".nox" / "env"
 WORKFLOW = ROOT / ".nox" / "workflow"
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
-LAPTOP = ROOT / "axolotl_cotmask" / "laptop"
+VLLM = ROOT / ".nox" / "vllm"
 #: The newest torch that Axolotl 0.19.0 takes. Left open, pip might choose another build with gigabytes of CUDA.
 TORCH = "torch==2.13.0"
-SNAKEMAKE = "snakemake==9.27.1"
+SNAKEMAKE = ("snakemake==9.27.1", "snakemake-executor-plugin-slurm==2.8.*")
 
 #: Axolotl on a CPU: no GPU probing, no telemetry.
 CPU = {"ACCELERATE_USE_CPU": "true", "AXOLOTL_DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -82,52 +81,47 @@ def vllm(session: nox.Session) -> None:
 def workflow(session: nox.Session) -> None:
     """Build the small environment of Snakemake, which cannot share the other one (packaging < 26, against 26.0)."""
     stamp = Path(session.virtualenv.location) / "installed"
-    if not stamp.is_file() or stamp.read_text() != SNAKEMAKE:
-        session.install(SNAKEMAKE)
-        stamp.write_text(SNAKEMAKE)
+    if not stamp.is_file() or stamp.read_text() != "\n".join(SNAKEMAKE):
+        session.install(*SNAKEMAKE)
+        stamp.write_text("\n".join(SNAKEMAKE))
 
 
-def reproduce(session: nox.Session, plan: str, output: Path, arguments: list[str], **settings: str) -> None:
-    """Run the laptop's workflow by a plan, with ``settings`` of it changed and ``arguments`` for Snakemake."""
-    started = time.monotonic()
-    output.mkdir(parents=True, exist_ok=True)
+def repro(session: nox.Session, *arguments: str) -> None:
+    """Run ``axolotl-cotmask repro`` with both environments' programs on PATH."""
+    if "vllm" in arguments:
+        program = VLLM / SCRIPTS / "lm_eval"
+        if not program.is_file():
+            session.error("vLLM has an environment of its own: build it first with `nox -s vllm -- --help`")
+        arguments = ("--lm-eval", str(program), *arguments)
     scripts = [str(environment / SCRIPTS) for environment in (ENVIRONMENT, WORKFLOW)]
-    settings |= {"recipes": str(ROOT / "recipes"), "evaltasks": str(ROOT / "evaltasks")}
     session.run(
-        str(WORKFLOW / SCRIPTS / "snakemake"),
-        *("--snakefile", str(LAPTOP / "Snakefile"), "--configfile", str(LAPTOP / plan), "--directory", str(output)),
-        *("--config", *(f"{name}={value}" for name, value in settings.items())),
-        *("--cores", "2", "--rerun-incomplete", "--keep-going", "--show-failed-logs", "--quiet", "host", "reason"),
-        *arguments,
+        str(ENVIRONMENT / SCRIPTS / "axolotl-cotmask"),
+        *("repro", *arguments),
         external=True,
-        env={**CPU, "AXOLOTL_LOG_LEVEL": "WARNING", "PATH": os.pathsep.join([*scripts, os.environ.get("PATH", "")])},
+        env={"PATH": os.pathsep.join([*scripts, os.environ.get("PATH", "")])},
     )
-    session.log(f"{(time.monotonic() - started) / 60:.0f} minutes; the report is in {output}")
 
 
 @nox.session(venv_backend="none", requires=["env", "workflow"])
-def laptop(session: nox.Session) -> None:
-    """The laptop reproduction: five seeds of every arm, from two bases, with verdicts. Continues when interrupted."""
-    reproduce(session, "laptop.yaml", ROOT / "outputs" / "laptop", session.posargs)
+def reproduce(session: nox.Session) -> None:
+    """Train, score and judge rows or tables of the paper: `-- table1`, `-- laptop`, `-- --help`."""
+    repro(session, *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["env", "workflow"])
+def calibrate(session: nox.Session) -> None:
+    """Score the released checkpoints, before any training is judged: do our tasks give the published accuracies?"""
+    repro(session, "--confirm_run_unsafe_code", "calibrate", *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["env", "workflow"])
 def ablate(session: nox.Session) -> None:
-    """Train every row of a sweep file: table3 (default), fig3 or selectors. With --tiny on a CPU, scored and drawn.
-
-    Without --tiny it is Llama-2-7B, for eight GPUs, and trained only. Other arguments go to Snakemake.
-    """
-    words = list(session.posargs)
-    sweep = next((word for word in words if word in ("table3", "fig3", "selectors")), "table3")
-    others = [word for word in words if word not in (sweep, "--tiny")]
-    if "--tiny" in words:
-        reproduce(session, "ablation.yaml", ROOT / "outputs" / f"ablation-{sweep}", others, sweep=sweep)
-    else:
-        recipe, rows = (ROOT / "recipes" / "ablations" / name for name in ("llama2-7b.yaml", f"{sweep}.sweep.yaml"))
-        run(session, "axolotl", "train", str(recipe), "--sweep", str(rows), *others)
+    """Train and score every row of table3 (default), fig3 or selectors; with --tiny on a laptop."""
+    named = [word for word in ("table3", "fig3", "selectors") if word in session.posargs]
+    repro(session, *(() if named else ("table3",)), *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["env", "workflow"])
 def demo(session: nox.Session) -> None:
-    """The quick version of `laptop`: one seed of SFT and of MFT, scored, compared and drawn."""
-    reproduce(session, "quick.yaml", ROOT / "outputs" / "demo", session.posargs)
+    """The quick version of `reproduce -- laptop`: one seed of SFT and of MFT, scored, compared and drawn."""
+    repro(session, "demo", *session.posargs)

@@ -79,14 +79,9 @@ def repro(
         if plan_only:
             _print(plan)
             return
-        unsafe = [row.name for row in plan.rows if any("mammoth" in m.task for m in row.measures.values())]
-        if unsafe and not confirm_run_unsafe_code:
-            raise CoTMaskError(
-                f"{unsafe[0]} is scored by running programs that the model wrote: add --confirm_run_unsafe_code to let "
-                "them run in the sandbox (docs/sandbox.md)"
-            )
         from axolotl_cotmask.repro.run import reproduce
 
+        _check_unsafe(plan)
         directory = output or Path("outputs", "tiny" if tiny else Path(what[0]).stem if plan.laptop else "reproduce")
         status = reproduce(plan, directory, profile, arguments, externals, lambda line: click.echo(line, err=True))
     except CoTMaskError as error:
@@ -126,3 +121,12 @@ def _print(plan: Plan) -> None:
     named = {row.name for row in plan.rows}
     for name in dict.fromkeys(claim.baseline for claim in plan.claims if claim.baseline not in named):
         console.print(f"For a verdict also run {name}.", soft_wrap=True)
+
+
+def _check_unsafe(plan: Plan) -> None:
+    unsafe = [row.name for row in plan.rows if any("mammoth" in m.task for m in row.measures.values())]
+    if unsafe and not plan.confirm_run_unsafe_code:
+        raise CoTMaskError(
+            f"{unsafe[0]} is scored by running programs that the model wrote: add --confirm_run_unsafe_code to let "
+            "them run in the sandbox (docs/sandbox.md)"
+        )

@@ -13,7 +13,7 @@ _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
 @click.group()
 def laptop() -> None:
-    """Write the data, train a base model, report; `Snakefile` says how they make the laptop reproduction."""
+    """Write the data, train a base model; `Snakefile` says how they make the laptop reproduction."""
 
 
 @laptop.command()
@@ -42,29 +42,6 @@ def base(directory: Path, steps: int, learning_rate: float, seed: int, start: Pa
     from axolotl_cotmask.laptop.base import train_base
 
     train_base(directory, steps, learning_rate, seed, start, drills)
-
-
-@laptop.command()
-@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--plan", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
-@one_sentence
-def report(directory: Path, plan: Path) -> None:
-    """Write report.md and report.png into DIRECTORY, from the runs that PLAN (laptop.yaml or quick.yaml) names."""
-    from axolotl_cotmask.laptop.report import write_report
-
-    write_report(directory, plan)
-
-
-@laptop.command()
-@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--sweep", required=True)
-@click.option("--seeds", type=click.IntRange(min=1), required=True)
-@one_sentence
-def ablation(directory: Path, sweep: str, seeds: int) -> None:
-    """Write ablation.md and ablation.png into DIRECTORY, from the runs of every row of SWEEP."""
-    from axolotl_cotmask.laptop.ablation import write_table
-
-    write_table(directory, sweep, seeds)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The laptop's plans: models of half a million parameters on made-up problems, held to what the paper says of large ones."""
+"""The laptop's plans: models of half a million parameters, held to what the paper says of large ones."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _CAVEAT = (
     "evidence for or against the accuracy that the paper reports for large models."
 )
 _BASES = {
-    COPYING: f"`{COPYING}` is a base with the copying habit, as large models have it: its training ended with annotated "
-    "steps without a question, whose numbers can only be copied from their neighbours.",
+    COPYING: f"`{COPYING}` is a base with the copying habit, as large models have it: its training ended with "
+    "annotated steps without a question, whose numbers can only be copied from their neighbours.",
     "plain": "`plain` is a base without it: the same training, with no annotated step ever seen. Beside the other it "
     "shows how much rests on the habit.",
 }

@@ -1,4 +1,4 @@
-"""The stages of a run, as `Snakefile` calls them in the output directory: ``python -m axolotl_cotmask.repro --help``."""
+"""The stages of a run, as `Snakefile` calls them: ``python -m axolotl_cotmask.repro --help``."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ _LAST_LINES = 30
 CALIBRATION_TOLERANCE = 1.0
 CALIBRATION_RULE = (
     "The same weights, questions and rule: *agrees* within "
-    f"{CALIBRATION_TOLERANCE:.1f} points of the published accuracy, which other kernels and versions may make; otherwise "
-    "*differs*."
+    f"{CALIBRATION_TOLERANCE:.1f} points of the published accuracy, which other kernels and versions may make; "
+    "otherwise *differs*."
 )
 
 
@@ -153,29 +153,34 @@ def _row(row: RowPlan, runs: Sequence[Run]) -> Row:
 
 def _judge(plan: Plan, claim: ClaimPlan, output: Path) -> Judged:
     comparisons = sum((other.measure, other.baseline) == (claim.measure, claim.baseline) for other in plan.claims)
-    rows = {row.name: row for row in plan.rows}
-    measured = rows[claim.treated].measures[claim.measure]
+    measured = next(row.measures[claim.measure] for row in plan.rows if row.name == claim.treated)
     # The baseline may stand in another plan: its runs are used when they lie in the same directory.
-    sides = [
-        {
-            seed: found
+    sides = {
+        name: {
+            seed: scores
             for seed in plan.seeds[claim.treated]
-            if (found := _scores(plan, f"{name}/seed-{seed}", measured, output)) is not None
+            if (scores := _scores(plan, f"{name}/seed-{seed}", measured, output)) is not None
         }
         for name in (claim.baseline, claim.treated)
-    ]
-    questions = {found["documents"] for side in sides for found in side.values()}
-    if len(questions) > 1:
+    }
+    everything = [scores for side in sides.values() for scores in side.values()]
+    if len({scores["documents"] for scores in everything}) > 1:
         raise CoTMaskError(
-            f"{claim.baseline} and {claim.treated} were scored on different questions: remove runs/*/evaluate of one of "
-            "them, so that they are scored again"
+            f"{claim.baseline} and {claim.treated} were scored on different questions: remove runs/*/evaluate of one "
+            "of them, so that they are scored again"
         )
-    a, b = ({seed: found["questions"][measured.metric] for seed, found in side.items()} for side in sides)
-    missing = " and ".join(name for name, side in zip((claim.baseline, claim.treated), sides, strict=True) if not side)
+    missing = " and ".join(name for name, side in sides.items() if not side)
     per_seed: dict[int, Comparison] = {}
     estimate = None
     if not missing:
-        clusters = next(iter(sides[0].values()))["clusters"]
+        # A metric may leave questions out.
+        answers = [scores["questions"][measured.metric] for scores in everything]
+        kept = [place for place, values in enumerate(zip(*answers, strict=True)) if None not in values]
+        clusters = [everything[0]["clusters"][place] for place in kept]
+        a, b = (
+            {seed: [scores["questions"][measured.metric][place] for place in kept] for seed, scores in side.items()}
+            for side in sides.values()
+        )
         per_seed = {seed: compare_paired(a[seed], b[seed], clusters) for seed in a if seed in b}
         found = pooled(list(a.values()), list(b.values()), clusters, comparisons)
         estimate = Estimate(100 * found.value, 100 * found.low, 100 * found.high, found.n)

@@ -1,4 +1,4 @@
-"""What a plan will take, before anything runs: GPU hours and disk, from stated rates. Orders of magnitude, no promise."""
+"""What a plan will take, before anything runs: GPU hours and disk, from stated rates. No promise."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from axolotl_cotmask import paper
 from axolotl_cotmask.repro.plan import Plan, RowPlan
 
-#: Tokens per second and GPU of a 7B model in training: 40 % of an A100's 312 TFLOP/s, at 8 FLOPs per parameter and token
-#: (with activation checkpointing). Reckoned, not measured.
+#: Parameters times tokens per second and GPU in training: 40 % of an A100's 312 TFLOP/s, at 8 FLOPs per parameter and
+#: token (with activation checkpointing). Reckoned, not measured.
 TRAINING = 312e12 * 0.4 / 8
 #: Generated tokens per second and GPU of a 7B model: reckoned, not measured.
 GENERATING = {"hf": 400.0, "vllm": 2500.0}
@@ -31,7 +31,7 @@ LAPTOP_BASE, LAPTOP_STEP, LAPTOP_TASK, LAPTOP_START = 456.0, 0.37, 25.0, 15.0
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one run: hours of one GPU (of one core for the laptop), and GB that stay on disk, while it trains and after."""
+    """Of one run: hours of one GPU (of one core for the laptop), and GB on disk, while it trains and afterwards."""
 
     training: float
     evaluation: float

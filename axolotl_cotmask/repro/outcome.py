@@ -34,8 +34,8 @@ class Run:
 
     ``values`` are percentages by the measure's title; ``invalid`` likewise the share of answers that the rule could not
     read, and ``robust`` the accuracy by the robust rule, where the task has them. ``signatures`` are by lm-eval task.
-    ``records`` are the stages' ``provenance.json`` by stage (train, evaluate). ``history`` is the trainer's log: entries
-    with ``step`` and, among others, ``loss``, ``cotmask/scheduled_ratio``, ``cotmask/realised_ratio``,
+    ``records`` are the stages' ``provenance.json`` by stage (train, evaluate). ``history`` is the trainer's log:
+    entries with ``step`` and, among others, ``loss``, ``cotmask/scheduled_ratio``, ``cotmask/realised_ratio``,
     ``cotmask/loss_noised`` and ``cotmask/loss_clean``. ``curve`` is the accuracy of each checkpoint in percent, by
     training samples seen (Fig. 2), where the plan asks for it.
     """

@@ -21,7 +21,7 @@ from axolotl_cotmask.resources import directory
 
 Config = dict[str, Any]
 
-#: The benchmarks of `axolotl_cotmask.paper` by the data's strategy, as lm-eval tasks: a model is asked in its data's form.
+#: lm-eval tasks by the data's strategy and the benchmark's key in `paper`: a model is asked in its data's form.
 _TASKS: Mapping[str, Mapping[str, str]] = {
     "gsm8k": {"gsm8k": "cotmask_gsm8k", "gsm_ic": "cotmask_gsm_ic"},
     "query_response": {"gsm8k": "cotmask_gsm8k", "gsm_ic": "cotmask_gsm_ic"},
@@ -81,8 +81,8 @@ class Plan:
 
     ``device`` is cpu or cuda; ``directory`` is where relative paths in the recipes start ("" is the output directory).
     ``generation`` are lm-eval's gen_kwargs; ``lm_eval`` is the program, which vLLM has in an environment of its own.
-    ``confirm_run_unsafe_code``: programs that a model wrote may run, in the sandbox. ``laptop`` holds the settings of the rules that make the laptop's problems
-    and base models.
+    ``confirm_run_unsafe_code``: programs that a model wrote may run, in the sandbox. ``laptop`` holds the settings of
+    the rules that make the laptop's problems and base models.
     """
 
     title: str
@@ -124,7 +124,7 @@ def make_plan(what: Sequence[str], seeds: int) -> Plan:
     """Expand names into rows.
 
     Args:
-        what: rows (``llama2-7b/gsm8k-mft``), tables (``table1``), figures, base models, paths to recipes, ``calibrate``.
+        what: rows (``llama2-7b/gsm8k-mft``), tables, figures, base models, paths to recipes, ``calibrate``.
         seeds: each row is trained with the seeds 1 .. ``seeds``.
 
     Raises:
@@ -155,8 +155,13 @@ def make_plan(what: Sequence[str], seeds: int) -> Plan:
 def _expand(name: str) -> tuple[list[RowPlan], list[ClaimPlan]]:
     if name == "calibrate":
         return [_released(model) for model in paper.RELEASED], []
-    if name in SWEEPS:
-        return _sweep(name)
+    sweep, _, ablation = name.partition("/")
+    if sweep in SWEEPS:
+        rows, claims = _sweep(sweep)
+        chosen = [row for row in rows if not ablation or row.name == name]
+        if not chosen:
+            raise CoTMaskError(f"{sweep} has no row {ablation}: it has {', '.join(row.name for row in rows)}")
+        return chosen, [claim for claim in claims if claim.treated in {row.name for row in chosen}]
     if name == "fig2":
         rows = [paper_row(paper.find_run(run), ["gsm8k"]) for run in _FIG2]
         return [replace(row, curve=row.measures["GSM8K"].task) for row in rows], _claims(rows)
@@ -211,13 +216,19 @@ def _sweep(name: str) -> tuple[list[RowPlan], list[ClaimPlan]]:
         measures = {"GSM8K": Measured("cotmask_gsm8k", published=ablation.accuracy)}
         block = config | {"cotmask": dict(ablation.block)}
         rows.append(RowPlan(f"{name}/{ablation.name}", label, name, measures, block, gpus=paper.GPUS))
-    sft = next((row for row in rows if row.config and row.config["cotmask"]["mask_ratio"] == 0), None)
+    sft = next((ablation for ablation in SWEEPS[name] if ablation.block["mask_ratio"] == 0), None)
     claims = []
-    for row in rows:
-        published = [side.measures["GSM8K"].published for side in (sft, row) if side is not None]
-        # Where the paper gives no number or no difference, there is nothing to judge.
-        if sft is not None and None not in published and (difference := round(published[1] - published[0], 1)):
-            claims.append(ClaimPlan("GSM8K", sft.name, row.name, difference, f"Table 3: {published[1]}"))
+    for other in SWEEPS[name]:
+        # Where the paper gives no number, or no difference, there is nothing to judge.
+        if (
+            sft is not None
+            and sft.accuracy is not None
+            and other.accuracy is not None
+            and other.accuracy != sft.accuracy
+        ):
+            difference = round(other.accuracy - sft.accuracy, 1)
+            source = f"Table 3: {sft.accuracy} and {other.accuracy}"
+            claims.append(ClaimPlan("GSM8K", f"{name}/{sft.name}", f"{name}/{other.name}", difference, source))
     return rows, claims
 
 

@@ -1,7 +1,8 @@
-"""Where a result comes from: what a stage's ``provenance.json`` says beside what Axolotl and lm-eval note themselves."""
+"""Where a result comes from: what a stage's ``provenance.json`` says beside Axolotl's and lm-eval's own records."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -17,17 +18,25 @@ from axolotl_cotmask.signature import git, package_version
 _RAPL = Path("/sys/class/powercap")
 
 
+_MAIN = ("axolotl", "torch", "transformers", "peft", "accelerate", "datasets", "lm-eval", "math-verify")
+
+
 def environment(repositories: Iterable[str]) -> dict[str, Any]:
-    """Return code, versions, hardware, and the revision of each of the hub's ``repositories`` that lies in its cache."""
-    version = package_version()
+    """Return code, main versions, hardware, and the revision of each of the hub's ``repositories`` in its cache."""
     return {
-        "axolotl-cotmask": version,
-        # Only a checkout has a commit to differ from.
-        "changes": git("diff", "HEAD") if version.endswith(".dirty") else "",
-        "versions": {package.name: package.version for package in metadata.distributions()},
+        "axolotl-cotmask": package_version(),
+        "versions": {name: metadata.version(name) for name in _MAIN},
         "hardware": hardware(),
         "revisions": {name: found for name in repositories if (found := _revision(name))},
     }
+
+
+def write_code_and_versions(where: Path) -> None:
+    """Write ``versions.json``, with every package, and ``changes.diff``, where the checkout differs from its commit."""
+    versions = {package.name: package.version for package in metadata.distributions()}
+    (where / "versions.json").write_text(json.dumps(versions, indent=1, sort_keys=True), encoding="utf-8")
+    if package_version().endswith(".dirty"):
+        (where / "changes.diff").write_text(git("diff", "HEAD") or "", encoding="utf-8")
 
 
 def hardware() -> dict[str, Any]:

@@ -54,8 +54,7 @@ def data(name: str, output: Path) -> None:
             "output_dir": str((where / "log").resolve()),
         }
         record = _run(plan, where, ["axolotl", "preprocess", _write_config(where, config)], config)
-        record["data"] = _fingerprint(where / "prepared")
-        _write_json(where / "provenance.json", record)
+        _write_record(where, record | {"data": _fingerprint(where / "prepared")})
 
 
 def _fingerprint(prepared: Path) -> dict[str, Any]:
@@ -106,7 +105,7 @@ def train(name: str, prepared: Path, output: Path, model: Path) -> None:
         shutil.copy(work / "config.yaml", where / "recipe.yaml")
         if checkpoints:
             shutil.copy(checkpoints[-1] / _STATE, where / _STATE)
-        _write_json(where / "provenance.json", record)
+        _write_record(where, record)
     if not cell["curve"]:
         for checkpoint in checkpoints:
             shutil.rmtree(checkpoint)
@@ -156,7 +155,7 @@ def evaluate(name: str, task: str, output: Path) -> None:
             *(("--confirm_run_unsafe_code",) if plan["confirm_run_unsafe_code"] else ()),
         ]
         record = _run(plan, where, command, {"base_model": model})
-        _write_json(where / "provenance.json", record)
+        _write_record(where, record)
 
 
 def score(results: Path, task: str, output: Path) -> None:
@@ -202,6 +201,11 @@ def _write_config(where: Path, config: dict[str, Any]) -> str:
     path = where / "config.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     return str(path.resolve())
+
+
+def _write_record(where: Path, record: dict[str, Any]) -> None:
+    _write_json(where / "provenance.json", record)
+    provenance.write_code_and_versions(where)
 
 
 def _write_json(path: Path, content: Any) -> None:
