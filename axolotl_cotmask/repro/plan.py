@@ -288,7 +288,7 @@ def _concerns(setting: str, row: RowPlan) -> bool:
     """Tell whether a row is changed by a setting: nothing is trained with a released one, nor masked by plain SFT."""
     if row.config is None:
         return False
-    return not setting.startswith("cotmask.") or bool(row.config["cotmask"]["mask_ratio"])
+    return not setting.startswith("cotmask.") or bool(row.config.get("cotmask", {}).get("mask_ratio"))
 
 
 def _changed(row: RowPlan, config: Config, settings: Sequence[str], gpus: int | None) -> Config:

@@ -103,6 +103,7 @@ def train(name: str, prepared: Path, output: Path, model: Path) -> None:
     checkpoints = _checkpoints(work / "output")
     with whole_directory(output) as where:
         shutil.copy(work / "config.yaml", where / "recipe.yaml")
+        shutil.copy(work / "output" / "debug.log", where / "axolotl.log")
         if checkpoints:
             shutil.copy(checkpoints[-1] / _STATE, where / _STATE)
         _write_record(where, record)
