@@ -72,7 +72,7 @@ def vllm(session: nox.Session) -> None:
     """Score a model with vLLM, in an environment of its own; needs a CUDA GPU. Arguments after `--` go to lm_eval."""
     dependencies = nox.project.load_toml("pyproject.toml")["project"]["dependencies"]
     # The tasks need no Axolotl, whose pins exclude vLLM's.
-    session.install("vllm", *(package for package in dependencies if not package.startswith("axolotl")))
+    session.install("vllm", "ray", *(package for package in dependencies if not package.startswith("axolotl")))
     session.install("--no-deps", "--editable", ".")
     session.run("lm_eval", "run", "--model", "vllm", "--include_path", str(ROOT / "evaltasks"), *session.posargs)
 
@@ -88,7 +88,7 @@ def workflow(session: nox.Session) -> None:
 
 def repro(session: nox.Session, *arguments: str) -> None:
     """Run ``axolotl-cotmask repro`` with both environments' programs on PATH."""
-    if "vllm" in arguments:
+    if "vllm" in " ".join(arguments):
         program = VLLM / SCRIPTS / "lm_eval"
         if not program.is_file():
             session.error("vLLM has an environment of its own: build it first with `nox -s vllm -- --help`")
@@ -117,7 +117,7 @@ def calibrate(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["env", "workflow"])
 def ablate(session: nox.Session) -> None:
     """Train and score every row of table3 (default), fig3 or selectors; with --tiny on a laptop."""
-    named = [word for word in ("table3", "fig3", "selectors") if word in session.posargs]
+    named = [word for word in session.posargs if word.split("/")[0] in ("table3", "fig3", "selectors")]
     repro(session, *(() if named else ("table3",)), *session.posargs)
 
 

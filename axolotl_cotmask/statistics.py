@@ -121,3 +121,24 @@ def verdict(claimed: float, measured: Estimate | None) -> Verdict:
     if high < abs(claimed) / 2:
         return Verdict.NOT_REPRODUCED
     return Verdict.REPRODUCED if low > 0 else Verdict.UNDER_POWERED
+
+
+#: A released checkpoint's accuracy may differ from the published one by this much, in percentage points.
+_TOLERANCE = 1.0
+#: The rule of `calibration` in words.
+CALIBRATION_RULE = (
+    f"The same weights, questions and answer rule: an accuracy *agrees* within {_TOLERANCE:.1f} points of the "
+    "published one, which other kernels and versions may make; otherwise it *differs*."
+)
+
+
+def calibration(published: float, measured: float | None) -> str:
+    """Judge a released checkpoint's accuracy by `CALIBRATION_RULE`.
+
+    Args:
+        published: in percent.
+        measured: in percent, or None when it was not run.
+    """
+    if measured is None:
+        return Verdict.NOT_RUN
+    return "agrees" if abs(measured - published) <= _TOLERANCE else "differs"

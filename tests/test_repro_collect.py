@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
 from axolotl_cotmask.crossed import pooled
 from axolotl_cotmask.errors import CoTMaskError
@@ -14,7 +15,7 @@ from axolotl_cotmask.repro.collect import collect
 from axolotl_cotmask.repro.external import read_external
 from axolotl_cotmask.repro.integrity import remove_damaged, write_manifest
 from axolotl_cotmask.repro.outcome import Status
-from axolotl_cotmask.repro.plan import make_plan, with_settings
+from axolotl_cotmask.repro.plan import make_plan, recipe, with_settings
 from axolotl_cotmask.statistics import Verdict
 
 SFT, MFT = "llama2-7b/math-sft", "llama2-7b/math-mft"
@@ -33,6 +34,14 @@ def scored(out: Path, row: str, seed: int, right: Sequence[float | None], docume
         "signatures": {"cotmask_math": f"task:cotmask_math|n:{len(right)}"},
     }
     path.write_text(json.dumps(content))
+    trained(out, row, seed)
+
+
+def trained(out: Path, row: str, seed: int, **changes: object) -> None:
+    path = out / "runs" / row / f"seed-{seed}" / "train" / "recipe.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    own = {"seed": seed, "output_dir": "/elsewhere", "auto_resume_from_checkpoints": True}
+    path.write_text(yaml.safe_dump(recipe(row) | own | changes))
 
 
 def test_rows_have_means_and_claims_verdicts_over_runs_and_questions(tmp_path: Path) -> None:
@@ -79,8 +88,36 @@ def test_a_baseline_of_another_plan_in_the_same_directory_counts(tmp_path: Path)
 def test_other_questions_are_not_compared(tmp_path: Path) -> None:
     scored(tmp_path, MFT, 1, [1.0, 0.0])
     scored(tmp_path, SFT, 1, [1.0, 0.0], documents="other")
-    with pytest.raises(CoTMaskError, match="were scored on different questions: remove"):
-        collect(make_plan([SFT, MFT], 1), tmp_path, [])
+    (claim,) = collect(make_plan([SFT, MFT], 1), tmp_path, []).claims
+    assert (claim.verdict, claim.measured) == (Verdict.NOT_RUN, None)
+    assert claim.missing.startswith("scores on the same questions: remove")
+
+
+def test_scores_of_a_recipe_that_has_changed_since_do_not_count(tmp_path: Path) -> None:
+    scored(tmp_path, MFT, 1, [1.0, 0.0])
+    scored(tmp_path, SFT, 1, [1.0, 0.0])
+    plan = make_plan([MFT], 1)
+    assert collect(plan, tmp_path, []).claims[0].measured is not None
+    trained(tmp_path, SFT, 1, learning_rate=1.0)
+    assert collect(plan, tmp_path, []).claims[0].missing == SFT
+    trained(tmp_path, MFT, 1, num_epochs=1)
+    (run,) = collect(plan, tmp_path, []).rows[0].runs
+    assert (run.status, run.values) == (Status.NOT_RUN, {})
+
+
+def test_what_was_scored_otherwise_is_noted(tmp_path: Path) -> None:
+    scored(tmp_path, MFT, 1, [1.0, 0.0])
+    scored(tmp_path, SFT, 1, [1.0, 0.0])
+    plan = make_plan([SFT, MFT], 1)
+    assert collect(plan, tmp_path, []).claims[0].note == ""
+    path = tmp_path / "runs" / SFT / "seed-1/scores/hf/cotmask_math.json"
+    line = "task:cotmask_math|dtype:bfloat16|n:2|axolotl-cotmask:9.9"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"signatures": {"cotmask_math": line}}))
+    other = tmp_path / "runs" / MFT / "seed-1/scores/hf/cotmask_math.json"
+    line = "task:cotmask_math|dtype:float32|n:2|axolotl-cotmask:9.8"
+    other.write_text(json.dumps(json.loads(other.read_text()) | {"signatures": {"cotmask_math": line}}))
+    note = collect(plan, tmp_path, []).claims[0].note
+    assert note == "scored differently: task:cotmask_math dtype bfloat16, float32"
 
 
 def test_a_stage_that_left_a_log_and_no_result_has_failed(tmp_path: Path) -> None:
@@ -88,7 +125,12 @@ def test_a_stage_that_left_a_log_and_no_result_has_failed(tmp_path: Path) -> Non
     log.parent.mkdir(parents=True)
     log.write_text("loading\n 10%| 1/10\r 20%| 2/10\nCUDA out of memory\n")
     (tmp_path / "runs" / MFT / "seed-1" / "data").mkdir(parents=True)
-    first, second = collect(make_plan([MFT], 2), tmp_path, []).rows[0].runs
+    (tmp_path / "logs" / "base-copying.log").write_text("no memory\n")
+    outcome = collect(make_plan([MFT], 2), tmp_path, [])
+    first, second = outcome.rows[0].runs
+    assert [(failure.stage, list(failure.last_lines)) for failure in outcome.failures] == [
+        ("base-copying", ["no memory"])
+    ]
     assert first.status is Status.FAILED
     assert first.failure is not None
     assert (first.failure.stage, first.failure.log) == ("train", f"logs/{MFT}/seed-1/train.log")
@@ -120,7 +162,7 @@ def test_results_of_others_are_judged_by_the_same_rule(tmp_path: Path) -> None:
     (mine,) = read_external(path)
     assert mine.difference.value == pytest.approx(16 / 3)
     assert mine.verdict is Verdict.REPRODUCED
-    assert collect(make_plan(["fig3/fixed-0.4"], 1), tmp_path, [path]).external == [mine]
+    assert collect(make_plan(["fig3/fixed-0.4"], 1), tmp_path, [mine]).external == [mine]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +204,7 @@ def finished(run: Path, *stages: str) -> None:
 @pytest.mark.parametrize(
     ("damaged", "left"),
     [
-        ("data", set()),
+        ("data", {"data", "train", "model", "evaluate/hf/a", "evaluate/hf/b", "scores/hf/a.json", "scores/hf/b.json"}),
         ("train", {"data"}),
         ("model", {"data"}),
         ("evaluate/hf/a", {"data", "train", "model", "evaluate/hf/b", "scores/hf/b.json"}),
@@ -178,7 +220,8 @@ def test_damage_takes_what_rests_on_it_along(damaged: str, left: set[str], tmp_p
     assert remove_damaged(tmp_path) == []
     path = run / damaged
     (path if path.is_file() else path / "file.txt").write_text("{")
-    assert len(remove_damaged(tmp_path)) == 1
+    # Nobody reads the data of a trained run again.
+    assert len(remove_damaged(tmp_path)) == (0 if damaged == "data" else 1)
     everything = ("data", "train", "model", "evaluate/hf/a", "evaluate/hf/b", "scores/hf/a.json", "scores/hf/b.json")
     assert {name for name in everything if (run / name).exists()} == left
     assert remove_damaged(tmp_path) == []

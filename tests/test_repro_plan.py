@@ -42,7 +42,7 @@ def test_a_row_has_the_recipe_the_tasks_of_its_scores_and_three_cells() -> None:
         ("table5", 6, 4),
         ("table3", 28, 26),
         ("fig3", 14, 0),
-        ("fig2", 2, 1),
+        ("fig2", 2, 0),
         ("llama2-13b", 4, 3),
         ("calibrate", 6, 0),
     ],
@@ -74,10 +74,16 @@ def test_sweeps_have_a_row_per_ablation_with_its_block() -> None:
     for name, ablations in (("table3", TABLE3), ("fig3", FIG3)):
         rows = make_plan([name], 1).rows
         assert [row.config["cotmask"] for row in rows if row.config] == [dict(a.block) for a in ablations]
+        # SFT as the paper trains it, the others as MFT.
+        epochs = {row.config["num_epochs"] for row in rows if row.config["cotmask"]["mask_ratio"]}
+        assert epochs == {10}
+        assert all(row.config["num_epochs"] == 3 for row in rows if not row.config["cotmask"]["mask_ratio"])
         assert [row.measures["GSM8K"].published for row in rows] == [a.accuracy for a in ablations]
     claims = {claim.treated: claim.difference for claim in make_plan(["table3"], 1).claims}
     assert claims["table3/neftune-100-all"] == pytest.approx(1.8 - 41.6)
     assert claims["table3/random"] == pytest.approx(5.5)
+    (one,) = make_plan(["table3/random"], 1).claims
+    assert one.comparisons == 26, "the family is the table's, whatever part of it is run"
 
 
 def test_one_row_of_a_sweep() -> None:
@@ -92,7 +98,8 @@ def test_a_recipe_of_ones_own_is_scored_by_its_type(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("# For 2 GPUs of 24 GB.\n" + yaml.safe_dump(recipe("llama2-7b/math-mft")))
     (row,) = make_plan([str(path)], 1).rows
-    assert (row.name, row.gpus, row.measures["MATH"].task) == ("mine", 2, "cotmask_math")
+    assert row.name.startswith("mine-")
+    assert (row.gpus, row.measures["MATH"].task) == (2, "cotmask_math")
     path.write_text(yaml.safe_dump({"base_model": "x", "datasets": [{"path": "y", "type": "alpaca"}]}))
     with pytest.raises(CoTMaskError, match="no task is known for data of the type alpaca: train it with"):
         make_plan([str(path)], 1)
@@ -100,8 +107,21 @@ def test_a_recipe_of_ones_own_is_scored_by_its_type(tmp_path: Path) -> None:
     other.mkdir()
     path.write_text(yaml.safe_dump(recipe("llama2-7b/math-mft")))
     (other / "mine.yaml").write_text(yaml.safe_dump(recipe("llama2-7b/gsm8k-mft")))
-    with pytest.raises(CoTMaskError, match="two recipes are called mine"):
-        make_plan([str(path), str(other / "mine.yaml")], 1)
+    first, second = make_plan([str(path), str(other / "mine.yaml")], 1).rows
+    assert first.name != second.name, "two places, two rows"
+
+
+def test_a_recipe_by_its_name_and_the_files_that_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (row,) = make_plan(["qwen2.5-1.5b/gsm8k-mft"], 1).rows
+    assert (row.name, row.measures["GSM8K"].task) == ("qwen2.5-1.5b/gsm8k-mft", "cotmask_gsm8k_chat")
+    monkeypatch.chdir(tmp_path)
+    config = recipe("laptop/sft")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/gsm8k_train.jsonl").write_text("{}")
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
+    assert list(make_plan(["mine.yaml"], 1).rows[0].needs) == [str(tmp_path / "data/gsm8k_train.jsonl")]
+    with pytest.raises(CoTMaskError, match="runs on a Ray cluster"):
+        make_plan(["llama2-7b/gsm8k-mft-ray"], 1)
 
 
 def test_settings_stand_in_the_name_and_leave_sft_as_it_is() -> None:
@@ -122,6 +142,11 @@ def test_settings_stand_in_the_name_and_leave_sft_as_it_is() -> None:
     assert plan.rows[0].config == recipe("llama2-7b/gsm8k-mft"), "the plan itself is not changed"
     with pytest.raises(CoTMaskError, match="write key=value"):
         with_settings(plan, ["learning_rate"], None)
+    with pytest.raises(CoTMaskError, match="changes no row: what is named is plain SFT"):
+        with_settings(make_plan(["llama2-7b/gsm8k-sft"], 1), ["cotmask.mask_ratio=0.2"], None)
+    (row,) = with_settings(make_plan(["llama2-7b/math-mft"], 1), ["cotmask.noise={mask: 0.8, random: 0.2}"], None).rows
+    assert row.name == "llama2-7b/math-mft,cotmask.noise:_mask:_0.8,_random:_0.2_"
+    assert row.config["cotmask"]["noise"] == {"mask": 0.8, "random": 0.2}
 
 
 def test_other_gpus_keep_the_batch() -> None:
@@ -196,6 +221,7 @@ def test_the_command_plans_without_running_anything(tmp_path: Path) -> None:
         (("--tiny", "laptop"), "has seeds and a size of its own"),
         (("--set", "x", "table1"), "write key=value"),
         (("mistral-7b/mammoth-mft",), "add --confirm_run_unsafe_code"),
+        (("llama2-7b/gsm8k-mft-2nodes",), "is for 16 GPUs on several machines: name those of one with --gpus"),
     ],
 )
 def test_what_cannot_be_done_stops_with_a_sentence(arguments: tuple[str, ...], sentence: str) -> None:

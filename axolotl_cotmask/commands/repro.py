@@ -15,6 +15,7 @@ from axolotl_cotmask.errors import CoTMaskError
 if TYPE_CHECKING:
     from axolotl_cotmask.repro.plan import Plan
 
+_GPUS = 8  # of one machine
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -79,11 +80,13 @@ def repro(
         if plan_only:
             _print(plan)
             return
+        from axolotl_cotmask.repro.external import read_external
         from axolotl_cotmask.repro.run import reproduce
 
-        _check_unsafe(plan)
+        _check(plan, gpus)
+        others = [result for path in externals for result in read_external(path)]
         directory = output or Path("outputs", "tiny" if tiny else Path(what[0]).stem if plan.laptop else "reproduce")
-        status = reproduce(plan, directory, profile, arguments, externals, lambda line: click.echo(line, err=True))
+        status = reproduce(plan, directory, profile, arguments, others, lambda line: click.echo(line, err=True))
     except CoTMaskError as error:
         raise click.ClickException(str(error)) from error
     sys.exit(status)
@@ -123,7 +126,13 @@ def _print(plan: Plan) -> None:
         console.print(f"For a verdict also run {name}.", soft_wrap=True)
 
 
-def _check_unsafe(plan: Plan) -> None:
+def _check(plan: Plan, gpus: int | None) -> None:
+    many = [row for row in plan.rows if row.gpus > _GPUS]
+    if many and gpus is None:
+        raise CoTMaskError(
+            f"{many[0].name} is for {many[0].gpus} GPUs on several machines: name those of one with --gpus, or train "
+            "it with `axolotl train`, as the recipe says"
+        )
     unsafe = [row.name for row in plan.rows if any("mammoth" in m.task for m in row.measures.values())]
     if unsafe and not plan.confirm_run_unsafe_code:
         raise CoTMaskError(

@@ -76,10 +76,10 @@ def laptop_plan(name: str) -> Plan:
             needs = (f"bases/{base}", "data/gsm8k_train.jsonl")
             rows.append(RowPlan(f"{base}/{found}", label, base, _of(settings), config, gpus=0, needs=needs))
             seeds[f"{base}/{found}"] = range(1, count + 1)
+    masked = [found for found in settings["runs"][COPYING] if found != "sft"]
     claims = [
-        ClaimPlan(title, f"{COPYING}/sft", f"{COPYING}/{found}", claim.difference, claim.source)
-        for found in settings["runs"][COPYING]
-        if found != "sft"
+        ClaimPlan(title, f"{COPYING}/sft", f"{COPYING}/{found}", claim.difference, claim.source, len(masked))
+        for found in masked
         for title, claim in _claimed(found.split("-")[1]).items()
         if title in _of(settings)
     ]
@@ -99,8 +99,8 @@ def tiny_plan(plan: Plan, name: str = "tiny") -> Plan:
     """
     settings = _settings(name)
     config = recipe("ablations/tiny") | {"max_steps": settings["steps"]}
-    rows = []
-    for row in plan.rows:
+
+    def tiny(row: RowPlan) -> RowPlan:
         if row.config is None:
             raise CoTMaskError(f"{row.name} is a released checkpoint: it has no tiny version")
         block = {"cotmask": row.config.get("cotmask") or {"mask_ratio": 0}}
@@ -109,9 +109,8 @@ def tiny_plan(plan: Plan, name: str = "tiny") -> Plan:
         measures = _of(settings)
         measures["clean"] = replace(measures["clean"], published=published)
         needs = (f"bases/{COPYING}", "data/gsm8k_train.jsonl")
-        rows.append(
-            replace(row, name=f"tiny/{row.name}", measures=measures, config=config | block, gpus=0, needs=needs)
-        )
+        return RowPlan(f"tiny/{row.name}", row.label, row.group, measures, config | block, gpus=0, needs=needs)
+
     claims = [
         replace(claim, measure="clean", baseline=f"tiny/{claim.baseline}", treated=f"tiny/{claim.treated}")
         for claim in plan.claims
@@ -119,7 +118,8 @@ def tiny_plan(plan: Plan, name: str = "tiny") -> Plan:
     ]
     seeds = {f"tiny/{name}": numbers for name, numbers in plan.seeds.items()}
     notes = [_CAVEAT, _setting(settings)]
-    return _plan(f"{plan.title}, in small", settings, rows, seeds, claims, notes)
+    small = _plan(f"{plan.title}, in small", settings, [tiny(row) for row in plan.rows], seeds, claims, notes)
+    return replace(small, others=[tiny(row) for row in plan.others])
 
 
 def _settings(name: str) -> dict[str, Any]:

@@ -8,36 +8,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from axolotl_cotmask.crossed import pooled
-from axolotl_cotmask.errors import CoTMaskError
 from axolotl_cotmask.paired import Comparison, compare_paired
-from axolotl_cotmask.repro.external import read_external
-from axolotl_cotmask.repro.outcome import Calibrated, Dependency, Failure, Judged, Outcome, Row, Run, Status
-from axolotl_cotmask.repro.plan import ClaimPlan, Measured, Plan, RowPlan
+from axolotl_cotmask.repro.outcome import Calibrated, Dependency, External, Failure, Judged, Outcome, Row, Run, Status
+from axolotl_cotmask.repro.plan import ClaimPlan, Measured, Plan, RowPlan, config_of
+from axolotl_cotmask.repro.stages import OWN_KEYS
 from axolotl_cotmask.results import read_json
-from axolotl_cotmask.statistics import Estimate, over_seeds, verdict
+from axolotl_cotmask.statistics import Estimate, calibration, over_seeds, verdict
 
 _STAGES = ("data", "train", "evaluate")
+#: Logs of what belongs to no run, and its results.
+_OUTSIDE = {"problems.log": "data", "base-*.log": "bases/{}", "dependency-*.log": "dependency/{}.json"}
 _LAST_LINES = 30
-#: A checkpoint's accuracy may differ from the published one by this much, in points: other kernels turn a few answers.
-CALIBRATION_TOLERANCE = 1.0
-CALIBRATION_RULE = (
-    "The same weights, questions and rule: *agrees* within "
-    f"{CALIBRATION_TOLERANCE:.1f} points of the published accuracy, which other kernels and versions may make; "
-    "otherwise *differs*."
-)
 
 
-def collect(plan: Plan, output: Path, externals: Sequence[Path]) -> Outcome:
+def collect(plan: Plan, output: Path, externals: Sequence[External]) -> Outcome:
     """Return what the runs of ``plan`` in ``output`` came to.
 
     Args:
         plan: what was to be run.
         output: the directory of the runs.
-        externals: files of results that others published.
+        externals: results that others published.
 
     Raises:
-        CoTMaskError: two runs of a claim were scored on different questions, or a file of ``externals`` is wrong.
+        CoTMaskError: a file cannot be read.
     """
     runs = {row.name: [_run(plan, row, seed, output) for seed in plan.seeds[row.name]] for row in plan.rows}
     trained = [row for row in plan.rows if row.config]
@@ -56,7 +52,13 @@ def collect(plan: Plan, output: Path, externals: Sequence[Path]) -> Outcome:
             if row.model
             for title, measured in row.measures.items()
         ],
-        external=[result for path in externals for result in read_external(path)],
+        external=externals,
+        failures=[
+            failure
+            for log, result in _OUTSIDE.items()
+            for path in sorted((output / "logs").glob(log))
+            if (failure := _failed(output, path, Path(result.format(path.stem.rpartition("-")[2])))) is not None
+        ],
         dependency={
             base: _dependency(plan, output / "dependency" / f"{base}.json") for base in plan.laptop.get("runs", ())
         }
@@ -71,18 +73,33 @@ def collect(plan: Plan, output: Path, externals: Sequence[Path]) -> Outcome:
     )
 
 
-def _scores(plan: Plan, name: str, measured: Measured, output: Path) -> dict[str, Any] | None:
-    path = output / "runs" / name / "scores" / plan.backend / f"{measured.task}.json"
-    return read_json(path) if path.is_file() else None
+def _scores(plan: Plan, row: RowPlan, seed: int, measured: Measured, output: Path) -> dict[str, Any] | None:
+    """Return a run's scores, or None where there are none, or where they belong to a recipe that has changed since."""
+    run = output / "runs" / row.name / f"seed-{seed}"
+    path = run / "scores" / plan.backend / f"{measured.task}.json"
+    config = config_of(row, seed)
+    if not path.is_file():
+        return None
+    if config is not None:
+        trained = run / "train" / "recipe.yaml"
+        recipe = yaml.safe_load(trained.read_text(encoding="utf-8")) if trained.is_file() else {}
+        if _without_own(recipe) != _without_own(config):
+            return None
+    return read_json(path)
+
+
+def _without_own(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in OWN_KEYS}
 
 
 def _run(plan: Plan, row: RowPlan, seed: int, output: Path) -> Run:
     name = f"{row.name}/seed-{seed}"
     where = output / "runs" / name
-    scores = {title: _scores(plan, name, measured, output) for title, measured in row.measures.items()}
+    scores = {title: _scores(plan, row, seed, measured, output) for title, measured in row.measures.items()}
     there = {title: found for title, found in scores.items() if found is not None}
     failure = _failure(name, output)
-    status = Status.DONE if len(there) == len(scores) else Status.FAILED if failure else Status.NOT_RUN
+    done = len(there) == len(scores) and (not row.curve or (where / "curve.json").is_file())
+    status = Status.DONE if done else Status.FAILED if failure else Status.NOT_RUN
     evaluations = sorted((where / "evaluate" / plan.backend).glob("*/provenance.json"))
     files = {"data": where / "data" / "provenance.json", "train": where / "train" / "provenance.json"}
     files |= {f"evaluate {path.parent.name}": path for path in evaluations}
@@ -124,13 +141,18 @@ def _failure(name: str, output: Path) -> Failure | None:
         kind, suffix = ("evaluate", "") if stage == "evaluate" else ("scores", ".json")
         result = output / "runs" / name / ("curve.json" if stage == "curve" else f"{kind}/{'/'.join(rest)}{suffix}")
         found.append((stage, log, result))
-    for stage, log, result in found:
-        if log.is_file() and not result.exists():
-            # A progress bar writes over its line again and again.
-            lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
-            last = [line for line in lines if line.strip()][-_LAST_LINES:]
-            return Failure(stage, str(log.relative_to(output)), last)
-    return None
+    failed = (_failed(output, log, result, stage) for stage, log, result in found)
+    return next(filter(None, failed), None)
+
+
+def _failed(output: Path, log: Path, result: Path, stage: str = "") -> Failure | None:
+    """Return the failure of a stage that has written ``log``, if ``result`` (below ``output``) is not there."""
+    if not log.is_file() or (output / result).exists():
+        return None
+    # A progress bar writes over its line again and again.
+    lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
+    last = [line for line in lines if line.strip()][-_LAST_LINES:]
+    return Failure(stage or log.stem, str(log.relative_to(output)), last)
 
 
 def _row(row: RowPlan, runs: Sequence[Run]) -> Row:
@@ -152,24 +174,21 @@ def _row(row: RowPlan, runs: Sequence[Run]) -> Row:
 
 
 def _judge(plan: Plan, claim: ClaimPlan, output: Path) -> Judged:
-    comparisons = sum((other.measure, other.baseline) == (claim.measure, claim.baseline) for other in plan.claims)
-    measured = next(row.measures[claim.measure] for row in plan.rows if row.name == claim.treated)
+    rows = {row.name: row for row in (*plan.rows, *plan.others)}
+    measured = rows[claim.treated].measures[claim.measure]
     # The baseline may stand in another plan: its runs are used when they lie in the same directory.
     sides = {
         name: {
             seed: scores
             for seed in plan.seeds[claim.treated]
-            if (scores := _scores(plan, f"{name}/seed-{seed}", measured, output)) is not None
+            if (scores := _scores(plan, rows[name], seed, measured, output)) is not None
         }
         for name in (claim.baseline, claim.treated)
     }
     everything = [scores for side in sides.values() for scores in side.values()]
-    if len({scores["documents"] for scores in everything}) > 1:
-        raise CoTMaskError(
-            f"{claim.baseline} and {claim.treated} were scored on different questions: remove runs/*/evaluate of one "
-            "of them, so that they are scored again"
-        )
     missing = " and ".join(name for name, side in sides.items() if not side)
+    if len({scores["documents"] for scores in everything}) > 1:
+        missing = "scores on the same questions: remove runs/*/evaluate of one side, so that it is scored again"
     per_seed: dict[int, Comparison] = {}
     estimate = None
     if not missing:
@@ -182,7 +201,7 @@ def _judge(plan: Plan, claim: ClaimPlan, output: Path) -> Judged:
             for side in sides.values()
         )
         per_seed = {seed: compare_paired(a[seed], b[seed], clusters) for seed in a if seed in b}
-        found = pooled(list(a.values()), list(b.values()), clusters, comparisons)
+        found = pooled(list(a.values()), list(b.values()), clusters, claim.comparisons)
         estimate = Estimate(100 * found.value, 100 * found.low, 100 * found.high, found.n)
     return Judged(
         claim.measure,
@@ -194,18 +213,31 @@ def _judge(plan: Plan, claim: ClaimPlan, output: Path) -> Judged:
         estimate,
         verdict(claim.difference, estimate),
         missing,
-        comparisons,
+        claim.comparisons,
+        _scored_otherwise(everything),
     )
+
+
+def _scored_otherwise(everything: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the signatures of runs differ in, besides this package's version, such as their dtype."""
+    parts: dict[str, set[str]] = {}
+    for scores in everything:
+        for line in scores["signatures"].values():
+            for part in line.split("|"):
+                name, _, value = part.partition(":")
+                parts.setdefault(f"{line.partition('|')[0]} {name}", set()).add(value)
+    differ = {
+        name: values for name, values in parts.items() if len(values) > 1 and not name.endswith(" axolotl-cotmask")
+    }
+    found = "; ".join(f"{name} {', '.join(sorted(values))}" for name, values in differ.items())
+    return f"scored differently: {found}" if found else ""
 
 
 def _calibrated(row: RowPlan, title: str, measured: Measured, run: Run) -> Calibrated:
     assert row.model is not None
     assert measured.published is not None
     value = run.values.get(title)
-    if value is None:
-        return Calibrated(row.model, title, measured.published, None, "not run")
-    agrees = abs(value - measured.published) <= CALIBRATION_TOLERANCE
-    return Calibrated(row.model, title, measured.published, value, "agrees" if agrees else "differs")
+    return Calibrated(row.model, title, measured.published, value, calibration(measured.published, value))
 
 
 def _dependency(plan: Plan, path: Path) -> Dependency:

@@ -58,11 +58,16 @@ def cost(plan: Plan, row: RowPlan) -> Cost | None:
     answers = [_QUESTIONS[_BENCHMARK[title]] for title in row.measures]
     evaluation = sum(questions * tokens for questions, tokens in answers) / rate / 3600
     weights = 2 * parameters / 1e9
+    if row.config is not None and "num_epochs" not in row.config:
+        return None
     if row.config is None or data is None:
         return Cost(0.0, evaluation, weights, weights)
-    tokens = paper.DATA[data].rows * row.config["num_epochs"] * _TOKENS[data]
-    # A checkpoint has the weights and two moments in 32 bits besides.
-    peak = weights + 12 * parameters / 1e9
+    epochs = row.config["num_epochs"]
+    tokens = paper.DATA[data].rows * epochs * _TOKENS[data]
+    # A checkpoint has the weights and two moments in 32 bits besides; the old one goes when the new one is whole.
+    peak = weights + (epochs if row.curve else 2) * 12 * parameters / 1e9
+    if row.curve:
+        evaluation *= 1 + epochs
     return Cost(tokens * parameters / TRAINING / 3600, evaluation, peak, weights if plan.keep_weights else 0.1)
 
 

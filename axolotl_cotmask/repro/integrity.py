@@ -52,11 +52,12 @@ def remove_damaged(runs: Path) -> list[str]:
     found = []
     manifests = (path.parent for path in runs.rglob(_MANIFEST))
     for path in sorted([*manifests, *runs.rglob("scores/*/*.json"), *runs.rglob("curve.json")]):
-        if not path.exists() or (wrong := _damaged(path)) is None:
-            continue
-        found.append(wrong)
         run = next(parent for parent in path.parents if parent.name.startswith("seed-"))
         stage = path.relative_to(run).parts[0]
+        # Nobody reads the data of a trained run again.
+        if not path.exists() or (stage == "data" and (run / "train").is_dir()) or (wrong := _damaged(path)) is None:
+            continue
+        found.append(wrong)
         if stage == "evaluate":
             backend, task = path.relative_to(run).parts[1:]
             (run / "scores" / backend / f"{task}.json").unlink(missing_ok=True)

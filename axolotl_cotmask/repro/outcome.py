@@ -79,8 +79,9 @@ class Judged:
     """A claimed difference, and what was measured of it.
 
     ``claimed`` and ``measured`` are in percentage points. ``per_seed`` compares the two runs of a seed on the same
-    questions (its shares are from 0 to 1); ``pooled`` is their common estimate, None where a side is missing, which
-    ``missing`` then names. ``comparisons`` counts the claims of the measure whose intervals hold together.
+    questions (its shares are from 0 to 1); ``measured`` is their common estimate, None where a side is missing, which
+    ``missing`` then names. ``note`` says what besides the training differs between the sides. ``comparisons`` counts
+    the claims of the measure whose intervals hold together.
     """
 
     measure: str
@@ -93,6 +94,7 @@ class Judged:
     verdict: Verdict
     missing: str = ""
     comparisons: int = 1
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,8 @@ Dependency = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
 class Outcome:
     """All of a plan. ``notes`` are Markdown paragraphs that belong above the tables; ``commands`` are by stage.
 
-    ``measures`` are the titles of the columns, in order, with one sentence each on what they are. ``dependency`` is by
-    group. ``minutes`` is the sum of the stages' wall times.
+    ``failures`` are those that belong to no run. ``measures`` are the titles of the columns, in order, with one
+    sentence each on what they are. ``dependency`` is by group. ``minutes`` is the sum of the stages' wall times.
     """
 
     title: str
@@ -144,6 +146,7 @@ class Outcome:
     claims: Sequence[Judged] = ()
     calibrated: Sequence[Calibrated] = ()
     external: Sequence[External] = ()
+    failures: Sequence[Failure] = ()
     dependency: Mapping[str, Dependency] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
     minutes: float = 0.0

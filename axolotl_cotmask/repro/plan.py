@@ -5,6 +5,7 @@ A plan is written as ``plan.json`` into the output directory; `Snakefile`, the s
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ _TASKS: Mapping[str, Mapping[str, str]] = {
     "math": {"math": "cotmask_math"},
     "metamath": {"gsm8k": "cotmask_metamath_gsm8k", "math": "cotmask_metamath_math"},
     "mathinstruct": {"gsm8k": "cotmask_mammoth_gsm8k", "math": "cotmask_mammoth_math"},
+    "gsm8k_chat": {"gsm8k": "cotmask_gsm8k_chat"},
 }
 _STRATEGIES = "axolotl_cotmask.prompt_strategies."
 _EXACT = "exact_match"
@@ -66,19 +68,25 @@ class RowPlan:
 
 @dataclass(frozen=True)
 class ClaimPlan:
-    """A published difference between two rows, in percentage points of the measure."""
+    """A published difference between two rows, in percentage points of the measure.
+
+    ``comparisons`` counts the claims that are read together, also where only some of them are run: their intervals hold
+    at once.
+    """
 
     measure: str
     baseline: str
     treated: str
     difference: float
     source: str
+    comparisons: int = 1
 
 
 @dataclass(frozen=True)
 class Plan:
     """Rows and seeds, claims on them, and how they are evaluated.
 
+    ``others`` are rows that a claim compares with and that are not run: they may lie in the same directory already.
     ``device`` is cpu or cuda; ``directory`` is where relative paths in the recipes start ("" is the output directory).
     ``generation`` are lm-eval's gen_kwargs; ``lm_eval`` is the program, which vLLM has in an environment of its own.
     ``confirm_run_unsafe_code``: programs that a model wrote may run, in the sandbox. ``laptop`` holds the settings of
@@ -90,6 +98,7 @@ class Plan:
     measures: Mapping[str, str]
     seeds: Mapping[str, Sequence[int]]
     claims: Sequence[ClaimPlan] = ()
+    others: Sequence[RowPlan] = ()
     notes: Sequence[str] = ()
     command: str = ""
     backend: str = "hf"
@@ -105,9 +114,7 @@ class Plan:
         """Return the plan as plain data, with its cells by name; Snakemake's config."""
         cells = {
             f"{row.name}/seed-{seed}": {
-                "row": row.name,
-                "seed": seed,
-                "config": row.config and row.config | {"seed": seed},
+                "config": config_of(row, seed),
                 "model": row.model,
                 "tasks": sorted({measured.task for measured in row.measures.values()}),
                 "gpus": row.gpus,
@@ -118,6 +125,11 @@ class Plan:
             for seed in self.seeds[row.name]
         }
         return asdict(self) | {"cells": cells}
+
+
+def config_of(row: RowPlan, seed: int) -> Config | None:
+    """Return the recipe of one cell; None for a released checkpoint."""
+    return row.config and row.config | {"seed": seed}
 
 
 def make_plan(what: Sequence[str], seeds: int) -> Plan:
@@ -140,6 +152,7 @@ def make_plan(what: Sequence[str], seeds: int) -> Plan:
                 raise CoTMaskError(f"two recipes are called {row.name}: rename one of them")
             rows[row.name] = replace(other, measures={**other.measures, **row.measures}, curve=other.curve or row.curve)
         claims |= dict.fromkeys(claimed)
+    baselines = {claim.baseline for claim in claims} - set(rows)
     titles = {title for row in rows.values() for title in row.measures}
     return Plan(
         title=", ".join(what),
@@ -148,6 +161,7 @@ def make_plan(what: Sequence[str], seeds: int) -> Plan:
         # The same weights give the same answers: a released checkpoint has no seeds.
         seeds={name: range(1, (seeds if row.config else 1) + 1) for name, row in rows.items()},
         claims=list(claims),
+        others=[row for name in sorted(baselines) for row in _expand(name)[0]],
         directory=os.getcwd(),
     )
 
@@ -164,21 +178,29 @@ def _expand(name: str) -> tuple[list[RowPlan], list[ClaimPlan]]:
         return chosen, [claim for claim in claims if claim.treated in {row.name for row in chosen}]
     if name == "fig2":
         rows = [paper_row(paper.find_run(run), ["gsm8k"]) for run in _FIG2]
-        return [replace(row, curve=row.measures["GSM8K"].task) for row in rows], _claims(rows)
+        # Axolotl keeps four checkpoints where no limit is set.
+        every = {"save_strategy": "epoch", "save_total_limit": 1000}
+        curves = [
+            replace(row, name=f"fig2/{row.name}", config=(row.config or {}) | every, curve=row.measures["GSM8K"].task)
+            for row in rows
+        ]
+        return curves, []
     table = name.replace("table", "Table ") if name.startswith("table") else None
     runs = [run for run in paper.RUNS if name in (run.name, run.base) or (table and _scored(run, table))]
     if runs:
         rows = [paper_row(run, _scored(run, table)) for run in runs]
         return rows, _claims(rows)
-    path = directory("recipes") / f"{name}.yaml"
-    if not path.is_file():
-        path = Path(name)
+    known, path = directory("recipes") / f"{name}.yaml", Path(name)
+    if known.is_file():
+        return [_of_recipe(known, name)], []
     if not path.is_file():
         raise CoTMaskError(
             f"there is nothing called {name} to reproduce: name a row such as llama2-7b/gsm8k-mft, a table (table1, "
             f"table2, table3, table5), fig2, fig3, a base ({', '.join(paper.BASES)}), laptop, or the path of a recipe"
         )
-    return [_of_recipe(path, name)], []
+    # Two recipes of the same name in different places are different rows.
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+    return [_of_recipe(path, f"{path.stem}-{digest}")], []
 
 
 def _scored(run: paper.Run, table: str | None) -> list[str]:
@@ -214,7 +236,9 @@ def _sweep(name: str) -> tuple[list[RowPlan], list[ClaimPlan]]:
     for ablation in SWEEPS[name]:
         label = ", ".join(filter(None, (ablation.where, ablation.noise, ablation.setting)))
         measures = {"GSM8K": Measured("cotmask_gsm8k", published=ablation.accuracy)}
-        block = config | {"cotmask": dict(ablation.block)}
+        # The paper's SFT is trained for fewer epochs.
+        plain = recipe("llama2-7b/gsm8k-sft") if ablation.block["mask_ratio"] == 0 else config
+        block = plain | {"cotmask": dict(ablation.block)}
         rows.append(RowPlan(f"{name}/{ablation.name}", label, name, measures, block, gpus=paper.GPUS))
     sft = next((ablation for ablation in SWEEPS[name] if ablation.block["mask_ratio"] == 0), None)
     claims = []
@@ -229,7 +253,7 @@ def _sweep(name: str) -> tuple[list[RowPlan], list[ClaimPlan]]:
             difference = round(other.accuracy - sft.accuracy, 1)
             source = f"Table 3: {sft.accuracy} and {other.accuracy}"
             claims.append(ClaimPlan("GSM8K", f"{name}/{sft.name}", f"{name}/{other.name}", difference, source))
-    return rows, claims
+    return rows, [replace(claim, comparisons=len(claims)) for claim in claims]
 
 
 def _released(model: paper.Released) -> RowPlan:
@@ -249,10 +273,13 @@ def _of_recipe(path: Path, name: str) -> RowPlan:
             f"{path}: no task is known for data of the type {kind}: train it with `axolotl train` and score it with "
             f"lm_eval, or use one of the types {', '.join(_STRATEGIES + known for known in _TASKS)}"
         )
+    if config.get("use_ray"):
+        raise CoTMaskError(f"{path} runs on a Ray cluster: train it with `axolotl train`, and score it with lm_eval")
     measures = {paper.BENCHMARKS[benchmark]: Measured(task) for benchmark, task in _TASKS[kind].items()}
     gpus = re.search(r"For (\d+) GPUs? of", text)
-    row = name if not Path(name).suffix else path.stem
-    return RowPlan(row, row, "recipes", measures, config, gpus=int(gpus[1]) if gpus else 1)
+    # Local files are inputs: when they change, the run is trained anew.
+    files = [str(Path(entry["path"]).resolve()) for entry in config["datasets"] if Path(entry["path"]).is_file()]
+    return RowPlan(name, name, "recipes", measures, config, gpus=int(gpus[1]) if gpus else 1, needs=files)
 
 
 def recipe(name: str) -> Config:
@@ -268,27 +295,33 @@ def with_settings(plan: Plan, settings: Sequence[str], gpus: int | None) -> Plan
     Raises:
         CoTMaskError: a setting is no ``key=value``, or the batch cannot be split over so many GPUs.
     """
-    rows, seeds, names = [], {}, {}
-    for row in plan.rows:
+    names = {}
+
+    def changed(row: RowPlan) -> RowPlan:
         chosen = [setting for setting in settings if _concerns(setting, row)]
-        # A `=` ends the label in the analyses' LABEL=MODEL, a `/` a directory.
-        suffix = "".join(f",{setting}" for setting in chosen).translate({ord("="): ":", ord("/"): "_", ord(" "): None})
-        changed = replace(row, name=row.name + suffix, gpus=gpus or row.gpus)
-        if row.config is not None:
-            changed = replace(changed, config=_changed(row, row.config, chosen, gpus))
-        rows.append(changed)
-        seeds[changed.name] = plan.seeds[row.name]
-        names[row.name] = changed.name
-    named = {name: names.get(name, name) for claim in plan.claims for name in (claim.baseline, claim.treated)}
-    claims = [replace(c, baseline=named[c.baseline], treated=named[c.treated]) for c in plan.claims]
-    return replace(plan, rows=rows, claims=claims, seeds=seeds)
+        # A `=` ends the label in the analyses' LABEL=MODEL; a shell or a path may take other signs for its own.
+        suffix = re.sub(r"[^\w.:,+-]+", "_", "".join(f",{setting}" for setting in chosen).replace("=", ":"))
+        names[row.name] = row.name + suffix
+        config = row.config and _changed(row, row.config, chosen, gpus)
+        return replace(row, name=names[row.name], config=config, gpus=gpus or row.gpus)
+
+    for setting in settings:
+        if not any(_concerns(setting, row) for row in plan.rows):
+            raise CoTMaskError(f"--set {setting} changes no row: what is named is plain SFT, or not trained")
+    return replace(
+        plan,
+        rows=[changed(row) for row in plan.rows],
+        others=[changed(row) for row in plan.others],
+        seeds={names[name]: seeds for name, seeds in plan.seeds.items()},
+        claims=[replace(c, baseline=names[c.baseline], treated=names[c.treated]) for c in plan.claims],
+    )
 
 
 def _concerns(setting: str, row: RowPlan) -> bool:
     """Tell whether a row is changed by a setting: nothing is trained with a released one, nor masked by plain SFT."""
     if row.config is None:
         return False
-    return not setting.startswith("cotmask.") or bool(row.config.get("cotmask", {}).get("mask_ratio"))
+    return not setting.startswith("cotmask.") or bool((row.config.get("cotmask") or {}).get("mask_ratio"))
 
 
 def _changed(row: RowPlan, config: Config, settings: Sequence[str], gpus: int | None) -> Config:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 _MESSAGE = re.compile(r"^(?:Job \d+: )?((?:data|train|evaluate|score|curve|accuracy|training|writing|measuring)\b.*)")
 _COUNT = re.compile(r"^(\d+) of (\d+) steps \((\d+)%\) done")
-_FAILED = re.compile(r"^Error in rule (\w+)")
+_FAILED = re.compile(r"^log: (\S+) \(check log")
 # tqdm: ` 12%|█▎        | 75/625 [00:30<03:40,  2.5it/s]`
 _STEP = re.compile(r"(\d+)/(\d+) \[[\d:]+<([\d:?]+)")
 _TAIL = 4096  # bytes of a log that its newest step is looked for in
@@ -47,11 +47,9 @@ class Progress:
         if found := _COUNT.match(line):
             self._tell(f"[{found[1]}/{found[2]}] done")
         elif found := _FAILED.match(line):
-            self._tell(f"failed: {found[1]} (its log follows the report's section on failures)")
+            self._tell(f"failed: {found[1]} says why, and the report has its last lines")
         elif found := _MESSAGE.match(line):
             self._tell(found[1])
-        elif "Error" in line or "Exception" in line or "locked" in line:
-            self._tell(line)
 
     def _tell(self, line: str) -> None:
         if self._terminal:

@@ -28,7 +28,11 @@ from axolotl_cotmask.resources import directory
 from axolotl_cotmask.results import find_tasks, read_json, samples_file
 
 PLAN = "plan.json"
+_CELL = "cell.json"
+_ATTEMPTS = "attempts.json"
 _CPU = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+#: The keys of a recipe that a stage sets itself: where things lie changes no result.
+OWN_KEYS = ("dataset_prepared_path", "output_dir", "auto_resume_from_checkpoints")
 _CHECKPOINTS = "checkpoint-*"
 _STATE = "trainer_state.json"
 
@@ -78,19 +82,12 @@ def train(name: str, prepared: Path, output: Path, model: Path) -> None:
     plan = read_json(Path(PLAN))
     cell = plan["cells"][name]
     work = Path("work") / name
-    config = cell["config"] | {
-        "dataset_prepared_path": str((prepared / "prepared").resolve()),
-        "output_dir": str((work / "output").resolve()),
-        "auto_resume_from_checkpoints": True,
-    }
-    if cell["curve"]:
-        # None would be dropped, and Axolotl would keep four.
-        config |= {"save_strategy": "epoch", "save_total_limit": 1000}
-    begun = work / "cell.json"
+    own = (str((prepared / "prepared").resolve()), str((work / "output").resolve()), True)
+    config = cell["config"] | dict(zip(OWN_KEYS, own, strict=True))
+    begun = work / _CELL
     if not begun.is_file() or begun.read_text() != json.dumps(cell["config"]):
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        _write_json(work / "attempts.json", {"seconds": []})
         begun.write_text(json.dumps(cell["config"]))
     for checkpoint in _checkpoints(work / "output"):
         if not _complete(checkpoint):
@@ -98,7 +95,8 @@ def train(name: str, prepared: Path, output: Path, model: Path) -> None:
             shutil.rmtree(checkpoint)
     launcher = ["--launcher=python"]
     if cell["gpus"] > 1:
-        launcher = ["--launcher=accelerate", "--", "--num_processes", str(cell["gpus"])]
+        # Port 0: others may train on the same machine.
+        launcher = ["--launcher=accelerate", "--", "--num_processes", str(cell["gpus"]), "--main_process_port", "0"]
     record = _run(plan, work, ["axolotl", "train", _write_config(work, config), *launcher], config)
     checkpoints = _checkpoints(work / "output")
     with whole_directory(output) as where:
@@ -143,16 +141,19 @@ def evaluate(name: str, task: str, output: Path) -> None:
     program = [plan["lm_eval"]]
     if plan["backend"] == "vllm":
         arguments |= {"data_parallel_size": gpus, "gpu_memory_utilization": 0.9}
+        if "peft" in arguments:
+            arguments |= {"lora_local_path": arguments.pop("peft"), "max_lora_rank": 64}
     elif gpus > 1:
-        program = ["accelerate", "launch", "--num_processes", str(gpus), "-m", "lm_eval"]
+        program = ["accelerate", "launch", "--main_process_port", "0", "--num_processes", str(gpus), "-m", "lm_eval"]
     with whole_directory(output) as where:
         command = [
             *(*program, "--model", plan["backend"], "--model_args", json.dumps(arguments), "--tasks", task),
             *("--include_path", str(directory("evaltasks").resolve()), "--log_samples"),
-            *("--batch_size", "auto" if plan["backend"] == "vllm" else "128" if on_cpu else "64"),
+            *("--batch_size", "auto" if plan["backend"] == "vllm" else "128" if on_cpu else "16"),
             *("--output_path", str(where.resolve())),
             *(("--device", "cpu") if on_cpu else ()),
             *(("--gen_kwargs", plan["generation"]) if plan["generation"] else ()),
+            *(("--apply_chat_template",) if task.endswith("_chat") else ()),
             *(("--confirm_run_unsafe_code",) if plan["confirm_run_unsafe_code"] else ()),
         ]
         record = _run(plan, where, command, {"base_model": model})
@@ -214,7 +215,7 @@ def _write_json(path: Path, content: Any) -> None:
 
 
 def _run(plan: dict[str, Any], work: Path, command: Sequence[str], config: dict[str, Any]) -> dict[str, Any]:
-    """Run a stage's program, and return its provenance; what earlier attempts took is added to its seconds.
+    """Run a stage's program, and return its provenance, with what earlier attempts in ``work`` took.
 
     Raises:
         SystemExit: with the program's status; it has said why in the log.
@@ -230,19 +231,17 @@ def _run(plan: dict[str, Any], work: Path, command: Sequence[str], config: dict[
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.monotonic() - started
-    attempts = work / "attempts.json"
-    before = read_json(attempts)["seconds"] if attempts.is_file() else []
-    if attempts.is_file():
-        _write_json(attempts, {"seconds": [*before, seconds]})
+    attempts = read_json(work / _ATTEMPTS)["attempts"] if (work / _ATTEMPTS).is_file() else []
+    attempts.append({"seconds": round(seconds, 1), "joules": provenance.used(joules, provenance.energy())})
     if process.returncode:
+        _write_json(work / _ATTEMPTS, {"attempts": attempts})
         sys.exit(process.returncode if process.returncode > 0 else 128 - process.returncode)
     repositories = [config.get("base_model"), *(entry["path"] for entry in config.get("datasets", []))]
     return {
         "command": shlex.join(command),
-        "seconds": round(sum(before) + seconds, 1),
-        "attempts": len(before) + 1,
-        # Of the largest process.
+        "seconds": round(sum(attempt["seconds"] for attempt in attempts), 1),
+        "attempts": attempts,
+        # Of the largest process; the trainer logs that of the GPUs.
         "peak_memory_gib": round(usage.ru_maxrss / 2**20, 2),
-        "energy_joules": provenance.used(joules, provenance.energy()),
         **provenance.environment(filter(None, repositories)),
     }
