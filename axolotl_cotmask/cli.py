@@ -18,7 +18,7 @@ from axolotl_cotmask.commands.tiny_model import tiny_model
 
 @click.group()
 def cotmask() -> None:
-    """Masked Thought fine-tuning: preview masks, reproduce the paper, score, compare and analyse models, find recipes."""
+    """Masked Thought fine-tuning: preview masks, reproduce the paper, score and compare models, find recipes."""
 
 
 COMMANDS = (preview, repro, score, compare, signature, execute, analyze, tiny_model, fetch, fetch_data, tasks_path)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -54,6 +55,8 @@ def reproduce(
             "snakemake is not on PATH: use `nox -s reproduce`, which installs it in an environment of its own, or "
             "install it apart from Axolotl (pipx install snakemake): the two need different versions of packaging"
         )
+    if find_spec("matplotlib") is None:
+        raise CoTMaskError("the report's plots need matplotlib: pip install 'axolotl-cotmask[demo]'")
     settings = _HERE / "profiles" / profile if not Path(profile).is_dir() else Path(profile)
     if not settings.is_dir():
         raise CoTMaskError(f"there is no profile {profile}: name cpu, gpu, slurm, or the directory of one of your own")
