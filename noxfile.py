@@ -125,3 +125,15 @@ def ablate(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """The quick version of `reproduce -- laptop`: one seed of SFT and of MFT, scored, compared and drawn."""
     repro(session, "demo", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["env", "workflow"])
+def slurm(session: nox.Session) -> None:
+    """Run `demo`, or the plan after `--`, on a one-node Slurm of its own: as root, with Debian's slurm-wlm and munge."""
+    scripts = [str(environment / SCRIPTS) for environment in (ENVIRONMENT, WORKFLOW)]
+    session.run(
+        str(ENVIRONMENT / SCRIPTS / "python"),
+        *(str(ROOT / "bench" / "slurm.py"), *session.posargs),
+        external=True,
+        env={"PATH": os.pathsep.join([*scripts, os.environ.get("PATH", "")])},
+    )

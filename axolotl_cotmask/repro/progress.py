@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-_MESSAGE = re.compile(r"^(?:Job \d+: )?((?:data|train|evaluate|score|curve|accuracy|training|writing|measuring)\b.*)")
+_MESSAGE = re.compile(r"^Job \d+: (.+)")
 _COUNT = re.compile(r"^(\d+) of (\d+) steps \((\d+)%\) done")
-_FAILED = re.compile(r"^log: (\S+) \(check log")
+# With Slurm its own log is named beside the stage's.
+_FAILED = re.compile(r"^log: ([^\s,]+).*\(check log")
 # tqdm: ` 12%|█▎        | 75/625 [00:30<03:40,  2.5it/s]`
 _STEP = re.compile(r"(\d+)/(\d+) \[[\d:]+<([\d:?]+)")
 _TAIL = 4096  # bytes of a log that its newest step is looked for in
