@@ -86,20 +86,21 @@ def workflow(session: nox.Session) -> None:
         stamp.write_text("\n".join(SNAKEMAKE))
 
 
+def harness(session: nox.Session, *command: str) -> None:
+    """Run a program of the shared environment with Snakemake's beside it on PATH, and nothing else set."""
+    scripts = [str(environment / SCRIPTS) for environment in (ENVIRONMENT, WORKFLOW)]
+    path = os.pathsep.join([*scripts, os.environ.get("PATH", "")])
+    session.run(str(ENVIRONMENT / SCRIPTS / command[0]), *command[1:], external=True, env={"PATH": path})
+
+
 def repro(session: nox.Session, *arguments: str) -> None:
-    """Run ``axolotl-cotmask repro`` with both environments' programs on PATH."""
+    """Run ``axolotl-cotmask repro``."""
     if "vllm" in " ".join(arguments):
         program = VLLM / SCRIPTS / "lm_eval"
         if not program.is_file():
             session.error("vLLM has an environment of its own: build it first with `nox -s vllm -- --help`")
         arguments = ("--lm-eval", str(program), *arguments)
-    scripts = [str(environment / SCRIPTS) for environment in (ENVIRONMENT, WORKFLOW)]
-    session.run(
-        str(ENVIRONMENT / SCRIPTS / "axolotl-cotmask"),
-        *("repro", *arguments),
-        external=True,
-        env={"PATH": os.pathsep.join([*scripts, os.environ.get("PATH", "")])},
-    )
+    harness(session, "axolotl-cotmask", "repro", *arguments)
 
 
 @nox.session(venv_backend="none", requires=["env", "workflow"])
@@ -129,11 +130,5 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env", "workflow"])
 def slurm(session: nox.Session) -> None:
-    """Run `demo`, or the plan after `--`, on a one-node Slurm of its own: as root, with Debian's slurm-wlm and munge."""
-    scripts = [str(environment / SCRIPTS) for environment in (ENVIRONMENT, WORKFLOW)]
-    session.run(
-        str(ENVIRONMENT / SCRIPTS / "python"),
-        *(str(ROOT / "bench" / "slurm.py"), *session.posargs),
-        external=True,
-        env={"PATH": os.pathsep.join([*scripts, os.environ.get("PATH", "")])},
-    )
+    """Run `demo`, or the plan after `--`, on a one-node Slurm of its own: as root, with Debian's slurm-wlm, munge."""
+    harness(session, "python", str(ROOT / "bench" / "slurm.py"), *session.posargs)
