@@ -95,7 +95,7 @@ def harness(session: nox.Session, *command: str) -> None:
 
 def repro(session: nox.Session, *arguments: str) -> None:
     """Run ``axolotl-cotmask repro``."""
-    if "vllm" in " ".join(arguments):
+    if {"vllm", "--backend=vllm"} & set(arguments):
         program = VLLM / SCRIPTS / "lm_eval"
         if not program.is_file():
             session.error("vLLM has an environment of its own: build it first with `nox -s vllm -- --help`")
