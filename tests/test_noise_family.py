@@ -273,23 +273,3 @@ def test_the_ablations_rest_on_the_papers_recipe_and_on_the_laptops() -> None:
         "max_steps",
     }
     assert laptops.keys() - ours.keys() == {"max_steps"}
-
-
-def test_the_table_of_an_ablation(tmp_path: Path) -> None:
-    from axolotl_cotmask.laptop.ablation import MEASURES, write_table
-
-    sweep = "selectors"
-    for number, row in enumerate(SWEEPS[sweep]):
-        for seed in (1, 2, 3):
-            scores = tmp_path / "runs" / "copying" / row.name / str(seed) / "scores"
-            scores.mkdir(parents=True)
-            results: dict[str, dict[str, float]] = {}
-            for task, metric in MEASURES.values():
-                results.setdefault(task, {})[f"{metric},none"] = (number + seed) / 100
-            (scores / "results_2026-01-01.json").write_text(json.dumps({"results": results}), encoding="utf-8")
-    write_table(tmp_path, sweep, seeds=3)
-    table = (tmp_path / "ablation.md").read_text(encoding="utf-8")
-    # Mean 2 and standard deviation 1 of three seeds: 4.303 / sqrt(3) on either side.
-    assert "| tokens of the target | masked LM | mask |  | 2.0 [-0.5, 4.5] |" in table
-    assert table.count("| masked LM |") == len(SWEEPS[sweep])
-    assert (tmp_path / "ablation.png").stat().st_size > 10_000

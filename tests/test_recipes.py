@@ -173,7 +173,7 @@ def test_the_arms_of_the_laptop_reproduction_differ_in_the_masking_only() -> Non
 
 
 def test_the_demonstration_is_a_part_of_the_laptop_reproduction() -> None:
-    whole, quick = plan("laptop"), plan("quick")
+    whole, quick = plan("laptop"), plan("demo")
     assert set(whole["runs"]["copying"]) == set(LAPTOP)
     assert min(whole["runs"]["copying"].values()) >= 5
     assert quick["runs"].keys() == quick["bases"].keys() == {"copying"}

@@ -155,7 +155,7 @@ def test_killed_in_training_and_in_evaluation_it_ends_in_the_same_numbers(out: P
     process = start(out)
     kill(("bin/lm_eval", "mft-random-0.2"), process)
     assert finish(process)[0] != 0
-    assert json.loads((out / MFT / "train/provenance.json").read_text())["attempts"] == 2
+    assert len(json.loads((out / MFT / "train/provenance.json").read_text())["attempts"]) == 2
     assert (out / MFT / "model/model.safetensors").read_bytes() == weights
 
     status, said = finish(start(out))
