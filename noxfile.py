@@ -55,8 +55,9 @@ def tests(session: nox.Session) -> None:
     shared = ROOT.parent / "shared" / "data"
     if "COTMASK_DATA_DIR" not in os.environ and shared.is_dir():
         environment["COTMASK_DATA_DIR"] = str(shared)
-    # A file's tests stay together: they share what is costly to make.
-    run(session, "python", "-m", "pytest", "--numprocesses=2", "--dist=loadfile", *session.posargs, **environment)
+    # A file's tests stay together: they share what is costly to make. Files begin in the order that conftest.py gives.
+    workers = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+    run(session, "python", "-m", "pytest", *workers, *session.posargs, **environment)
 
 
 @nox.session(venv_backend="none", requires=["env"])

@@ -20,7 +20,14 @@ os.environ.update(
 # The models are so small that threads only wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+#: Files that take minutes: they begin first, so that no worker waits for them at the end.
+_LONG = ("test_repro.py", "test_noise_family.py", "test_sandbox.py")
+
 Rows = list[dict[str, Any]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
 
 
 @dataclass(frozen=True)
