@@ -110,7 +110,13 @@ def test_every_stage_leaves_its_record_and_the_report_is_there(out: Path) -> Non
     assert not list((out / "work").rglob("*.yaml"))
     page = (out.parent / "report.html").read_text(encoding="utf-8")
     text = (out.parent / "report.md").read_text(encoding="utf-8")
-    for words in ("MFT, random 0.2", "under-powered", "no evidence for or against"):
+    for words in (
+        "MFT, random 0.2",
+        "under-powered",
+        "no evidence for or against",
+        "axolotl train",
+        "lm_eval --model hf",
+    ):
         assert words in page
         assert words in text
 

@@ -144,7 +144,12 @@ def test_a_released_checkpoint_agrees_within_a_point(tmp_path: Path) -> None:
         path = tmp_path / "runs/calibrate" / model / "seed-1/scores/hf/cotmask_gsm8k.json"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps({"values": {"exact_match": accuracy}, "signatures": {}}))
-    found = {(c.model.split("/")[1], c.measure): c.verdict for c in collect(plan, tmp_path, []).calibrated}
+    log = tmp_path / "logs/calibrate/meta-math/MetaMath-Mistral-7B/seed-1/evaluate-hf-cotmask_metamath_math.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("no such model\n")
+    outcome = collect(plan, tmp_path, [])
+    assert [list(failure.last_lines) for failure in outcome.failures] == [["no such model"]]
+    found = {(c.model.split("/")[1], c.measure): c.verdict for c in outcome.calibrated}
     assert found["Llama2-7B-GSM8K-SFT", "GSM8K"] == "agrees"
     assert found["Llama2-7B-GSM8K-MFT", "GSM8K"] == "differs"
     assert found["MetaMath-Mistral-7B", "MATH"] == "not run"

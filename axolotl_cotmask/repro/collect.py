@@ -18,7 +18,6 @@ from axolotl_cotmask.repro.stages import OWN_KEYS
 from axolotl_cotmask.results import read_json
 from axolotl_cotmask.statistics import Estimate, calibration, over_seeds, verdict
 
-_STAGES = ("data", "train", "evaluate")
 #: Logs of what belongs to no run, and its results.
 _OUTSIDE = {"problems.log": "data", "base-*.log": "bases/{}", "dependency-*.log": "dependency/{}.json"}
 _LAST_LINES = 30
@@ -53,7 +52,8 @@ def collect(plan: Plan, output: Path, externals: Sequence[External]) -> Outcome:
             for title, measured in row.measures.items()
         ],
         external=externals,
-        failures=[
+        failures=[run.failure for row in plan.rows if row.model for run in runs[row.name] if run.failure is not None]
+        + [
             failure
             for log, result in _OUTSIDE.items()
             for path in sorted((output / "logs").glob(log))
@@ -64,11 +64,7 @@ def collect(plan: Plan, output: Path, externals: Sequence[External]) -> Outcome:
         }
         if plan.laptop
         else {},
-        commands={
-            stage: next(iter(found))
-            for stage in _STAGES
-            if (found := [run.records[stage]["command"] for run in everything if stage in run.records])
-        },
+        commands={stage: record["command"] for run in reversed(everything) for stage, record in run.records.items()},
         minutes=sum(record["seconds"] for run in everything for record in run.records.values()) / 60,
     )
 
