@@ -11,6 +11,7 @@ import yaml
 
 from axolotl_cotmask.crossed import pooled
 from axolotl_cotmask.errors import CoTMaskError
+from axolotl_cotmask.report import write_report
 from axolotl_cotmask.repro.collect import collect
 from axolotl_cotmask.repro.external import read_external
 from axolotl_cotmask.repro.integrity import remove_damaged, write_manifest
@@ -136,6 +137,11 @@ def test_a_stage_that_left_a_log_and_no_result_has_failed(tmp_path: Path) -> Non
     assert (first.failure.stage, first.failure.log) == ("train", f"logs/{MFT}/seed-1/train.log")
     assert list(first.failure.last_lines) == ["loading", " 10%| 1/10", " 20%| 2/10", "CUDA out of memory"]
     assert (second.status, second.failure) == (Status.NOT_RUN, None)
+    write_report(outcome, tmp_path)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert f"Run {MFT}/seed-1 failed in stage train." in text
+    assert "CUDA out of memory" in text
+    assert "no memory" in text
 
 
 def test_a_released_checkpoint_agrees_within_a_point(tmp_path: Path) -> None:

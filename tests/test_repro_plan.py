@@ -204,6 +204,14 @@ def repro(*arguments: str) -> str:
     return f"{result.exit_code} {result.output}"
 
 
+def test_a_broken_recipe_stops_with_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text("base_model: [")
+    shown = repro("--plan", str(path))
+    assert shown.startswith("1 Error: ")
+    assert "broken.yaml: this is no YAML: while parsing" in shown
+
+
 def test_the_command_plans_without_running_anything(tmp_path: Path) -> None:
     shown = repro("--plan", "--seeds", "2", "--output", str(tmp_path / "out"), "llama2-7b/gsm8k-mft")
     assert shown.startswith("0 ")
@@ -220,6 +228,7 @@ def test_the_command_plans_without_running_anything(tmp_path: Path) -> None:
         (("laptop", "demo"), "has seeds and a size of its own"),
         (("--tiny", "laptop"), "has seeds and a size of its own"),
         (("--set", "x", "table1"), "write key=value"),
+        (("--set", "x=[", "table1"), "--set x=[: this is no YAML: while parsing"),
         (("mistral-7b/mammoth-mft",), "add --confirm_run_unsafe_code"),
         (("llama2-7b/gsm8k-mft-2nodes",), "is for 16 GPUs on several machines: name those of one with --gpus"),
     ],

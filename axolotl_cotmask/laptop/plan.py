@@ -7,12 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from axolotl_cotmask import paper
 from axolotl_cotmask.errors import CoTMaskError
 from axolotl_cotmask.paper import Claim
-from axolotl_cotmask.repro.plan import ClaimPlan, Measured, Plan, RowPlan, recipe
+from axolotl_cotmask.repro.plan import ClaimPlan, Measured, Plan, RowPlan, parse_yaml, recipe
 
 #: The base that stands for a large model: it copies from nearby when nothing else is asked for.
 COPYING = "copying"
@@ -124,7 +122,7 @@ def tiny_plan(plan: Plan, name: str = "tiny") -> Plan:
 
 def _settings(name: str) -> dict[str, Any]:
     path = Path(name) if Path(name).suffix else Path(__file__).with_name(f"{name}.yaml")
-    settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    settings: dict[str, Any] = parse_yaml(path.read_text(encoding="utf-8"), str(path))
     return settings
 
 

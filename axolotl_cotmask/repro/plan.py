@@ -264,7 +264,7 @@ def _released(model: paper.Released) -> RowPlan:
 
 def _of_recipe(path: Path, name: str) -> RowPlan:
     text = path.read_text(encoding="utf-8")
-    config = yaml.safe_load(text)
+    config = parse_yaml(text, str(path))
     if not isinstance(config, dict) or not config.get("datasets"):
         raise CoTMaskError(f"{path} is no recipe: it has no datasets")
     kind = str(config["datasets"][0].get("type", "")).removeprefix(_STRATEGIES)
@@ -278,8 +278,22 @@ def _of_recipe(path: Path, name: str) -> RowPlan:
     measures = {paper.BENCHMARKS[benchmark]: Measured(task) for benchmark, task in _TASKS[kind].items()}
     gpus = re.search(r"For (\d+) GPUs? of", text)
     # Local files are inputs: when they change, the run is trained anew.
-    files = [str(Path(entry["path"]).resolve()) for entry in config["datasets"] if Path(entry["path"]).is_file()]
+    files = [
+        str(Path(entry["path"]).resolve()) for entry in config["datasets"] if Path(entry.get("path", "")).is_file()
+    ]
     return RowPlan(name, name, "recipes", measures, config, gpus=int(gpus[1]) if gpus else 1, needs=files)
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Parse YAML; ``where`` it stands is for the sentence.
+
+    Raises:
+        CoTMaskError: it is none.
+    """
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise CoTMaskError(f"{where}: this is no YAML: {' '.join(str(error).split())}") from error
 
 
 def recipe(name: str) -> Config:
@@ -293,7 +307,7 @@ def with_settings(plan: Plan, settings: Sequence[str], gpus: int | None) -> Plan
     What is set stands in the name of every row that it changes; the claims stay those of the paper.
 
     Raises:
-        CoTMaskError: a setting is no ``key=value``, or the batch cannot be split over so many GPUs.
+        CoTMaskError: a setting is no ``key=value`` or changes no row, or the batch cannot be split over so many GPUs.
     """
     names = {}
 
@@ -330,7 +344,7 @@ def _changed(row: RowPlan, config: Config, settings: Sequence[str], gpus: int | 
         key, equals, value = setting.partition("=")
         if not key or not equals:
             raise CoTMaskError(f"--set {setting}: write key=value, such as --set cotmask.mask_ratio=0.2")
-        _set(config, key.split("."), yaml.safe_load(value))
+        _set(config, key.split("."), parse_yaml(value, f"--set {setting}"))
     if gpus and gpus != row.gpus:
         accumulation = config.get("gradient_accumulation_steps", 1) * row.gpus / gpus
         if not accumulation.is_integer() or not accumulation:
