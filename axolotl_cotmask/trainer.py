@@ -156,7 +156,12 @@ class CoTMaskTrainer(AxolotlTrainer):
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         self._micro_batch = 0
         current = self._masking
-        if current is None or not current.leaves_out:
+        # compute_loss stops where marks are missing, with a sentence.
+        if (
+            current is None
+            or not current.leaves_out
+            or not all({MASK_WEIGHT, TOKEN_KEY} <= set(batch) for batch in batches)
+        ):
             return batches, items
         ratios = iter([self._ratio(current, number) for number in range(len(batches))])
 
