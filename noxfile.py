@@ -68,6 +68,13 @@ def lint(session: nox.Session) -> None:
     run(session, "mypy")
 
 
+@nox.session(venv_backend="none", requires=["env"])
+def tables(session: nox.Session) -> None:
+    """Write what is made from the published facts: the table in recipes/README.md, and the sweeps of the ablations."""
+    for module in ("recipe_table", "ablations"):
+        run(session, "python", "-m", f"axolotl_cotmask.reproduction.paper.{module}")
+
+
 @nox.session
 def vllm(session: nox.Session) -> None:
     """Score a model with vLLM, in an environment of its own; needs a CUDA GPU. Arguments after `--` go to lm_eval."""

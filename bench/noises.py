@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from axolotl_cotmask import attention
-from axolotl_cotmask.args import parse_noise
-from axolotl_cotmask.noise import NoiseContext, Noised, build
-from axolotl_cotmask.samples import sample_numbers
-from axolotl_cotmask.selection import select_positions, token_keys
+from axolotl_cotmask.masking import attention
+from axolotl_cotmask.masking.config import parse_noise
+from axolotl_cotmask.masking.draws import select_positions, token_keys
+from axolotl_cotmask.masking.noise import NoiseContext, Noised, build
+from axolotl_cotmask.masking.sample_ids import sample_numbers
 
 BATCH, SEQ, VOCABULARY, ROUNDS = 8, 512, 32_000, 6
 NOISES: dict[str, Any] = {

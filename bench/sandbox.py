@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from axolotl_cotmask.errors import CoTMaskError
-from axolotl_cotmask.sandbox import Isolation, Limits, Status, run_program
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.evaluation.sandbox import Isolation, Limits, Status, run_program
 
 #: Programs and rounds.
 DEFAULTS = (100, 5)

@@ -12,7 +12,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from axolotl_cotmask.answers import (
+from axolotl_cotmask.data.sources import read_jsonl
+from axolotl_cotmask.evaluation.answers import (
     GSM8K_HASH,
     MAMMOTH_MATH,
     MATH_BOXED,
@@ -22,7 +23,6 @@ from axolotl_cotmask.answers import (
     ROBUST_NUMBER,
     Rule,
 )
-from axolotl_cotmask.data import read_jsonl
 
 ROUNDS = 3
 

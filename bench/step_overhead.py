@@ -13,9 +13,9 @@ from collections.abc import Callable
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from axolotl_cotmask.metrics import Totals, token_losses
-from axolotl_cotmask.noise.tokens import TokenNoise
-from axolotl_cotmask.selection import select_positions, token_keys
+from axolotl_cotmask.masking.draws import select_positions, token_keys
+from axolotl_cotmask.masking.metrics import Totals, token_losses
+from axolotl_cotmask.masking.noise.tokens import TokenNoise
 
 BATCH, SEQ, VOCABULARY, ROUNDS = 8, 512, 32_000, 7
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from datasets import Dataset
 
-from axolotl_cotmask import tasks
-from axolotl_cotmask.prompts import alpaca_prompt
+from axolotl_cotmask.data.prompts import alpaca_prompt
+from axolotl_cotmask.evaluation import tasks
 
 
 def load_documents(source: str, **arguments: Any) -> dict[str, Dataset]:

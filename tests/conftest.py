@@ -21,7 +21,7 @@ os.environ.update(
 os.environ["OMP_NUM_THREADS"] = "1"
 
 #: Files that take minutes: they begin first, so that no worker waits for them at the end.
-_LONG = ("test_repro.py", "test_noise_family.py", "test_sandbox.py")
+_LONG = ("test_run.py", "test_noise_through_axolotl.py", "test_sandbox.py")
 
 Rows = list[dict[str, Any]]
 
@@ -72,7 +72,7 @@ def axolotl(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         ["axolotl.cli.main", "axolotl.cli.train", "axolotl.train", "axolotl.cli.config", "axolotl.common.datasets",
-         "axolotl.core.builders", "axolotl.integrations.base", "peft", "axolotl_cotmask.trainer"]
+         "axolotl.core.builders", "axolotl.integrations.base", "peft", "axolotl_cotmask.training.trainer"]
     )  # fmt: skip
     logs = tmp_path_factory.mktemp("logs")
 
@@ -95,7 +95,7 @@ def axolotl(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
 @pytest.fixture(scope="session")
 def gsm8k_rows() -> Rows:
     """Forty-eight small word problems in GSM8K's format."""
-    from axolotl_cotmask.laptop.data import laptop_rows
+    from axolotl_cotmask.reproduction.laptop.data import laptop_rows
 
     return laptop_rows(seed=3, train_rows=48, test_rows=4)["gsm8k_train"]
 
@@ -106,7 +106,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, gsm8k_rows: Rows) -> Pa
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from axolotl_cotmask.tiny_model import build_tokenizer, training_texts
+    from axolotl_cotmask.reproduction.laptop.tiny_model import build_tokenizer, training_texts
 
     directory = tmp_path_factory.mktemp("base") / "tiny"
     tokenizer = build_tokenizer(
@@ -208,7 +208,7 @@ def project(new_project: Callable[[Path], Project], tmp_path: Path) -> Project:
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The directory with the real data sets."""
-    from axolotl_cotmask.data import data_dir
+    from axolotl_cotmask.data.sources import data_dir
 
     directory = data_dir()
     if directory is None:

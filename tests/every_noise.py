@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from axolotl.integrations.base import BasePlugin
 
-from axolotl_cotmask.args import parse_config
-from axolotl_cotmask.marks import MASK_WEIGHT
-from axolotl_cotmask.preparation import _mark_rows
+from axolotl_cotmask.masking.config import parse_config
+from axolotl_cotmask.masking.marks import MASK_WEIGHT
+from axolotl_cotmask.training.preparation import _mark_rows
 
 SCOPES = ("target", "source", "all")
 SELECTS = ("tokens", "numbers", "operators", "equations", "words", "steps")

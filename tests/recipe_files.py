@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from axolotl_cotmask.resources import directory
+from axolotl_cotmask.common.resources import directory
 
 RECIPES = directory("recipes")
 

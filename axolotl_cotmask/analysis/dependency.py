@@ -21,9 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from axolotl_cotmask.errors import CoTMaskError
-from axolotl_cotmask.selection import Stream, draw_integers, token_keys
-from axolotl_cotmask.statistics import Estimate, share
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.evaluation.stats.estimates import Estimate, share
+from axolotl_cotmask.masking.draws import Stream, draw_integers, token_keys
 
 #: Where a stands.
 SOURCES = ("question", "chain")

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from axolotl_cotmask.analysis.scored import Question, check_same_questions
-from axolotl_cotmask.errors import CoTMaskError
-from axolotl_cotmask.statistics import Estimate, share
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.evaluation.scored import Question, check_same_questions
+from axolotl_cotmask.evaluation.stats.estimates import Estimate, share
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from axolotl_cotmask.analysis.checkpoints import Point
 from axolotl_cotmask.analysis.dependency import SOURCES, Dependency
 from axolotl_cotmask.analysis.length import LengthBucket
-from axolotl_cotmask.analysis.samples import Point
-from axolotl_cotmask.errors import CoTMaskError
-from axolotl_cotmask.files import whole_file
-from axolotl_cotmask.statistics import Estimate
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import whole_file
+from axolotl_cotmask.evaluation.stats.estimates import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from axolotl_cotmask.answers import RULES
-from axolotl_cotmask.errors import CoTMaskError
-from axolotl_cotmask.prompt_strategies.base import Example, MarkedStrategy, RowFormat, load_strategy
-from axolotl_cotmask.prompts import SEPARATOR, alpaca_prompt
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.data.prompts import SEPARATOR, alpaca_prompt
+from axolotl_cotmask.evaluation.answers import RULES
+from axolotl_cotmask.prompt_strategies.strategy import Example, MarkedStrategy, RowFormat, load_strategy
 
 
 def check_answer(answer: str) -> None:

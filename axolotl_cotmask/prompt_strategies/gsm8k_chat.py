@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from axolotl_cotmask.errors import CoTMaskError, one_sentence
-from axolotl_cotmask.prompt_strategies.base import Example, MarkedStrategy, RowFormat, load_strategy
+from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.prompt_strategies.gsm8k import check_answer
+from axolotl_cotmask.prompt_strategies.strategy import Example, MarkedStrategy, RowFormat, load_strategy
 
 
 @one_sentence

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from axolotl_cotmask.prompt_strategies.base import Example, MarkedStrategy, RowFormat, load_strategy
-from axolotl_cotmask.prompts import SEPARATOR, alpaca_prompt
+from axolotl_cotmask.data.prompts import SEPARATOR, alpaca_prompt
+from axolotl_cotmask.prompt_strategies.strategy import Example, MarkedStrategy, RowFormat, load_strategy
 
 #: The authors' ``tgt_max_length``: of their 800 tokens, prompt and BOS may fill 288.
 TARGET_TOKENS = 512

@@ -6,8 +6,8 @@ from typing import Any
 
 from datasets import Dataset
 
-from axolotl_cotmask import tasks
-from axolotl_cotmask.answers import MAMMOTH_CHOICE, ROBUST_CHOICE
+from axolotl_cotmask.evaluation import tasks
+from axolotl_cotmask.evaluation.answers import MAMMOTH_CHOICE, ROBUST_CHOICE
 
 RULES = (MAMMOTH_CHOICE, ROBUST_CHOICE)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from axolotl_cotmask import tasks
+from axolotl_cotmask.evaluation import tasks
 
 _UNIT = re.compile(r"\s*\([^()]*\)$")
 _NUMBER = re.compile(r"-?[\d.,]+(/\d+)?")

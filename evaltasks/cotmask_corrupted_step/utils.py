@@ -1,6 +1,6 @@
 """Corrupted steps (arXiv 2403.02178, Table 4): does a model read an operand in the question, or copy its neighbour?
 
-A document is a case of `axolotl_cotmask.analysis.corrupted_step`, field by field. Every document returns every metric
+A document is a case of `evaluation.benchmarks.corrupted_step`, field by field. Every document returns every metric
 of its task, with None where the metric does not concern it: lm-eval gathers the ranks of a multi-GPU run metric by
 metric, and needs the same ones on each.
 """
@@ -13,15 +13,23 @@ from typing import Any
 
 from datasets import Dataset
 
-from axolotl_cotmask import signature as signatures
-from axolotl_cotmask import tasks
-from axolotl_cotmask.analysis.corrupted_step import Case, Kind, Outcome, converse, find_cases, janet_cases, read
-from axolotl_cotmask.answers import GSM8K_HASH
-from axolotl_cotmask.data import load
-from axolotl_cotmask.errors import one_sentence
-from axolotl_cotmask.prompts import SEPARATOR, alpaca_prompt
-from axolotl_cotmask.scoring import check_golds
-from axolotl_cotmask.tasks import mean_of_concerned
+from axolotl_cotmask.common.errors import one_sentence
+from axolotl_cotmask.data.prompts import SEPARATOR, alpaca_prompt
+from axolotl_cotmask.data.sources import load
+from axolotl_cotmask.evaluation import signature as signatures
+from axolotl_cotmask.evaluation import tasks
+from axolotl_cotmask.evaluation.answers import GSM8K_HASH
+from axolotl_cotmask.evaluation.benchmarks.corrupted_step import (
+    Case,
+    Kind,
+    Outcome,
+    converse,
+    find_cases,
+    janet_cases,
+    read,
+)
+from axolotl_cotmask.evaluation.scoring import check_golds
+from axolotl_cotmask.evaluation.tasks import mean_of_concerned
 
 __all__ = ["mean_of_concerned"]
 

@@ -15,13 +15,13 @@ from typing import Any
 
 from datasets import Dataset
 
-from axolotl_cotmask import signature as signatures
-from axolotl_cotmask import tasks
-from axolotl_cotmask.answers import GSM8K_HASH
-from axolotl_cotmask.data import load
-from axolotl_cotmask.errors import CoTMaskError, one_sentence
-from axolotl_cotmask.prompts import alpaca_prompt
-from axolotl_cotmask.scoring import check_golds
+from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
+from axolotl_cotmask.data.prompts import alpaca_prompt
+from axolotl_cotmask.data.sources import load
+from axolotl_cotmask.evaluation import signature as signatures
+from axolotl_cotmask.evaluation import tasks
+from axolotl_cotmask.evaluation.answers import GSM8K_HASH
+from axolotl_cotmask.evaluation.scoring import check_golds
 
 LABELS = {
     "role_label": ("overlapped", "nonoverlapped"),

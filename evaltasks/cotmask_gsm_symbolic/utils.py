@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from axolotl_cotmask import tasks
+from axolotl_cotmask.evaluation import tasks
 
 
 def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, Any]:

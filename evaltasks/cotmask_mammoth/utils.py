@@ -6,11 +6,11 @@ from typing import Any
 
 from datasets import Dataset
 
-from axolotl_cotmask import tasks
-from axolotl_cotmask.answers import MAMMOTH_MATH, MAMMOTH_NUMBER, ROBUST_MATH, ROBUST_NUMBER
-from axolotl_cotmask.hybrid import GenerationTask, HybridTask, generation_scores, hybrid_scores
-from axolotl_cotmask.prompts import alpaca_prompt
-from axolotl_cotmask.tasks import mean_of_concerned
+from axolotl_cotmask.data.prompts import alpaca_prompt
+from axolotl_cotmask.evaluation import tasks
+from axolotl_cotmask.evaluation.answers import MAMMOTH_MATH, MAMMOTH_NUMBER, ROBUST_MATH, ROBUST_NUMBER
+from axolotl_cotmask.evaluation.hybrid_task import GenerationTask, HybridTask, generation_scores, hybrid_scores
+from axolotl_cotmask.evaluation.tasks import mean_of_concerned
 
 __all__ = ["GenerationTask", "HybridTask", "mean_of_concerned"]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from datasets import Dataset
 
-from axolotl_cotmask import tasks
-from axolotl_cotmask.answers import MATH_BOXED, ROBUST_MATH
-from axolotl_cotmask.tasks import mean_of_concerned
+from axolotl_cotmask.evaluation import tasks
+from axolotl_cotmask.evaluation.answers import MATH_BOXED, ROBUST_MATH
+from axolotl_cotmask.evaluation.tasks import mean_of_concerned
 
 __all__ = ["load_documents", "mean_of_concerned", "process_results"]
 

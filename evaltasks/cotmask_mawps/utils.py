@@ -6,7 +6,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from axolotl_cotmask import tasks
+from axolotl_cotmask.evaluation import tasks
 
 
 def load_documents(**arguments: Any) -> dict[str, Dataset]:

@@ -6,9 +6,9 @@ from typing import Any
 
 from datasets import Dataset
 
-from axolotl_cotmask import tasks
-from axolotl_cotmask.answers import METAMATH_GSM8K, METAMATH_MATH, ROBUST_MATH, ROBUST_NUMBER
-from axolotl_cotmask.prompts import STEP_BY_STEP, alpaca_prompt
+from axolotl_cotmask.data.prompts import STEP_BY_STEP, alpaca_prompt
+from axolotl_cotmask.evaluation import tasks
+from axolotl_cotmask.evaluation.answers import METAMATH_GSM8K, METAMATH_MATH, ROBUST_MATH, ROBUST_NUMBER
 
 GSM8K = (METAMATH_GSM8K, ROBUST_NUMBER)
 MATH = (METAMATH_MATH, ROBUST_MATH)

@@ -6,8 +6,8 @@ from typing import Any
 
 from datasets import Dataset
 
-from axolotl_cotmask import tasks
-from axolotl_cotmask.errors import CoTMaskError
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.evaluation import tasks
 
 
 def load_documents(**arguments: Any) -> dict[str, Dataset]:

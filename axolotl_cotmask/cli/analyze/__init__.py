@@ -1,0 +1,19 @@
+"""``axolotl cotmask analyze ...``: each analysis is a module here, and does its work in `axolotl_cotmask.analysis`."""
+
+from __future__ import annotations
+
+import click
+
+from axolotl_cotmask.cli.analyze.corrupted_step import corrupted_step
+from axolotl_cotmask.cli.analyze.dependency import dependency
+from axolotl_cotmask.cli.analyze.length import length
+from axolotl_cotmask.cli.analyze.samples import samples
+
+
+@click.group()
+def analyze() -> None:
+    """Measure what the paper explains itself with: dependency, corrupted steps, answer length, samples seen."""
+
+
+for command in (dependency, length, samples, corrupted_step):
+    analyze.add_command(command)

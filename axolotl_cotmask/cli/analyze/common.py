@@ -1,0 +1,44 @@
+"""What the analyses have in common: labelled arguments, the option for a figure, and how an estimate reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from axolotl_cotmask.common.errors import CoTMaskError
+
+if TYPE_CHECKING:
+    from axolotl_cotmask.evaluation.stats.estimates import Estimate
+
+plot_option = click.option(
+    "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.png", help="Draw a figure, too."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
+
+
+def labelled(arguments: Sequence[str], what: str) -> dict[str, str]:
+    """Return ``LABEL=VALUE`` arguments as a mapping; ``what`` names the values in errors, such as ``model``.
+
+    Raises:
+        CoTMaskError: a label or a value is missing, or a label comes twice.
+    """
+    found: dict[str, str] = {}
+    for argument in arguments:
+        label, _, value = argument.partition("=")
+        if not label or not value:
+            raise CoTMaskError(f"{argument}: no label for the {what}: give LABEL={what.upper()}, e.g. SFT={argument}")
+        if label in found:
+            raise CoTMaskError(f"the label {label} stands for two of them: give each its own label")
+        found[label] = value
+    return found
+
+
+def cell(estimate: Estimate | None) -> str:
+    """Return a share and its interval in percent, such as ``41.6 [39.0-44.3]``; a dash for None."""
+    if estimate is None:
+        return "-"
+    # No space inside the brackets: a narrow table breaks before them.
+    return f"{100 * estimate.value:.1f} [{100 * estimate.low:.1f}–{100 * estimate.high:.1f}]"

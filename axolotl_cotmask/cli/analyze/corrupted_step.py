@@ -1,0 +1,199 @@
+"""``axolotl cotmask analyze corrupted-step``: the cases of the corrupted-step tasks, and what models did with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from axolotl_cotmask.cli.analyze.common import cell, labelled
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.evaluation.benchmarks.corrupted_step import Case, Cases, Kind, Reason, find_cases
+from axolotl_cotmask.evaluation.stats.estimates import Estimate
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from axolotl_cotmask.evaluation.results import TaskResult
+
+# The tasks over a data set's cases, by what is changed in them; the paper's own cases are few, and stand apart.
+_TASKS = {"cotmask_corrupted_step": "prefix", "cotmask_corrupted_question": "question"}
+_JANET = "cotmask_janet"
+_JANET_METRICS = ("follows_question", "follows_changed_question")
+
+
+@click.command("corrupted-step")
+@click.argument("results", nargs=-1, metavar="[LABEL=RESULTS]...")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JSON lines with question and answer.  [default: GSM8K's test split]",
+)
+@click.option("--show", type=click.IntRange(min=0), help="Cases to show, spread over the data.  [default: 0]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
+def corrupted_step(results: tuple[str, ...], data: Path | None, show: int | None, as_json: bool) -> None:
+    """Ask whether models read operands in the question, or copy them from the solution before.
+
+    Without LABEL=RESULTS: count the cases of a data set, and the reasons why the other rows have none. With them:
+    compare models, each a label and the directory that lm_eval wrote with --output_path and --log_samples for the tasks
+    cotmask_corrupted_step, cotmask_corrupted_question and cotmask_janet. Intervals cover 95 %.
+    """
+    if results and (data is not None or show is not None):
+        raise click.UsageError("--data and --show are about cases, LABEL=RESULTS about models: give one or the other")
+    try:
+        if results:
+            compared = {label: _compare(source) for label, source in labelled(results, "results").items()}
+        else:
+            cases = _cases(data)
+    except CoTMaskError as error:
+        raise click.ClickException(str(error)) from error
+    if results:
+        if as_json:
+            click.echo(json.dumps(compared))
+        else:
+            _print_comparison(compared)
+        return
+    shown = _spread(cases.cases, show or 0)
+    if as_json:
+        counts = {kind: len(cases.of(kind)) for kind in Kind}
+        described = [dataclasses.asdict(case) for case in shown]
+        content = {"rows": cases.rows, "cases": counts, "reasons": cases.reasons, "shown": described}
+        click.echo(json.dumps(content, ensure_ascii=False))
+    else:
+        _print_cases(cases, shown)
+
+
+def _cases(data: Path | None) -> Cases:
+    from axolotl_cotmask.data.sources import load, read_jsonl
+
+    if data is None:
+        cases = find_cases(load("gsm8k_test"))
+    else:
+        try:
+            cases = find_cases(read_jsonl(data, ("question", "answer")))
+        except CoTMaskError as error:
+            # The reader of the file names it already, the finder of cases knows the row alone.
+            raise CoTMaskError(str(error) if str(data) in str(error) else f"{data}, {error}") from error
+    cases.check(str(data or "gsm8k_test"))
+    return cases
+
+
+def _spread(cases: tuple[Case, ...], count: int) -> list[Case]:
+    """Return ``count`` of the cases at equal distances, or all when there are not as many."""
+    count = min(count, len(cases))
+    return [cases[index * len(cases) // count] for index in range(count)]
+
+
+def _compare(source: str) -> dict[str, Any]:
+    """Return what one model did: by change and kind of step the shares with intervals, and Table 4's two shares."""
+    from axolotl_cotmask.evaluation.results import read_results
+
+    found = read_results(source, (*_TASKS, _JANET))
+    compared: dict[str, Any] = {
+        change: _shares(found[task], f"{source}, task {task}") for task, change in _TASKS.items() if task in found
+    }
+    if _JANET in found:
+        compared["janet"] = {name: found[_JANET].metrics.get(name) for name in _JANET_METRICS}
+    return compared
+
+
+def _shares(result: TaskResult, place: str) -> dict[str, dict[str, dict[str, float]]]:
+    from axolotl_cotmask.evaluation.stats.estimates import share
+
+    if not result.samples:
+        raise CoTMaskError(f"{place}: the samples are missing: evaluate again with --log_samples")
+    shares: dict[str, dict[str, dict[str, float]]] = {}
+    for kind in ("all", *Kind):
+        values: dict[str, list[tuple[int, float]]] = {}
+        for sample in result.samples:
+            if kind in ("all", sample["doc"]["kind"]):
+                for name, value in _sample(sample).items():
+                    values.setdefault(name, []).append((sample["doc"]["row"], value))
+        shares[kind] = {name: dataclasses.asdict(share(items)) for name, items in values.items()}
+    return shares
+
+
+def _sample(sample: dict[str, Any]) -> dict[str, float]:
+    """Return what a sample counts for: one of the four outcomes, and the final answer where its gold is known."""
+    values = {
+        "follows": sample["follows_question"],
+        "copies": sample["copies_prefix"],
+        "none": sample["no_annotation"],
+    }
+    values["other"] = 1.0 - sum(values.values())
+    if "exact_match" in sample:
+        values["accuracy"] = sample["exact_match"]
+    return values
+
+
+def _print_cases(cases: Cases, shown: list[Case]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for case in shown:
+        _print_case(case, console)
+    table = Table(title=f"corrupted steps of {cases.rows} rows")
+    table.add_column("")
+    for kind in Kind:
+        table.add_column(f"{kind} step", justify="right")
+    table.add_row("rows with a case", *(str(len(cases.of(kind))) for kind in Kind), end_section=True)
+    for reason in Reason:
+        counts = [cases.reasons[kind][reason] for kind in Kind]
+        if any(counts):
+            table.add_row(f"none: {reason}", *map(str, counts))
+    console.print(table)
+
+
+def _print_case(case: Case, console: Console) -> None:
+    from rich.panel import Panel
+    from rich.text import Text
+
+    reference = case.answer[case.prefix.rfind("\n") + 1 :].partition("\n")[0]
+    text = Text.assemble(
+        ("question   ", "dim"), case.question, "\n", ("forced     ", "dim"), case.prefix, "\n",
+        ("reference  ", "dim"), reference,
+    )  # fmt: skip
+    for style, (start, end), offset in (
+        ("green", case.question_at, len("question   ")),
+        ("bold white on red", case.prefix_at, len("question   ") + len(case.question) + 1 + len("forced     ")),
+    ):
+        text.stylize(style, offset + start, offset + end)
+    title = f"row {case.row}, step {case.step}: {case.stated} in the question, {case.replacement} in the prefix"
+    console.print(Panel(text, title=title, title_align="left"))
+
+
+def _print_comparison(compared: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    names = {"follows": "follows question", "copies": "copies prefix", "other": "other", "none": "no annotation"}
+    table = Table(title="continuations by the number in the operand's place, % [95 % interval]")
+    for heading in ("model", "changed", "step"):
+        table.add_column(heading)
+    for heading in ("rows", *names.values(), "final answer right"):
+        table.add_column(heading, justify="right")
+    for change in _TASKS.values():
+        for kind in ("all", *Kind):
+            for label, found in compared.items():
+                shares = found.get(change, {}).get(kind)
+                if shares:
+                    estimates = (shares.get(name) for name in (*names, "accuracy"))
+                    cells = (cell(None if share is None else Estimate(**share)) for share in estimates)
+                    table.add_row(label, change, kind, str(shares["follows"]["n"]), *cells)
+    if table.row_count:
+        console.print(table)
+    janet = Table(title="Janet's ducks (Table 4): share that computes with the question's number")
+    janet.add_column("model")
+    for heading in ("prefix changed: 16-3", "question changed: 16-n"):
+        janet.add_column(heading, justify="right")
+    for label, found in compared.items():
+        if "janet" in found:
+            values = (found["janet"][name] for name in _JANET_METRICS)
+            janet.add_row(label, *("-" if value is None else f"{value:.1f}" for value in values))
+    if janet.row_count:
+        console.print(janet)

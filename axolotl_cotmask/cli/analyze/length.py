@@ -1,0 +1,88 @@
+"""``axolotl cotmask analyze length``: accuracy by the length of the reference answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from axolotl_cotmask.cli.analyze.common import cell, json_option, labelled, plot_option
+from axolotl_cotmask.common.errors import CoTMaskError
+
+if TYPE_CHECKING:
+    from axolotl_cotmask.analysis.length import LengthBucket
+
+
+@click.command()
+@click.argument("results", nargs=-1, required=True, metavar="LABEL=RESULTS...")
+@click.option("--task", default="cotmask_gsm8k", show_default=True, help="The lm-eval task.")
+@click.option("--tokenizer", help="Directory or hub name.  [default: of the model of the first RESULTS]")
+@click.option("--buckets", type=click.IntRange(min=1), default=5, show_default=True, help="Of about equal size.")
+@plot_option
+@json_option
+def length(
+    results: tuple[str, ...], task: str, tokenizer: str | None, buckets: int, plot: Path | None, as_json: bool
+) -> None:
+    """Compare the accuracy of models by the length of the reference answer in tokens (the paper's Figure 15).
+
+    RESULTS is what lm_eval wrote with --output_path and --log_samples; all models have to be scored on the same
+    questions. Intervals cover 95 %.
+    """
+    try:
+        measured = _measure(labelled(results, "results"), task, tokenizer, buckets, plot)
+    except CoTMaskError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps([bucket.as_dict() for bucket in measured]))
+    else:
+        _print_table(measured)
+
+
+def _measure(
+    results: Mapping[str, str], task: str, tokenizer: str | None, buckets: int, plot: Path | None
+) -> tuple[LengthBucket, ...]:
+    from axolotl_cotmask.analysis import plots
+    from axolotl_cotmask.analysis.length import accuracy_by_length
+    from axolotl_cotmask.evaluation.scored import read_scored
+
+    if plot is not None:
+        plots.check_plot(plot)
+    runs = {label: read_scored(source, task) for label, source in results.items()}
+    (label, first), *_ = runs.items()
+    name = tokenizer or first.pretrained
+    if name is None:
+        raise CoTMaskError(f"{results[label]}: the results do not say which model was scored: name its --tokenizer")
+    questions = {label: run.questions for label, run in runs.items()}
+    measured = accuracy_by_length(questions, _token_counter(name), buckets)
+    if plot is not None:
+        plots.plot_length(measured, plot)
+    return measured
+
+
+def _token_counter(name: str) -> Callable[[str], int]:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise CoTMaskError(f"{name}: its tokenizer cannot be loaded ({reason}): name a --tokenizer") from error
+    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _print_table(measured: tuple[LengthBucket, ...]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="accuracy, % [95 % interval]")
+    table.add_column("answer length, tokens", justify="right")
+    table.add_column("questions", justify="right")
+    for label in measured[0].accuracy:
+        table.add_column(label, justify="right")
+    for bucket in measured:
+        cells = (cell(estimate) for estimate in bucket.accuracy.values())
+        table.add_row(f"{bucket.low}–{bucket.high}", str(bucket.questions), *cells)
+    Console().print(table)

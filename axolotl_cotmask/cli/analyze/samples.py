@@ -1,0 +1,80 @@
+"""``axolotl cotmask analyze samples``: accuracy against training samples seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from axolotl_cotmask.cli.analyze.common import cell, json_option, labelled, plot_option
+from axolotl_cotmask.common.errors import CoTMaskError
+
+if TYPE_CHECKING:
+    from axolotl_cotmask.analysis.checkpoints import Point, Scoring
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="LABEL=OUTPUT_DIR...")
+@click.option("--task", default="cotmask_gsm8k", show_default=True, help="The lm-eval task.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Of lm_eval.")
+@click.option("--limit", type=click.IntRange(min=1), help="Score the first N questions only.  [default: all]")
+@click.option("--confirm_run_unsafe_code", is_flag=True, help="Let the programs run that MAmmoTH's tasks ask for.")
+@plot_option
+@json_option
+def samples(
+    runs: tuple[str, ...],
+    task: str,
+    batch_size: int,
+    limit: int | None,
+    confirm_run_unsafe_code: bool,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Score each checkpoint of a run, and show accuracy against training samples seen (the paper's Figure 2).
+
+    OUTPUT_DIR is that of a config with `save_strategy: epoch`. Axolotl keeps the last few checkpoints only: set
+    `save_total_limit` in the config to keep them all. Results lie in CHECKPOINT/cotmask-scores; what is there is used
+    again, so a killed analysis continues where it was. Intervals cover 95 %.
+    """
+    from axolotl_cotmask.analysis.checkpoints import Scoring
+
+    try:
+        scoring = Scoring(task, batch_size, limit, confirm_run_unsafe_code)
+        measured = _measure(labelled(runs, "output_dir"), scoring, plot)
+    except CoTMaskError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps({label: [point.as_dict() for point in points] for label, points in measured.items()}))
+    else:
+        _print_table(measured)
+
+
+def _measure(runs: Mapping[str, str], scoring: Scoring, plot: Path | None) -> dict[str, list[Point]]:
+    from axolotl_cotmask.analysis import plots
+    from axolotl_cotmask.analysis.checkpoints import accuracy_by_samples, find_checkpoints
+
+    if plot is not None:
+        plots.check_plot(plot)
+    checkpoints = {label: find_checkpoints(output_dir) for label, output_dir in runs.items()}
+    measured = accuracy_by_samples(checkpoints, scoring, lambda line: click.secho(line, bold=True, err=True))
+    if plot is not None:
+        plots.plot_samples(measured, plot)
+    return measured
+
+
+def _print_table(measured: Mapping[str, list[Point]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="accuracy, % [95 % interval]")
+    table.add_column("run")
+    for heading in ("optimizer steps", "samples seen", "accuracy"):
+        table.add_column(heading, justify="right")
+    for label, points in measured.items():
+        for point in points:
+            table.add_row(label, f"{point.step:,}", f"{point.samples:,}", cell(point.accuracy))
+        table.add_section()
+    Console().print(table)

@@ -1,0 +1,88 @@
+"""``axolotl cotmask fetch-data``: the data sets that the Hugging Face hub does not hold."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import click
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.data import sources as data
+from axolotl_cotmask.data.download import Progress, alone_in, fetch
+
+
+@click.command("fetch-data")
+@click.argument("names", type=click.Choice([name for name, source in data.SOURCES.items() if source.url]), nargs=-1)
+def fetch_data(names: tuple[str, ...]) -> None:
+    """Download the data sets NAMES to the directory that COTMASK_DATA_DIR names; without NAMES, list them.
+
+    The first download of a file is recorded in checksums.json there, and the file is checked against it from then on.
+    An interrupted download goes on where it stopped.
+    """
+    directory = data.named_dir()
+    if directory is None:
+        raise click.ClickException(f"{data.ENV_VAR} is not set: set it to the directory to keep data sets in")
+    try:
+        if names:
+            _fetch_all(names, directory)
+        else:
+            _list(directory)
+    except CoTMaskError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _fetch_all(names: tuple[str, ...], directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CoTMaskError(
+            f"{directory} cannot be created ({error.strerror}): name another in {data.ENV_VAR}"
+        ) from error
+
+    def waiting() -> None:
+        click.echo(f"another fetch-data is at work in {directory}: waiting for it to end", err=True)
+
+    with alone_in(directory, waiting):
+        for name in names:
+            source = data.SOURCES[name]
+            assert source.url is not None
+            path = directory / source.files[0]
+            with _progress_bar(path.name) as progress:
+                done = fetch(source.url, path, partial(data.problem, source=source), progress)
+            click.echo(f"{path}: {done}")
+
+
+@contextmanager
+def _progress_bar(label: str) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bars:
+        task = bars.add_task(label, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def _list(directory: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=str(directory))
+    for heading in ("name", "file", "there", "URL"):
+        table.add_column(heading, overflow="fold")
+    for name, source in data.SOURCES.items():
+        if source.url is not None:
+            there = next((file for file in source.files if (directory / file).is_file()), "no")
+            table.add_row(name, source.files[0], "yes" if there == source.files[0] else there, source.url)
+    Console().print(table)

@@ -1,0 +1,79 @@
+"""``axolotl cotmask preview``: see what gets masked before paying for a GPU."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from axolotl_cotmask.training.preview import Preview
+
+_STYLES = {"prompt": "dim", "target": "green", "protected": "cyan underline", "masked": "bold white on red"}
+
+
+@click.command()
+@click.argument("config", type=click.Path(exists=True, dir_okay=False))
+@click.option("--rows", type=click.IntRange(min=1), default=2, show_default=True, help="Rows of each data set.")
+@click.option("--epoch", type=click.IntRange(min=0), default=0, show_default=True, help="Epoch, counted from 0.")
+@click.option("--step", type=click.IntRange(min=0), help="Optimizer steps done.  [default: the end of the run]")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for machines.")
+def preview(config: str, rows: int, epoch: int, step: int | None, as_json: bool) -> None:
+    """Show rows of CONFIG's data sets with what is masked, as training would do it. Loads no model weights."""
+    import contextlib
+    import logging
+    import sys
+
+    from axolotl_cotmask.common.errors import CoTMaskError
+    from axolotl_cotmask.training.preview import preview as make_preview
+
+    # Axolotl logs the whole config, which is not what was asked for here.
+    logging.disable(logging.INFO)
+    try:
+        # Axolotl logs to standard output; the result has that for itself.
+        with contextlib.redirect_stdout(sys.stderr):
+            result = make_preview(config, rows=rows, epoch=epoch, step=step)
+    except CoTMaskError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
+    else:
+        from rich.console import Console
+
+        show(result, Console())
+
+
+def show(result: Preview, console: Console) -> None:
+    """Print ``result`` in colour: the rows, then the ratios of each data set."""
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    legend = Text.assemble(*(part for kind, style in _STYLES.items() for part in ((f" {kind} ", style), "  ")))
+    console.print(legend)
+    for dataset in result.datasets:
+        for row in dataset.rows:
+            text = Text()
+            for kind, tokens in groupby(row.tokens, key=lambda token: token.kind):
+                seen = "".join(token.text if token.becomes is None else token.becomes for token in tokens)
+                text.append(_printable(seen), _STYLES[kind])
+            console.print(Panel(text, title=f"row {row.row} of {dataset.path}", title_align="left"))
+    table = Table(title=f"epoch {result.epoch}, step {result.step} of about {result.max_steps}")
+    table.add_column("data set", overflow="fold")
+    for heading in ("scheduled ratio", "realised ratio", "masked / maskable tokens"):
+        table.add_column(heading, justify="right")
+    for dataset in result.datasets:
+        realised = "-" if dataset.realised_ratio is None else f"{dataset.realised_ratio:.3f}"
+        table.add_row(
+            dataset.path, f"{dataset.scheduled_ratio:.3f}", realised, f"{dataset.noised} / {dataset.maskable}"
+        )
+    console.print(table)
+
+
+def _printable(text: str) -> str:
+    # A random byte token may be a control character, which a terminal would obey.
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)

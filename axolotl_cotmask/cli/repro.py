@@ -1,0 +1,141 @@
+"""``axolotl cotmask repro``: from a row or table of the paper to runs, verdicts and a report."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from axolotl_cotmask.common.errors import CoTMaskError
+
+if TYPE_CHECKING:
+    from axolotl_cotmask.reproduction.plan import Plan
+
+_GPUS = 8  # of one machine
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="WHAT... [-- SNAKEMAKE...]")
+@click.option("--plan", "plan_only", is_flag=True, help="Print the runs and what they will take, and stop.")
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Of each row: 1, 2, ...")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key of the recipes.")
+@click.option("--tiny", is_flag=True, help="The same masks on the laptop's made-up problems.")
+@click.option("--backend", type=click.Choice(["hf", "vllm"]), default="hf", show_default=True, help="Of lm_eval.")
+@click.option("--lm-eval", default="lm_eval", show_default=True, help="The program; vLLM has its own environment.")
+@click.option(
+    "--gpus", type=click.IntRange(min=1), help="That a run takes, at the same batch size.  [default: the recipe's]"
+)
+@click.option("--profile", help="cpu, gpu, slurm, or a directory.  [default: cpu for laptop and --tiny, else gpu]")
+@click.option("--keep-weights", is_flag=True, help="Keep trained weights after they were scored.")
+@click.option("--confirm_run_unsafe_code", is_flag=True, help="Let models' programs run, as MAmmoTH's tasks need it.")
+@click.option("--external", "externals", multiple=True, type=_FILE, help="YAML of results that others published.")
+@click.option(
+    "--output", type=click.Path(file_okay=False, path_type=Path), help="[default: outputs/laptop, .../reproduce]"
+)
+def repro(
+    words: tuple[str, ...],
+    plan_only: bool,
+    seeds: int,
+    settings: tuple[str, ...],
+    tiny: bool,
+    backend: str,
+    lm_eval: str,
+    gpus: int | None,
+    profile: str | None,
+    keep_weights: bool,
+    confirm_run_unsafe_code: bool,
+    externals: tuple[Path, ...],
+    output: Path | None,
+) -> None:
+    """Train and score WHAT with several seeds, hold it against the paper, and write a report.
+
+    WHAT is a row (llama2-7b/gsm8k-mft), a table (table1, table2, table3, table5), fig2, fig3, selectors, a base model
+    (llama2-7b), the path of a recipe, calibrate (score the released checkpoints), laptop or demo; several may be named.
+    An interrupted run goes on where it was; what is finished is not done again.
+    """
+    from axolotl_cotmask.reproduction.plan import with_settings
+
+    # What follows `--` begins with an option of Snakemake.
+    first = next((number for number, word in enumerate(words) if word.startswith("-")), len(words))
+    what, arguments = words[:first], words[first:]
+    try:
+        plan = _plan(what, seeds, tiny)
+        profile = profile or ("cpu" if plan.laptop else "gpu")
+        plan = dataclasses.replace(
+            with_settings(plan, settings, gpus),
+            device="cpu" if profile == "cpu" else plan.device,
+            command=shlex.join(["axolotl-cotmask", *sys.argv[sys.argv.index("repro") :]])
+            if "repro" in sys.argv
+            else "",
+            backend=backend,
+            lm_eval=lm_eval,
+            keep_weights=plan.keep_weights or keep_weights,
+            confirm_run_unsafe_code=confirm_run_unsafe_code,
+        )
+        if plan_only:
+            _print(plan)
+            return
+        from axolotl_cotmask.reproduction.external import read_external
+        from axolotl_cotmask.reproduction.run import reproduce
+
+        _check(plan, gpus)
+        others = [result for path in externals for result in read_external(path)]
+        directory = output or Path("outputs", "tiny" if tiny else Path(what[0]).stem if plan.laptop else "reproduce")
+        status = reproduce(plan, directory, profile, arguments, others, lambda line: click.echo(line, err=True))
+    except CoTMaskError as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(status)
+
+
+def _plan(what: tuple[str, ...], seeds: int, tiny: bool) -> Plan:
+    from axolotl_cotmask.reproduction.laptop.plan import is_laptop, laptop_plan, tiny_plan
+    from axolotl_cotmask.reproduction.plan import make_plan
+
+    if not what:
+        raise CoTMaskError("name what to reproduce: a row, a table, the path of a recipe, laptop, ... (see --help)")
+    if any(map(is_laptop, what)):
+        if len(what) > 1 or tiny:
+            raise CoTMaskError(f"{what[0]} has seeds and a size of its own: name it alone, and without --tiny")
+        return laptop_plan(what[0])
+    plan = make_plan(what, seeds)
+    return tiny_plan(plan) if tiny else plan
+
+
+def _print(plan: Plan) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from axolotl_cotmask.reproduction import costs
+
+    header, *lines = costs.table(plan)
+    table = Table(title=plan.title)
+    for place, heading in enumerate(header):
+        table.add_column(heading, justify="left" if place in (0, 2) else "right", overflow="fold")
+    for line in lines:
+        table.add_row(*line)
+    console = Console()
+    console.print(table)
+    console.print(costs.BASIS, soft_wrap=True)
+    named = {row.name for row in plan.rows}
+    for name in dict.fromkeys(claim.baseline for claim in plan.claims if claim.baseline not in named):
+        console.print(f"For a verdict also run {name}.", soft_wrap=True)
+
+
+def _check(plan: Plan, gpus: int | None) -> None:
+    many = [row for row in plan.rows if row.gpus > _GPUS]
+    if many and gpus is None:
+        raise CoTMaskError(
+            f"{many[0].name} is for {many[0].gpus} GPUs on several machines: name those of one with --gpus, or train "
+            "it with `axolotl train`, as the recipe says"
+        )
+    unsafe = [row.name for row in plan.rows if any("mammoth" in m.task for m in row.measures.values())]
+    if unsafe and not plan.confirm_run_unsafe_code:
+        raise CoTMaskError(
+            f"{unsafe[0]} is scored by running programs that the model wrote: add --confirm_run_unsafe_code to let "
+            "them run in the sandbox (docs/sandbox.md)"
+        )

@@ -1,0 +1,1 @@
+"""Where rows come from, and the prompts that are made of them."""

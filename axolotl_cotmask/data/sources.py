@@ -1,0 +1,328 @@
+"""Where the data sets live: on the hub, at a raw URL, or in the directory that ``COTMASK_DATA_DIR`` names."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.data.download import check_recorded
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+ENV_VAR = "COTMASK_DATA_DIR"
+
+
+class RowError(ValueError):
+    """What is wrong with a row, and where in its file; who knows the file adds its name and the mend."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One data set: its file under ``COTMASK_DATA_DIR``, its remote home, and the fields that its rows must have.
+
+    ``files`` are the names that the file may have there, the preferred one first; ``fetch-data`` writes that one.
+    ``remote`` holds the arguments of ``datasets.load_dataset`` that load it when no local directory is set; it is empty
+    for a data set without a known home. A field may be null in a row only when ``nullable`` names it. ``aliases`` maps
+    the names that some copies give to a field to its name in ``fields``.
+    """
+
+    files: tuple[str, ...]
+    remote: Mapping[str, str]
+    fields: tuple[str, ...]
+    nullable: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def file(self) -> str:
+        """The name of the file in JSON lines."""
+        return self.files[-1]
+
+    @property
+    def url(self) -> str | None:
+        """The URL of the file, for a data set that the hub does not hold."""
+        return self.remote.get("data_files")
+
+
+_GITHUB = "https://raw.githubusercontent.com/"
+_GSM_IC_URL = _GITHUB + "google-research-datasets/GSM-IC/0c1da13552afcc5d995d6f1ad5288417cb110246/"
+_GSM_IC_FIELDS = ("original_question", "new_question", "answer", "n_steps")
+# Copies of GSM-IC without these two fields get them by matching texts, and a few rows find no match.
+_GSM_IC_NULLABLE = ("original_question", "n_steps")
+_RFT_URL = _GITHUB + "OFA-Sys/gsm8k-ScRel/main/data/rft/"
+_RFT_FIELDS = ("query", "response")
+
+
+def _json_at(url: str) -> Mapping[str, str]:
+    return {"path": "json", "data_files": url, "split": "train"}
+
+
+def _gsm_symbolic(name: str) -> Source:
+    remote = {"path": "apple/GSM-Symbolic", "name": name, "split": "test"}
+    return Source((f"gsm_symbolic_{name}.jsonl",), remote, ("instance", "question", "answer"))
+
+
+SOURCES: Mapping[str, Source] = {
+    "gsm8k_train": Source(
+        ("gsm8k_train.jsonl",), {"path": "openai/gsm8k", "name": "main", "split": "train"}, ("question", "answer")
+    ),
+    "gsm8k_test": Source(
+        ("gsm8k_test.jsonl",), {"path": "openai/gsm8k", "name": "main", "split": "test"}, ("question", "answer")
+    ),
+    "gsm_ic_2step": Source(
+        ("GSM-IC_2step.json", "gsm_ic_2step_1k.jsonl"),
+        _json_at(_GSM_IC_URL + "GSM-IC_2step.json"),
+        _GSM_IC_FIELDS,
+        _GSM_IC_NULLABLE,
+    ),
+    "gsm_ic_mstep": Source(
+        ("GSM-IC_mstep.json", "gsm_ic_mstep_1k.jsonl"),
+        _json_at(_GSM_IC_URL + "GSM-IC_mstep.json"),
+        _GSM_IC_FIELDS,
+        _GSM_IC_NULLABLE,
+    ),
+    "rft_u33": Source(("rft_u33b.jsonl",), _json_at(_RFT_URL + "u33b.jsonl"), _RFT_FIELDS),
+    "rft_100_llama2_7b": Source(("rft_llama_7b2.jsonl",), _json_at(_RFT_URL + "llama_7b2.jsonl"), _RFT_FIELDS),
+    "rft_100_llama2_13b": Source(("rft_llama_13b2.jsonl",), _json_at(_RFT_URL + "llama_13b2.jsonl"), _RFT_FIELDS),
+    "math_test": Source(
+        ("math_test.jsonl",),
+        {"path": "DigitalLearningGmbH/MATH-lighteval", "split": "test"},
+        ("problem", "solution", "level"),
+    ),
+    "math500": Source(
+        ("math500.jsonl",), {"path": "HuggingFaceH4/MATH-500", "split": "test"}, ("problem", "answer", "level")
+    ),
+    "gsm8k_platinum": Source(
+        ("gsm8k_platinum_test.jsonl",),
+        {"path": "madrylab/gsm8k-platinum", "name": "main", "split": "test"},
+        ("question", "answer"),
+    ),
+    "gsm8k_backward": Source(
+        ("gsm8k_backward_fobar.jsonl",), {"path": "meta-math/GSM8K_Backward", "split": "test"}, ("question", "answer")
+    ),
+    "gsm_plus": Source(
+        ("gsm_plus_testmini.jsonl",),
+        {"path": "qintongli/GSM-Plus", "split": "testmini"},
+        ("question", "answer", "perturbation_type"),
+    ),
+    "gsm_symbolic_main": _gsm_symbolic("main"),
+    "gsm_symbolic_p1": _gsm_symbolic("p1"),
+    "gsm_symbolic_p2": _gsm_symbolic("p2"),
+    "svamp": Source(("svamp.jsonl",), {"path": "ChilleD/SVAMP", "split": "test"}, ("Body", "Question", "Answer")),
+    "asdiv": Source(
+        ("asdiv.jsonl",),
+        {"path": "EleutherAI/asdiv", "name": "asdiv", "split": "validation"},
+        ("body", "question", "answer"),
+    ),
+    "multiarith": Source(
+        ("multiarith.jsonl",),
+        {"path": "ChilleD/MultiArith", "split": "test"},
+        ("question", "final_ans"),
+        aliases={"sQuestion": "question", "lSolutions": "final_ans"},
+    ),
+    "mawps": Source(("mawps_test.jsonl",), {}, ("input", "target")),
+    "aqua": Source(
+        ("aqua_test.jsonl",),
+        {"path": "deepmind/aqua_rat", "name": "raw", "split": "test"},
+        ("question", "options", "correct"),
+    ),
+}
+
+
+def named_dir() -> Path | None:
+    """Return the directory that ``COTMASK_DATA_DIR`` names, there or not, or None when it is unset or empty."""
+    value = os.environ.get(ENV_VAR, "")
+    return Path(value).expanduser() if value else None
+
+
+def data_dir() -> Path | None:
+    """Return the directory that ``COTMASK_DATA_DIR`` names, or None when it is unset or empty.
+
+    Raises:
+        CoTMaskError: it is set, but there is no such directory.
+    """
+    directory = named_dir()
+    if directory is None:
+        return None
+    if not directory.is_dir():
+        raise CoTMaskError(
+            f"{ENV_VAR} is {os.environ[ENV_VAR]}, and there is no such directory: create it, or unset {ENV_VAR} to "
+            "use the hub"
+        )
+    return directory.resolve()
+
+
+def local_file(name: str) -> Path | None:
+    """Return the file of the data set ``name`` under ``COTMASK_DATA_DIR``, or None when that is unset.
+
+    Raises:
+        CoTMaskError: the directory or the file in it is missing, or the file is not the one that was fetched.
+    """
+    directory = data_dir()
+    if directory is None:
+        return None
+    source = SOURCES[name]
+    for file in source.files:
+        path = directory / file
+        if path.is_file():
+            check_recorded(path)
+            return path
+    if source.url is not None:
+        mend = f"fetch it with `axolotl cotmask fetch-data {name}`, or unset {ENV_VAR} to read {source.url}"
+    else:
+        mend = f"put it there, or unset {ENV_VAR} to use the hub" if source.remote else "put it there"
+    raise CoTMaskError(f"{ENV_VAR} is {directory}, and {' or '.join(source.files)} is not in it: {mend}")
+
+
+def numbered_jsonl(path: Path, fields: Iterable[str] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number from 1, row) of a JSON-lines file; each row is a mapping that has all ``fields``.
+
+    Raises:
+        CoTMaskError: a line is no JSON object or lacks a field; the sentence names file, line and field.
+    """
+    fields = tuple(fields)
+    try:
+        for number, row in _lines(path):
+            yield number, _checked(row, f"line {number}", fields)
+    except RowError as error:
+        raise CoTMaskError(f"{path}, {error}: mend the file") from error
+
+
+def read_jsonl(path: Path, fields: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a JSON-lines file, each a mapping that has all ``fields``.
+
+    Raises:
+        CoTMaskError: a line is no JSON object or lacks a field; the sentence names file, line and field.
+    """
+    for _, row in numbered_jsonl(path, fields):
+        yield row
+
+
+def source_rows(path: Path, source: Source) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file of ``source``: a JSON array, or JSON lines.
+
+    Raises:
+        RowError: the file is incomplete, or a field is missing or null; the text names the line or element.
+    """
+    with path.open("rb") as file:
+        is_array = file.read(64).lstrip().startswith(b"[")
+    unit, rows = ("element", _elements(path)) if is_array else ("line", _lines(path))
+    for number, row in rows:
+        place = f"{unit} {number}"
+        if isinstance(row, dict):
+            row = {source.aliases.get(name, name): value for name, value in row.items()}
+        row = _checked(row, place, source.fields)
+        for field in source.fields:
+            if row[field] is None and field not in source.nullable:
+                raise RowError(f"{place}: the field '{field}' is null")
+        yield row
+
+
+def problem(path: Path, source: Source) -> str | None:
+    """Return what makes ``path`` no file of ``source``, or None."""
+    with path.open("rb") as file:
+        start = file.read(64).lstrip()
+    if start.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer, not the file that it points to"
+    if start.startswith(b"<"):
+        return "a web page"
+    try:
+        rows = sum(1 for _ in source_rows(path, source))
+    except RowError as error:
+        return str(error)
+    return None if rows else "no rows"
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Any]]:
+    # Bytes, so that a line that is no UTF-8 fails in json.loads, where its number is known.
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise RowError(f"line {number}: not a complete JSON object ({_reason(error)})") from error
+            yield number, row
+
+
+def _elements(path: Path) -> Iterator[tuple[int, Any]]:
+    try:
+        rows = json.loads(path.read_bytes())
+    except ValueError as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+        raise RowError(f"line {line}: not a complete JSON array ({_reason(error)})") from error
+    yield from enumerate(rows, start=1)
+
+
+def _reason(error: ValueError) -> str:
+    return error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+
+
+def _checked(row: Any, place: str, fields: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(row, dict):
+        raise RowError(f"{place}: holds a {type(row).__name__}, not a JSON object")
+    for field in fields:
+        if field not in row:
+            raise RowError(f"{place}: the field '{field}' is missing (there are: {', '.join(sorted(row))})")
+    return row
+
+
+def load(name: str) -> Dataset:
+    """Load the data set ``name`` (a key of `SOURCES`) with one row per example and at least the source's fields.
+
+    Raises:
+        CoTMaskError: the local directory, file, a row or a field is missing, empty or broken, or the remote home
+            does not answer.
+    """
+    source = SOURCES[name]
+    path = local_file(name)
+    return _load_remote(name, source) if path is None else _load_local(path, source)
+
+
+def _load_local(path: Path, source: Source) -> Dataset:
+    import pyarrow
+    from datasets import Dataset
+
+    try:
+        rows = list(source_rows(path, source))
+    except RowError as error:
+        raise CoTMaskError(f"{path}, {error}: mend the file") from error
+    if not rows:
+        mend = f", or unset {ENV_VAR} to use the hub" if source.remote else ""
+        raise CoTMaskError(f"{path} holds no rows: put the data set there{mend}")
+    try:
+        return Dataset.from_list(rows)
+    except pyarrow.ArrowException as error:
+        raise CoTMaskError(f"{path}: a field changes its type between rows ({error}): give it one type") from error
+
+
+def _load_remote(name: str, source: Source) -> Dataset:
+    from datasets import load_dataset
+
+    if not source.remote:
+        raise CoTMaskError(
+            f"{name} has no known home to be loaded from: set {ENV_VAR} to a directory that holds {source.file}"
+        )
+    home = source.url or source.remote["path"]
+    try:
+        dataset = load_dataset(**source.remote)
+    except Exception as error:  # offline, the hub's client raises anything from OSError to RuntimeError
+        mend = f"that holds {source.file}" if source.url is None else f"and run `axolotl cotmask fetch-data {name}`"
+        raise CoTMaskError(
+            f"{home} could not be loaded ({type(error).__name__}: {error}): check the network, or set {ENV_VAR} "
+            f"to a directory {mend}"
+        ) from error
+    dataset = dataset.rename_columns({old: new for old, new in source.aliases.items() if old in dataset.column_names})
+    missing = [field for field in source.fields if field not in dataset.column_names]
+    if missing:
+        raise CoTMaskError(
+            f"{home} has no field {', '.join(missing)} (there are: {', '.join(dataset.column_names)}): "
+            f"{name} needs {', '.join(source.fields)}"
+        )
+    return dataset

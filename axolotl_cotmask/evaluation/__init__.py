@@ -1,0 +1,1 @@
+"""What lm-eval calls, what it wrote, and what follows from it."""

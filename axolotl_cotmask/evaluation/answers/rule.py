@@ -1,0 +1,57 @@
+"""What an answer rule is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from axolotl_cotmask.common.errors import CoTMaskError
+
+
+class Verdict(StrEnum):
+    """What a rule says about one generation; the values are those of the ``judge`` field in the authors' outputs."""
+
+    TRUE = "true"
+    FALSE = "false"
+    INVALID = "invalid"  # no answer can be read from the generation: it counts as wrong, and is counted apart
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An answer rule.
+
+    ``extract`` reads the answer from a generation, ``extract_gold`` from a reference; both return None when there is
+    none to read. ``equivalent`` compares two answers that were read.
+    """
+
+    name: str
+    extract: Callable[[str], str | None]
+    extract_gold: Callable[[str], str | None]
+    equivalent: Callable[[str, str], bool]
+
+    def gold_answer(self, gold: str | float) -> str:
+        """Return the answer in ``gold``: a full reference solution, or the answer alone as a string or number.
+
+        Raises:
+            CoTMaskError: no answer can be read from it.
+        """
+        answer = self.extract_gold(str(gold))
+        if answer is None:
+            raise CoTMaskError(
+                f"the rule {self.name} reads no answer from the gold {str(gold)[-60:]!r}: "
+                f"give a reference solution or a number that it can read"
+            )
+        return answer
+
+    def judge(self, prediction: str, gold: str | float) -> Verdict:
+        """Return the verdict on the generated text ``prediction``.
+
+        Raises:
+            CoTMaskError: no answer can be read from ``gold``.
+        """
+        gold_answer = self.gold_answer(gold)
+        answer = self.extract(prediction)
+        if answer is None:
+            return Verdict.INVALID
+        return Verdict.TRUE if self.equivalent(answer, gold_answer) else Verdict.FALSE

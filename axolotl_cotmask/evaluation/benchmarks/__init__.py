@@ -1,0 +1,1 @@
+"""Benchmarks of our own making, and those whose scores take more than an answer rule."""

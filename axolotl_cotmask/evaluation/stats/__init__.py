@@ -1,0 +1,1 @@
+"""Intervals, tests, and the rule that a claim is judged by."""

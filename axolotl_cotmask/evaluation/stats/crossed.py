@@ -1,0 +1,98 @@
+"""The difference of two methods over both their runs and the questions: two crossed sources of chance, one interval.
+
+Why this estimator and no other stands in docs/verdicts.md, with the simulations that decided it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from axolotl_cotmask.evaluation.stats.estimates import CONFIDENCE, Estimate
+
+_Array = NDArray[np.floating[Any]]
+
+
+def pooled(a: ArrayLike, b: ArrayLike, clusters: Sequence[Hashable], comparisons: int = 1) -> Estimate:
+    """Return the mean of B minus that of A, with an interval that holds for other runs and for other questions.
+
+    The two sides answer the same questions, so questions are paired. Runs are not: a seed that both sides have is a
+    name only, and the sides may differ in their number of runs. Three estimates of variance make up the interval:
+
+    - of the runs: for each side, the variance of its runs' means over their number;
+    - of the questions: that of the clusters' mean differences over their number;
+    - of the single answers, which the other two both hold, so that it is taken off once: what neither the run nor the
+      cluster explains.
+
+    The sum is never less than the first or the second alone. The quantile is Student's t, with Satterthwaite's degrees
+    of freedom. The interval is infinite where a side has a single run, or all questions are of one cluster; it has no
+    width where the runs of a side all have the same mean and the clusters all the same difference.
+
+    Args:
+        a: the verdicts on A's answers, from 0 (wrong) to 1 (right): [runs of A, questions].
+        b: those on B's, the questions in the same order: [runs of B, questions].
+        clusters: which cluster each question belongs to; as many values as questions where each is independent.
+        comparisons: how many intervals are read together: each covers 1 - 0.05 / comparisons (Bonferroni).
+
+    Returns:
+        The difference in the units of the verdicts (from -1 to 1; the interval may reach beyond); ``n`` is the number
+        of runs on the side that has fewer.
+
+    Raises:
+        ValueError: a side is no table of finite numbers with at least one run and one question, or the numbers of
+            questions (and of values in ``clusters``) differ.
+    """
+    sides = [np.asarray(side, dtype=np.float64) for side in (a, b)]
+    for side in sides:
+        if side.ndim != 2 or side.size == 0:
+            raise ValueError(f"verdicts of the shape {side.shape}: give a table of at least one run and one question")
+        if not np.isfinite(side).all():
+            raise ValueError("a verdict is missing or not finite: compare the questions that all runs have")
+    questions = sides[0].shape[1]
+    if sides[1].shape[1] != questions or len(clusters) != questions:
+        raise ValueError(
+            f"{questions} questions for A, {sides[1].shape[1]} for B, {len(clusters)} values in clusters: "
+            "give the same questions, in the same order"
+        )
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
+    index = np.array([numbers[cluster] for cluster in clusters])
+
+    value = float(sides[1].mean() - sides[0].mean())
+    n = min(map(len, sides))
+    if n == 1 or len(numbers) == 1:
+        return Estimate(value, -math.inf, math.inf, n)
+    of_runs = [float(side.mean(axis=1).var(ddof=1)) / len(side) for side in sides]
+    difference = sides[1].mean(axis=0) - sides[0].mean(axis=0)
+    of_questions = _variance((difference - value)[None], index)
+    of_answers = sum(_variance(_residuals(side), index) / (len(side) * (len(side) - 1)) for side in sides)
+
+    variance = max(sum(of_runs) + of_questions - of_answers, sum(of_runs), of_questions)
+    if variance == 0:
+        return Estimate(value, value, value, n)
+    squares = [part**2 / (len(side) - 1) for part, side in zip(of_runs, sides, strict=True)]
+    degrees = variance**2 / (sum(squares) + of_questions**2 / (len(numbers) - 1))
+    from scipy.stats import t
+
+    half = float(t.ppf(1 - (1 - CONFIDENCE) / (2 * comparisons), degrees)) * math.sqrt(variance)
+    return Estimate(value, value - half, value + half, n)
+
+
+def _residuals(side: _Array) -> _Array:
+    """Return what neither the run nor the question explains of a side's verdicts; both: [runs, questions]."""
+    return side - side.mean(axis=1, keepdims=True) - side.mean(axis=0) + side.mean()
+
+
+def _variance(deviations: _Array, index: NDArray[np.intp]) -> float:
+    """Return the variance of a row's mean when whole clusters are drawn, summed over the rows.
+
+    Args:
+        deviations: from the mean: [rows, questions].
+        index: the cluster of each question, numbered from 0: [questions].
+    """
+    sums = np.array([np.bincount(index, weights=row) for row in deviations])
+    clusters = sums.shape[1]
+    return float((sums**2).sum()) * clusters / (clusters - 1) / deviations.shape[1] ** 2

@@ -1,0 +1,239 @@
+"""The ``cotmask:`` block of an Axolotl config."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from axolotl_cotmask.common.errors import CoTMaskError
+
+#: The token that ``noise: mask`` adds when ``mask_token`` names none (paper section 3.1).
+DEFAULT_MASK_TOKEN = "<mask>"
+
+
+_NOISE_FORMS = (
+    "give a name such as mask or random, a mixture {mask: 0.8, random: 0.2}, or a name with options {dropout: {q: 0.9}}"
+)
+
+
+#: Name of the mixture of mask and random tokens, which the config writes by its shares.
+TOKENS = "tokens"
+
+
+@dataclass(frozen=True)
+class NoiseSpec:
+    """What ``noise:`` says: a noise by name with its options, or, with the name `TOKENS`, a mixture of two.
+
+    ``mask_share`` is the paper's m, the probability that a noised token becomes the mask token; 0 for other noises.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    mask_share: float
+
+
+def parse_noise(value: Any) -> NoiseSpec:
+    """Return what the value of a ``noise:`` key means.
+
+    Raises:
+        ValueError: it has none of the three forms; the text says which they are.
+    """
+    if isinstance(value, str):
+        return NoiseSpec(value, {}, float(value == "mask"))
+    if isinstance(value, Mapping) and len(value) == 1:
+        ((name, options),) = value.items()
+        if isinstance(options, Mapping):
+            return NoiseSpec(str(name), dict(options), float(name == "mask"))
+    if not isinstance(value, Mapping) or not value or not set(value) <= {"mask", "random"}:
+        raise ValueError(_NOISE_FORMS)
+    shares = list(value.values())
+    if any(isinstance(share, bool) or not isinstance(share, int | float) for share in shares):
+        raise ValueError(_NOISE_FORMS)
+    if any(not 0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
+        raise ValueError("the shares of mask and random are probabilities, and have to add up to 1")
+    return NoiseSpec(TOKENS, {}, float(value.get("mask", 0)))
+
+
+class AdaptiveConfig(BaseModel):
+    """Options of the adaptive ratio: ``adaptive:`` in the ``cotmask:`` block."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    target_gap: float = Field(
+        gt=0,
+        allow_inf_nan=False,
+        description="How much greater the loss at noised positions shall be than at clean ones, in nats per token.",
+    )
+    rate: float = Field(
+        default=0.02,
+        gt=0,
+        le=0.25,
+        description="Greatest relative change of a ratio per optimizer step; losses are averaged over 1 / (4 * rate).",
+    )
+    min_ratio: float = Field(default=0.1, gt=0, lt=1, description="No data set's ratio falls below it.")
+    max_ratio: float = Field(default=0.8, gt=0, lt=1, description="No data set's ratio rises above it.")
+
+    @model_validator(mode="after")
+    def _bounds_are_in_order(self) -> AdaptiveConfig:
+        if self.min_ratio >= self.max_ratio:
+            raise ValueError(f"min_ratio {self.min_ratio:g} is not below max_ratio {self.max_ratio:g}: make it smaller")
+        return self
+
+
+class CoTMaskConfig(BaseModel):
+    """Options of Masked Thought fine-tuning."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mask_ratio: float = Field(
+        ge=0,
+        le=1,
+        description="p_max: share of the target tokens whose input is noised once the warm-up is over. 0 is plain SFT.",
+    )
+    schedule: Literal["linear", "cosine", "constant", "random"] = Field(
+        default="linear",
+        description="How the ratio rises in the warm-up: linear or cosine; constant: not at all; random: a draw from "
+        "U(0, p_max) for each micro-batch.",
+    )
+    warmup_ratio: float = Field(
+        default=2 / 3,
+        ge=0,
+        le=1,
+        description="The ratio rises from 0 over this share of the optimizer steps; 0 = constant.",
+    )
+    warmup_steps: int | None = Field(
+        default=None, ge=0, description="The warm-up as a number of optimizer steps, instead of warmup_ratio."
+    )
+    start_ratio: float = Field(
+        default=0, ge=0, le=1, description="Nothing is noised in this first share of the optimizer steps."
+    )
+    start_steps: int | None = Field(
+        default=None, ge=0, description="The same as a number of optimizer steps, instead of start_ratio."
+    )
+    scope: Literal["target", "source", "all"] = Field(
+        default="target", description="Where: tokens with a label (the paper), the prompt, or both."
+    )
+    select: str = Field(
+        default="tokens",
+        description="Which of them: tokens, numbers, operators, equations, words, steps, or a selector of your own.",
+    )
+    noise: str | dict[str, Any] = Field(
+        default="mask",
+        description="What a noised token becomes: mask, random, a mixture {mask: 0.8, random: 0.2}, "
+        "{dropout: {q: 0.9}}, {uniform: {alpha: 100}}, {scheduled_sampling: {tau: 5}}, or a noise of your own.",
+    )
+    hide_from_attention: bool = Field(
+        default=False, description="Noised positions are also hidden from attention in every layer."
+    )
+    loss_on: Literal["all", "clean", "noised"] = Field(
+        default="all", description="Which tokens the loss counts: all (the paper), or those that are clean or noised."
+    )
+    adaptive: AdaptiveConfig | None = Field(
+        default=None, description="Each data set's ratio follows the gap between the losses at noised and clean tokens."
+    )
+    mask_token: str | None = Field(
+        default=None,
+        description="An existing or reserved token to mask with; without it a new <mask> token is added.",
+    )
+    strip_mask_token: bool = Field(
+        default=False,
+        description="Save the trained model with the base model's exact vocabulary, without the new <mask> token.",
+    )
+    seed: int | None = Field(default=None, description="Seed of the masks; without it the config's `seed`.")
+    lr_tail: Literal["linear"] | None = Field(
+        default=None,
+        description="linear: the constant tail of cosine_constant_lr_ratio becomes a straight line to 0.",
+    )
+
+    @field_validator("noise")
+    @classmethod
+    def _has_a_known_form(cls, noise: Any) -> Any:
+        parse_noise(noise)
+        return noise
+
+    @model_validator(mode="after")
+    def _one_length_of_each(self) -> CoTMaskConfig:
+        # Axolotl hands the block on with all its defaults: a default is none that somebody chose.
+        fields = type(self).model_fields
+        chosen = {name for name in fields if getattr(self, name) != fields[name].default}
+        for steps, ratio in (("warmup_steps", "warmup_ratio"), ("start_steps", "start_ratio")):
+            if {steps, ratio} <= chosen:
+                raise ValueError(f"{steps} and {ratio} say the same in two ways: take out one of them")
+        if self.schedule in ("constant", "random") and {"warmup_steps", "warmup_ratio"} & chosen:
+            raise ValueError(f"schedule: {self.schedule} has no warm-up: take out warmup_ratio and warmup_steps")
+        return self
+
+    @model_validator(mode="after")
+    def _strips_only_what_it_adds(self) -> CoTMaskConfig:
+        if self.strip_mask_token and self.mask_token is not None:
+            raise ValueError("only noise with a new <mask> token leaves something to strip: take strip_mask_token out")
+        return self
+
+    def mask_seed(self, run_seed: int | None) -> int:
+        """Return the seed of the masks, given the config's own ``seed``."""
+        if self.seed is not None:
+            return self.seed
+        # What transformers trains with when the config gives no seed.
+        return 42 if run_seed is None else run_seed
+
+    @property
+    def token(self) -> str:
+        """The mask token."""
+        return self.mask_token or DEFAULT_MASK_TOKEN
+
+
+class CoTMaskArgs(BaseModel):
+    """What the plugin adds to Axolotl's config schema."""
+
+    cotmask: CoTMaskConfig | None = Field(default=None, description="Masked Thought fine-tuning.")
+
+
+def parse_config(block: Any) -> CoTMaskConfig:
+    """Return the validated ``cotmask:`` block.
+
+    Raises:
+        CoTMaskError: one sentence that names the first wrong key, its value and the mend.
+    """
+    if not isinstance(block, Mapping):
+        raise CoTMaskError(
+            "the config names the plugin axolotl_cotmask.CoTMaskPlugin and has no `cotmask:` block: add "
+            "`cotmask: {mask_ratio: 0.4}`, or mask_ratio: 0 for plain SFT"
+        )
+    try:
+        return CoTMaskConfig.model_validate(dict(block))
+    except ValidationError as error:
+        raise CoTMaskError(_sentence(error)) from error
+
+
+def _sentence(error: ValidationError) -> str:
+    detail = error.errors()[0]
+    if not detail["loc"]:
+        return f"cotmask: {detail['ctx']['error']}"
+    name = str(detail["loc"][0])
+    key = "cotmask." + ".".join(map(str, detail["loc"])) if name == "adaptive" else f"cotmask.{name}"
+    value = detail["input"]
+    match detail["type"]:
+        case "missing" if name == "adaptive":
+            return f"{key} is missing: give the gap between the two losses to hold, in nats per token, such as 0.5"
+        case "missing":
+            return f"{key} is missing: give the share of target tokens to mask, a number from 0 to 1 (0 is plain SFT)"
+        case "extra_forbidden":
+            known = AdaptiveConfig.model_fields if name == "adaptive" else CoTMaskConfig.model_fields
+            return f"{key} is not an option{closest(str(detail['loc'][-1]), known)}"
+        case "greater_than_equal" | "less_than_equal" | "float_parsing" | "float_type" if name.endswith("_ratio"):
+            return f"{key} is {value}: it is a ratio, give a number from 0 to 1"
+        case "value_error":
+            return f"{key} is {value}: {detail['ctx']['error']}"
+    if name == "noise":
+        return f"cotmask.noise is {value}: {_NOISE_FORMS}"
+    return f"{key} is {value}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+
+
+def closest(name: str, known: Any) -> str:
+    """Return the end of a sentence about ``name``: the nearest of the ``known`` names, or all of them."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f": did you mean {near[0]}?" if near else f": the options are {', '.join(known)}"

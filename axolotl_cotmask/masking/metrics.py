@@ -1,0 +1,124 @@
+"""What is logged about the masking: sums over batches, kept on the device so that no step waits for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.masking.marks import IGNORE_INDEX
+
+#: Logged: rows of the training data seen so far, the same row counted anew in each epoch.
+SAMPLES_SEEN = "cotmask/samples_seen"
+#: Enough expected maskings that none happening is no accident: the chance is below exp(-30).
+_CERTAIN = 30.0
+#: Tokens whose logits are turned to float32 at a time, so that the losses need little memory beside the model's.
+_LOGIT_CHUNK = 1024
+
+
+@dataclass
+class Totals:
+    """Sums since the last log, each a scalar tensor."""
+
+    expected: Tensor
+    noised: Tensor
+    maskable: Tensor
+    supervised: Tensor
+    tokens: Tensor
+    loss_noised: Tensor
+    predicted_noised: Tensor
+    loss_clean: Tensor
+    predicted_clean: Tensor
+
+    @classmethod
+    def zero(cls, device: torch.device) -> Totals:
+        """Return sums of nothing."""
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        return cls(*(torch.zeros((), dtype=dtype, device=device) for _ in cls.__dataclass_fields__))
+
+    @torch.no_grad()
+    def count(self, ratio: float, mask_weight: Tensor, first: Tensor, selected: Tensor, labels: Tensor) -> None:
+        """Add a batch: all ``[batch, seq]``; float32, bool (first token of its unit), bool and int64."""
+        self.expected += (ratio * mask_weight * first).sum()
+        self.noised += selected.sum()
+        self.maskable += (mask_weight > 0).sum()
+        self.supervised += (labels != IGNORE_INDEX).sum()
+        self.tokens += labels.numel()
+
+    @torch.no_grad()
+    def count_losses(self, losses: Tensor, predicts: Tensor, selected: Tensor) -> None:
+        """Add the losses of the predictions made at noised and at clean positions.
+
+        Args:
+            losses: ``[batch, seq]`` float32, from `token_losses`.
+            predicts: ``[batch, seq]`` bool, whether the next token carries a label.
+            selected: ``[batch, seq]`` bool.
+        """
+        at_noised, at_clean = predicts & selected, predicts & ~selected
+        self.loss_noised += (losses * at_noised).sum()
+        self.predicted_noised += at_noised.sum()
+        self.loss_clean += (losses * at_clean).sum()
+        self.predicted_clean += at_clean.sum()
+
+    def stacked(self) -> Tensor:
+        """Return the sums as ``[n]``, in the order of the fields."""
+        return torch.stack([getattr(self, name) for name in self.__dataclass_fields__])
+
+
+@torch.no_grad()
+def token_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the loss of the prediction made at each position, in nats: token i + 1 is predicted at i.
+
+    Args:
+        logits: ``[batch, seq, vocabulary]``, any floating type.
+        labels: ``[batch, seq]`` int64.
+
+    Returns:
+        ``[batch, seq]`` float32; 0 where the next token carries no label.
+    """
+    next_labels = functional.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX).flatten()
+    chunks = zip(logits.flatten(0, 1).split(_LOGIT_CHUNK), next_labels.split(_LOGIT_CHUNK), strict=True)
+    losses = [
+        functional.cross_entropy(part.float(), wanted, ignore_index=IGNORE_INDEX, reduction="none")
+        for part, wanted in chunks
+    ]
+    return torch.cat(losses).view_as(labels)
+
+
+def summarise(stacked: Tensor, scheduled_ratio: float, step: int) -> dict[str, float]:
+    """Return the metrics of summed `Totals`, by the name under which they are logged.
+
+    Args:
+        stacked: ``[n]``, from `Totals.stacked`, summed over processes.
+        scheduled_ratio: of the last update.
+        step: optimizer steps done.
+
+    Raises:
+        CoTMaskError: there was something to mask and nothing was masked.
+    """
+    totals = dict(zip(Totals.__dataclass_fields__, stacked.tolist(), strict=True))
+    if totals["supervised"] > 0 and totals["maskable"] == 0 and scheduled_ratio > 0:
+        raise CoTMaskError(
+            f"up to step {step} no token was maskable, so this would be plain SFT: check mask_ratio and protect of the "
+            "data sets, or set cotmask.mask_ratio: 0 if that is meant"
+        )
+    if totals["expected"] > _CERTAIN and totals["noised"] == 0:
+        raise CoTMaskError(
+            f"up to step {step} about {totals['expected']:.0f} tokens should have been masked and none was, so this "
+            "would be plain SFT: another plugin or setting changes the marks: take it out"
+        )
+    metrics = {
+        "scheduled_ratio": scheduled_ratio,
+        "realised_ratio": _share(totals["noised"], totals["maskable"]),
+        "loss_noised": _share(totals["loss_noised"], totals["predicted_noised"]),
+        "loss_clean": _share(totals["loss_clean"], totals["predicted_clean"]),
+        "maskable_share": _share(totals["maskable"], totals["tokens"]),
+    }
+    return {f"cotmask/{name}": value for name, value in metrics.items() if value is not None}
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None

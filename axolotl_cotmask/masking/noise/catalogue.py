@@ -1,0 +1,84 @@
+"""Noises by name: the built-in ones, and those that other packages bring."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from axolotl_cotmask.common.entry_points import Registry
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.masking.config import closest
+from axolotl_cotmask.masking.noise.embeddings import EmbeddingDropout, UniformNoise
+from axolotl_cotmask.masking.noise.protocol import Noise, NoiseContext
+from axolotl_cotmask.masking.noise.sampling import ScheduledSampling
+from axolotl_cotmask.masking.noise.tokens import TokenNoise
+
+Factory = Callable[[Mapping[str, Any], NoiseContext], Noise]
+
+
+def build(name: str, options: Mapping[str, Any], context: NoiseContext) -> Noise:
+    """Return the noise that ``cotmask.noise`` names.
+
+    Args:
+        name: mask, random, dropout (option q), uniform (option alpha), scheduled_sampling (option tau), or the name of
+            an entry point of the group ``axolotl_cotmask.noises``.
+        options: of the noise, by name.
+        context: of the run.
+
+    Raises:
+        CoTMaskError: the noise cannot be had, or an option is missing, unknown or out of range.
+    """
+    return _NOISES.get(name)(options, context)
+
+
+def _mask(options: Mapping[str, Any], context: NoiseContext) -> Noise:
+    _check_names("mask", options, ())
+    return TokenNoise(1.0, context.mask_token_id, context.random_ids)
+
+
+def _random(options: Mapping[str, Any], context: NoiseContext) -> Noise:
+    _check_names("random", options, ())
+    return TokenNoise(0.0, None, context.random_ids)
+
+
+def _dropout(options: Mapping[str, Any], context: NoiseContext) -> Noise:
+    return EmbeddingDropout(_number("dropout", options, "q", "the probability that a component is dropped", most=1.0))
+
+
+def _uniform(options: Mapping[str, Any], context: NoiseContext) -> Noise:
+    return UniformNoise(_number("uniform", options, "alpha", "the magnitude of the noise"))
+
+
+def _scheduled_sampling(options: Mapping[str, Any], context: NoiseContext) -> Noise:
+    return ScheduledSampling(_number("scheduled_sampling", options, "tau", "the temperature of the sampling"))
+
+
+_BUILT_IN: dict[str, Factory] = {
+    "mask": _mask,
+    "random": _random,
+    "dropout": _dropout,
+    "uniform": _uniform,
+    "scheduled_sampling": _scheduled_sampling,
+}
+_NOISES = Registry("noise", "cotmask.noise is {}", "axolotl_cotmask.noises", _BUILT_IN, lambda _, factory: factory)
+
+
+def _check_names(noise: str, options: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for name in options:
+        if name not in known:
+            mend = closest(name, known) if known else f": {noise} takes none, leave it out"
+            raise CoTMaskError(f"cotmask.noise.{noise}.{name} is not an option{mend}")
+
+
+def _number(noise: str, options: Mapping[str, Any], name: str, meaning: str, most: float = math.inf) -> float:
+    # 0 is refused everywhere: no noise would be plain SFT, and no temperature divides by 0.
+    wanted = "a number above 0" if most == math.inf else f"a number above 0 and up to {most:g}"
+    if not options:
+        raise CoTMaskError(f"cotmask.noise.{noise}.{name} is missing: it is {meaning}, give {wanted}")
+    _check_names(noise, options, (name,))
+    value = options[name]
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not (number and 0 < value <= most):
+        raise CoTMaskError(f"cotmask.noise.{noise}.{name} is {value}: it is {meaning}, give {wanted}")
+    return float(value)

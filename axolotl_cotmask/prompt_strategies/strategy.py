@@ -1,0 +1,218 @@
+"""What all prompt strategies share: joint tokenisation, labels and marks, and the checks on rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from axolotl.prompt_tokenizers import DatasetWrappingStrategy
+from axolotl.utils.logging import get_logger
+
+from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
+from axolotl_cotmask.masking.marks import IGNORE_INDEX, MASK_WEIGHT, weights_from_labels
+from axolotl_cotmask.prompt_strategies.tokenized import TokenizedText
+
+LOG = get_logger(__name__)
+
+#: What a data set's ``protect:`` may name.
+PROTECTABLE = ("final_answer", "eos")
+#: Begins the final answer in GSM8K's format.
+_ANSWER_MARK = "####"
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row: the prompt carries no loss; the continuation (separator and target) does, and is followed by EOS."""
+
+    prompt: str
+    continuation: str
+
+
+@dataclass(frozen=True)
+class RowFormat:
+    """A data format: the fields that must hold text, those that may, and how a row becomes an example.
+
+    ``to_example`` raises CoTMaskError with a sentence about the row; data set and row number are put before it. With
+    ``target_tokens`` a long prompt is cut from the left, so that so many tokens of ``sequence_len`` are left.
+    Without ``add_special_tokens`` the prompt holds BOS itself.
+    """
+
+    required: tuple[str, ...]
+    to_example: Callable[[Mapping[str, Any]], Example]
+    optional: tuple[str, ...] = ()
+    target_tokens: int | None = None
+    add_special_tokens: bool = True
+
+
+@one_sentence
+def load_strategy(row_format: RowFormat, tokenizer: Any, cfg: Any, ds_cfg: Any) -> MarkedStrategy:
+    """Return the strategy of ``row_format`` for one data set of an Axolotl config.
+
+    Raises:
+        SystemExit: the plugin is not registered, so that training would silently be plain SFT; or ``sequence_len``
+            leaves no room for a prompt.
+    """
+    from axolotl.integrations.base import PluginManager
+
+    from axolotl_cotmask.training.plugin import CoTMaskPlugin
+
+    plugins = PluginManager.get_instance().plugins.values()
+    if not any(isinstance(plugin, CoTMaskPlugin) for plugin in plugins) or not cfg.get("cotmask"):
+        raise CoTMaskError(
+            f"datasets: type {ds_cfg['type']} needs the plugin, which is not registered, so nothing would be masked: "
+            "add `plugins: [axolotl_cotmask.CoTMaskPlugin]` and a `cotmask:` block (mask_ratio: 0 for plain SFT)"
+        )
+    if row_format.target_tokens is not None and cfg.sequence_len <= row_format.target_tokens:
+        raise CoTMaskError(
+            f"sequence_len is {cfg.sequence_len}, and {ds_cfg['type']} keeps {row_format.target_tokens} tokens for the "
+            "target, so no room is left for the question: raise sequence_len (the paper's is 800)"
+        )
+    return MarkedStrategy(
+        row_format=row_format,
+        tokenizer=tokenizer,
+        dataset_path=ds_cfg["path"],
+        protect=frozenset(ds_cfg.get("protect") or ()),
+        sequence_len=cfg.sequence_len,
+        excess_length_strategy=cfg.get("excess_length_strategy"),
+    )
+
+
+@dataclass
+class MarkedStrategy(DatasetWrappingStrategy):
+    """Turns rows into ``input_ids``, ``attention_mask``, ``labels`` and ``mask_weight``.
+
+    Prompt and continuation are tokenised jointly, as the authors' code does. The target begins with the first token
+    that holds nothing of the prompt: a token that spans the boundary, such as Llama's ``:\\`` where a response without
+    a space before it begins with ``\\``, belongs to the prompt, as when the tokens of the prompt alone are counted. BOS
+    comes from the tokenizer's own defaults, EOS is appended. docs/prompts.md has examples.
+    """
+
+    row_format: RowFormat
+    tokenizer: Any
+    dataset_path: str
+    protect: frozenset[str]
+    sequence_len: int
+    excess_length_strategy: str | None
+
+    def wrap_dataset(
+        self, dataset: Any, process_count: int | None = None, keep_in_memory: bool | None = False, **kwargs: Any
+    ) -> Any:
+        """Tokenise ``dataset`` (one row per example); the result has none of its columns.
+
+        Raises:
+            CoTMaskError: a column is missing, or a row has an empty or wrong field or is too long; the sentence names
+                data set, row (counted from 1) and field. Or no row is left.
+        """
+        missing = [field for field in self.row_format.required if field not in dataset.column_names]
+        if missing:
+            raise CoTMaskError(
+                f"{self.dataset_path}: the field '{missing[0]}' is missing (there are: "
+                f"{', '.join(dataset.column_names)}): rename the column, or choose the `type` that fits the data"
+            )
+        tokenised = dataset.map(
+            self.tokenize_rows,
+            batched=True,
+            with_indices=True,
+            remove_columns=dataset.column_names,
+            num_proc=process_count,
+            keep_in_memory=bool(keep_in_memory),
+            desc="Tokenizing and marking",
+        )
+        if len(dataset) and not len(tokenised):
+            raise CoTMaskError(
+                f"{self.dataset_path}: no row is left, since every prompt alone fills the sequence_len of "
+                f"{self.sequence_len}: raise sequence_len"
+            )
+        return tokenised
+
+    def tokenize_rows(self, columns: Mapping[str, list[Any]], indices: list[int]) -> dict[str, list[Any]]:
+        """Tokenise a batch of rows, given by column; ``indices`` are their places in the data set, from 0."""
+        examples = []
+        for place, index in enumerate(indices):
+            row = {name: values[place] for name, values in columns.items()}
+            examples.append(self._cut(self._checked_example(row, index)))
+        texts = [example.prompt + example.continuation for example in examples]
+        encoded = self._encode(texts)
+        batch: dict[str, list[Any]] = {"input_ids": [], "attention_mask": [], "labels": [], MASK_WEIGHT: []}
+        for place, example in enumerate(examples):
+            ids = self._without_eos(encoded["input_ids"][place])
+            text = TokenizedText(texts[place], ids, encoded, place, self._tokenize)
+            self._append(batch, example, text, indices[place])
+        return batch
+
+    def _encode(self, texts: list[str]) -> Any:
+        return self.tokenizer(texts, add_special_tokens=self.row_format.add_special_tokens, return_attention_mask=False)
+
+    def _tokenize(self, text: str) -> list[int]:
+        return self._without_eos(self._encode([text])["input_ids"][0])
+
+    def _without_eos(self, ids: list[int]) -> list[int]:
+        return ids[:-1] if ids[-1] == self.tokenizer.eos_token_id else ids
+
+    def _cut(self, example: Example) -> Example:
+        """Return ``example`` with the beginning of a long prompt taken off (the authors' ``cut_src``, for MATH)."""
+        if self.row_format.target_tokens is None:
+            return example
+        room = self.sequence_len - self.row_format.target_tokens - self.tokenizer.num_special_tokens_to_add()
+        ids = self.tokenizer(example.prompt, add_special_tokens=False)["input_ids"]
+        if len(ids) <= room:
+            return example
+        rest = self.tokenizer.decode(ids[-room:], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return Example(rest, example.continuation)
+
+    def _append(self, batch: dict[str, list[Any]], example: Example, text: TokenizedText, index: int) -> None:
+        ids = list(text.ids)
+        target = text.first_after(len(example.prompt))
+        length = len(ids) + 1
+        if length > self.sequence_len and not self.excess_length_strategy:
+            raise CoTMaskError(
+                f"{self._place(index)}: the example has {length} tokens, and sequence_len is {self.sequence_len}: "
+                "raise sequence_len, or say what to do with long rows (excess_length_strategy: drop | truncate)"
+            )
+        if target >= self.sequence_len and self.excess_length_strategy == "truncate":
+            LOG.warning(
+                f"{self._place(index)}: left out, since the prompt alone has {target} tokens, and sequence_len is "
+                f"{self.sequence_len}: nothing to learn would be left"
+            )
+            return
+        labels = [IGNORE_INDEX] * target + ids[target:] + [self.tokenizer.eos_token_id]
+        weights = weights_from_labels(labels)
+        if "final_answer" in self.protect:
+            answer = len(example.prompt) + self._answer_start(example, index)
+            weights[text.first_touching(answer) : -1] = 0
+        if "eos" in self.protect:
+            weights[-1] = 0
+        batch["input_ids"].append([*ids, self.tokenizer.eos_token_id])
+        batch["attention_mask"].append([1] * length)
+        batch["labels"].append(labels)
+        batch[MASK_WEIGHT].append(np.asarray(weights))
+
+    def _answer_start(self, example: Example, index: int) -> int:
+        start = example.continuation.rfind(_ANSWER_MARK)
+        if start < 0:
+            raise CoTMaskError(
+                f"{self._place(index)}: protect names final_answer, and the target has no `{_ANSWER_MARK}`: add the "
+                "final answer to the row, or take final_answer out of protect"
+            )
+        return start
+
+    def _checked_example(self, row: Mapping[str, Any], index: int) -> Example:
+        for field in (*self.row_format.required, *self.row_format.optional):
+            value = row.get(field)
+            required = field in self.row_format.required
+            if value is None and not required:
+                continue
+            if not isinstance(value, str):
+                kind = "missing" if value is None else f"a {type(value).__name__}, not text"
+                raise CoTMaskError(f"{self._place(index)}: the field '{field}' is {kind}: mend or remove the row")
+            if required and not value.strip():
+                raise CoTMaskError(f"{self._place(index)}: the field '{field}' is empty: mend or remove the row")
+        try:
+            return self.row_format.to_example(row)
+        except CoTMaskError as error:
+            raise CoTMaskError(f"{self._place(index)}: {error}") from error
+
+    def _place(self, index: int) -> str:
+        return f"{self.dataset_path}, row {index + 1}"

@@ -1,0 +1,184 @@
+"""The base models of the laptop reproduction, trained in plain PyTorch: what a pre-trained model would bring along.
+
+A stage of training reads documents of sums, recall and one-step problems without annotations. One base then goes on
+with *drills*: annotated steps without any question, ``Ben has 5 + 3 = << 5 + 3 = 8 >> 8 apples .``, where the numbers
+of the annotation can only be copied from their neighbours. So it gets the local copying habit that large models have;
+the other base goes on as before, for as many steps.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.reproduction.laptop.language import MAX_TOKENS, build_tokenizer
+from axolotl_cotmask.reproduction.laptop.problems import (
+    CALCULATE,
+    LARGEST,
+    PEOPLE,
+    THINGS,
+    Problem,
+    annotated,
+    draw_problem,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+BATCH, LENGTH = 64, 96
+_WARMUP = 100
+#: A sum's result is one token among many, and the hardest: in the second half of a stage it counts so many times.
+_RESULT_WEIGHT = 4.0
+_ANNOTATION = re.compile(r"<<.*?>> ")
+
+
+def _draw_sum(rng: random.Random) -> tuple[int, str, int]:
+    sign = rng.choice("++--*")
+    if sign == "+":
+        left = rng.randint(1, LARGEST - 1)
+        return left, sign, rng.randint(1, LARGEST - left)
+    if sign == "-":
+        left = rng.randint(2, LARGEST)
+        return left, sign, rng.randint(1, left - 1)
+    right = rng.randint(2, 5)
+    return rng.randint(1, LARGEST // right), sign, right
+
+
+def _sums(rng: random.Random) -> str:
+    drawn = (_draw_sum(rng) for _ in range(8))
+    return " ".join(f"{left} {sign} {right} = {CALCULATE[sign](left, right)} ." for left, sign, right in drawn)
+
+
+def _recall(rng: random.Random) -> str:
+    facts = [f"{person} {rng.randint(1, LARGEST)}" for person in rng.sample(PEOPLE, 5)]
+    return " . ".join((" ".join(facts), *rng.sample(facts, 3))) + " ."
+
+
+def _one_step_problem(rng: random.Random) -> str:
+    """Draw a question about one of up to three stories, told at once, so that it takes reading to find its numbers."""
+    stories: list[Problem] = []
+    for _ in range(rng.choice((1, 2, 2, 3))):
+        told = {person for story in stories for person in story.people}
+        while told & set((story := draw_problem(rng, n_steps=1)).people):
+            pass
+        stories.append(story)
+    turns = [story for story in stories for _ in story.context]
+    rng.shuffle(turns)
+    sentences = {id(story): iter(story.context) for story in stories}
+    asked = rng.choice(stories)
+    step = _ANNOTATION.sub("", asked.steps[0])
+    return " ".join((*(next(sentences[id(story)]) for story in turns), asked.question, step))
+
+
+def _drill(rng: random.Random) -> str:
+    steps = (f"{rng.choice(PEOPLE)} has {annotated(*_draw_sum(rng))} {rng.choice(THINGS)} ." for _ in range(3))
+    return " ".join(steps)
+
+
+def draw_document(rng: random.Random, drills: bool) -> str:
+    """Draw one document for the training of a base; with ``drills`` every other one is a drill."""
+    if drills and rng.random() < 0.5:
+        return _drill(rng)
+    kinds: list[Callable[[random.Random], str]] = [_sums, _recall, _one_step_problem]
+    return rng.choices(kinds, (0.30, 0.12, 0.58))[0](rng)
+
+
+def _batches(tokenizer: PreTrainedTokenizerFast, seed: int, drills: bool) -> Iterator[torch.Tensor]:
+    """Yield batches of documents, one after the other with ``</s>`` between them: [BATCH, LENGTH] int64."""
+    import torch
+
+    rng = random.Random(f"{seed} {drills}")
+    ids: list[int] = []
+    while True:
+        while len(ids) < BATCH * LENGTH:
+            ids += tokenizer(draw_document(rng, drills))["input_ids"] + [tokenizer.eos_token_id]
+        yield torch.tensor(ids[: BATCH * LENGTH]).view(BATCH, LENGTH)
+        del ids[: BATCH * LENGTH]
+
+
+def _new_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    hidden = 96
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=hidden,
+            intermediate_size=256,
+            num_hidden_layers=4,
+            num_attention_heads=4,
+            max_position_embeddings=MAX_TOKENS,
+            tie_word_embeddings=True,
+            # The usual 0.02 suits widths of thousands: here it costs hundreds of steps.
+            initializer_range=0.05,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            dtype="float32",
+        )
+    )
+
+
+def train_base(
+    directory: Path, steps: int, learning_rate: float, seed: int, start: Path | None = None, drills: bool = False
+) -> None:
+    """Train a base model of 0.46 million parameters and save it, with its tokenizer, as a whole or not at all.
+
+    Args:
+        directory: where to save; must not exist.
+        steps: number of batches of 64 x 96 tokens.
+        learning_rate: the peak of AdamW's; it ends at a tenth, after a cosine.
+        seed: decides weights and documents.
+        start: a base to go on from; None starts from random weights.
+        drills: whether every other document is a drill.
+
+    Raises:
+        CoTMaskError: the directory exists, or the loss is no number any more.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if directory.exists():
+        raise CoTMaskError(f"{directory} exists: name a directory that does not exist yet")
+    tokenizer = build_tokenizer()
+    torch.manual_seed(seed)
+    model: Any = _new_model(tokenizer) if start is None else AutoModelForCausalLM.from_pretrained(start)
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    warmup = min(_WARMUP, steps // 10 + 1)
+
+    def factor(step: int) -> float:
+        return min(1.0, (step + 1) / warmup) * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    equals: Any = tokenizer.convert_tokens_to_ids("=")
+    for step, batch in zip(range(steps), _batches(tokenizer, seed, drills), strict=False):
+        logits, labels = model(batch, use_cache=False).logits[:, :-1], batch[:, 1:]
+        losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels, reduction="none")
+        results = batch[:, :-1].eq(equals)
+        weights = 1 + (_RESULT_WEIGHT - 1) * (step >= steps // 2) * results.float()
+        loss = (losses * weights).sum() / weights.sum()
+        if not loss.isfinite():
+            raise CoTMaskError(f"the loss of the base model is {loss.item()} at step {step}: lower the learning rate")
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        if step % 100 == 0 or step == steps - 1:
+            right = (logits.argmax(-1)[results] == labels[results]).float().mean().item()
+            print(f"step {step:5d}  loss {losses.mean().item():.3f}  numbers after '=' right {right:.3f}", flush=True)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as scratch:
+        built = Path(scratch) / "built"
+        model.save_pretrained(built)
+        tokenizer.save_pretrained(built)
+        os.rename(built, directory)

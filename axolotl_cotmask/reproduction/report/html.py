@@ -1,0 +1,66 @@
+"""The report as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from axolotl_cotmask.reproduction.report.content import Block, Column, Report
+
+#: The chip of a verdict or status: its kind of colour, and a sign for those who do not see colours.
+_CHIPS = {
+    "reproduced": ("good", "✓"),
+    "not reproduced": ("bad", "✗"),
+    "under-powered": ("unsure", "≈"),
+    "agrees": ("good", "✓"),
+    "differs": ("bad", "✗"),
+    "done": ("good", "✓"),
+    "failed": ("bad", "✗"),
+    "not run": ("none", "○"),
+}
+
+
+def to_html(report: Report) -> str:
+    """Return the page."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"kind": _kind, "chip": _chip, "markdown": _markdown, "spans": _spans, "anchor": _anchor}
+    return environment.get_template("report.html.jinja").render(report=report).lstrip()
+
+
+def _kind(block: Block) -> str:
+    return type(block).__name__
+
+
+def _chip(text: str) -> tuple[str, str]:
+    return _CHIPS.get(text, ("other", ""))
+
+
+def _markdown(text: str) -> Markup:
+    # No HTML, which could break the page, and no images, which would be files outside it.
+    return Markup(MarkdownIt("commonmark", {"html": False}).enable("table").disable("image").render(text))
+
+
+def _spans(columns: Sequence[Column]) -> list[tuple[str, list[Column]]]:
+    """Return the upper row of a header: shared headings and the columns below each; "" for a column without one."""
+    found: list[tuple[str, list[Column]]] = []
+    for above, neighbours in groupby(columns, key=lambda column: column.above):
+        members = list(neighbours)
+        found += [(above, members)] if above else [("", [column]) for column in members]
+    return found
+
+
+def _anchor(title: str, number: int) -> str:
+    return f"{number}-{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}"

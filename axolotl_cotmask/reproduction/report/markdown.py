@@ -1,0 +1,81 @@
+"""The report as Markdown: the same facts, without the plots."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+
+from axolotl_cotmask.reproduction.report.content import (
+    Block,
+    Cell,
+    Details,
+    Listing,
+    Markdown,
+    Paragraph,
+    Plots,
+    Report,
+    Subheading,
+    Table,
+    Tiles,
+)
+
+
+def to_markdown(report: Report) -> str:
+    """Return the text of the file."""
+    parts = [f"# {_escape(report.title)}", f"Made {_escape(report.made)} by {_code(report.command)}"]
+    parts += _blocks(report.lead)
+    for section in report.sections:
+        parts += [f"## {_escape(section.title)}", *_blocks(section.blocks)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _blocks(blocks: Iterable[Block]) -> list[str]:
+    return [_block(block) for block in blocks]
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Paragraph(text):
+            return _escape(text)
+        case Markdown(text):
+            return text
+        case Subheading(text):
+            return f"### {_escape(text)}"
+        case Table():
+            return _table(block)
+        case Listing(title, text):
+            return f"{_escape(title)}:\n\n{_fenced(text)}"
+        case Tiles(title, tiles):
+            return f"{_escape(title)}: {_escape(', '.join(f'{tile.value} {tile.label}' for tile in tiles))}"
+        case Plots(plots):
+            return f"Plotted in `report.html`: {_escape('; '.join(plot.title for plot in plots))}."
+        case Details(summary, inner):
+            heading = f"<details><summary>{html.escape(summary, quote=False)}</summary>"
+            return "\n\n".join([heading, *_blocks(inner), "</details>"])
+
+
+def _table(table: Table) -> str:
+    titles = [_escape(f"{column.above}: {column.title}" if column.above else column.title) for column in table.columns]
+    align = ["---:" if column.numeric else "---" for column in table.columns]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (titles, align, *map(_row, table.rows)))
+
+
+def _row(cells: Sequence[Cell]) -> list[str]:
+    return [_escape(f"{cell.text} {cell.note} {f'({cell.below})' if cell.below else ''}".strip()) for cell in cells]
+
+
+def _escape(text: str) -> str:
+    """Return plain text such that Markdown, also within a table, shows it as it is."""
+    escaped = html.escape(re.sub(r"\s+", " ", text), quote=False)
+    return re.sub(r"([\\`*|~]|(?<!\w)_|_(?!\w)|\](?=[(\[]))", r"\\\1", escaped)
+
+
+def _code(text: str) -> str:
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence} {text} {fence}" if "`" in text else f"`{text}`"
+
+
+def _fenced(text: str) -> str:
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence}text\n{text}\n{fence}"

@@ -1,0 +1,109 @@
+"""Runs a plan by Snakemake, and reports what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import whole_file
+from axolotl_cotmask.data.sources import ENV_VAR, named_dir
+from axolotl_cotmask.reproduction.collect import collect
+from axolotl_cotmask.reproduction.integrity import remove_damaged
+from axolotl_cotmask.reproduction.plan import Plan
+from axolotl_cotmask.reproduction.progress import Progress
+from axolotl_cotmask.reproduction.report import write_report
+from axolotl_cotmask.reproduction.report.outcome import External
+from axolotl_cotmask.reproduction.stages import PLAN
+
+_HERE = Path(__file__).parent
+_NOTHING = "Nothing to be done"
+_LAST_LINES = 20
+
+
+def reproduce(
+    plan: Plan,
+    output: Path,
+    profile: str,
+    arguments: Sequence[str],
+    externals: Sequence[External],
+    say: Callable[[str], None],
+) -> int:
+    """Do what is missing of a plan, write ``report.html`` and ``report.md``, and return Snakemake's status.
+
+    Args:
+        plan: what to run.
+        output: the directory of runs and report; finished runs of other plans in it stay.
+        profile: cpu, gpu, slurm, or the directory of a Snakemake profile.
+        arguments: for Snakemake, unchanged.
+        externals: results that others published.
+        say: gets the lines on progress.
+
+    Raises:
+        CoTMaskError: Snakemake is not installed, there is no such profile, or another run is at work in ``output``.
+    """
+    if shutil.which("snakemake") is None:
+        raise CoTMaskError(
+            "snakemake is not on PATH: use `nox -s reproduce`, which installs it in an environment of its own, or "
+            "install it apart from Axolotl (pipx install snakemake): the two need different versions of packaging"
+        )
+    if find_spec("matplotlib") is None:
+        raise CoTMaskError("the report's plots need matplotlib: pip install 'axolotl-cotmask[demo]'")
+    settings = _HERE / "profiles" / profile if not Path(profile).is_dir() else Path(profile)
+    if not settings.is_dir():
+        raise CoTMaskError(f"there is no profile {profile}: name cpu, gpu, slurm, or the directory of one of your own")
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        # Snakemake has a lock of its own; this one also covers the plan that it reads.
+        with FileLock(output / ".lock", timeout=0):
+            status = _run(plan, output, settings, arguments, say)
+            write_report(collect(plan, output, externals), output)
+    except Timeout as error:
+        raise CoTMaskError(f"another run is at work in {output}: wait for it, or name another --output") from error
+    say(f"the report is {output / 'report.html'} (and report.md)")
+    return status
+
+
+def _run(plan: Plan, output: Path, settings: Path, arguments: Sequence[str], say: Callable[[str], None]) -> int:
+    with whole_file(output / PLAN) as temporary:
+        temporary.write_text(json.dumps(plan.as_json(), indent=1, default=list), encoding="utf-8")
+    for wrong in remove_damaged(output / "runs"):
+        say(f"{wrong}: it and what rests on it are made again")
+    command = [
+        *("snakemake", "--snakefile", str(_HERE / "Snakefile"), "--configfile", str((output / PLAN).resolve())),
+        *("--directory", str(output), "--profile", str(settings.resolve())),
+        # Not by code: the shell lines of the Snakefile say nothing about what they call.
+        *("--rerun-triggers", "mtime", "params", "input", "--rerun-incomplete", "--keep-going"),
+        *("--quiet", "host", "reason", *(("--notemp",) if plan.keep_weights else ()), *arguments),
+    ]
+    # The programs of this environment, also where it is not activated.
+    variables = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
+    if (data := named_dir()) is not None:
+        variables[ENV_VAR] = str(data.resolve())
+    progress = Progress(output, say)
+    with subprocess.Popen(
+        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            lines = progress.follow(process.stdout)
+        except KeyboardInterrupt:
+            # It has got the signal, too: it ends its jobs and releases its lock.
+            process.wait()
+            raise
+    if process.returncode and not any("(check log" in line for line in lines):
+        # No stage has failed: it is about the workflow itself.
+        say("".join(lines[-_LAST_LINES:]))
+    if any("cannot be locked" in line for line in lines):
+        say(f"Snakemake left {output} locked when it was killed: release it with `-- --unlock`")
+    if any(_NOTHING in line for line in lines):
+        say(f"{_NOTHING}: every result of this plan is there")
+    return process.returncode

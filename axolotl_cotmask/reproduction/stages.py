@@ -1,0 +1,247 @@
+"""The stages of a run: data, train, evaluate, score. Each leaves one directory or file, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import whole_file
+from axolotl_cotmask.common.resources import directory
+from axolotl_cotmask.data.sources import read_jsonl
+from axolotl_cotmask.evaluation import signature
+from axolotl_cotmask.evaluation.comparison import clusters_of
+from axolotl_cotmask.evaluation.results import find_tasks, read_json, samples_file
+from axolotl_cotmask.reproduction import provenance
+from axolotl_cotmask.reproduction.integrity import write_manifest
+
+PLAN = "plan.json"
+_CELL = "cell.json"
+_ATTEMPTS = "attempts.json"
+_CPU = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+#: The keys of a recipe that a stage sets itself: where things lie changes no result.
+OWN_KEYS = ("dataset_prepared_path", "output_dir", "auto_resume_from_checkpoints")
+_CHECKPOINTS = "checkpoint-*"
+_STATE = "trainer_state.json"
+
+
+@contextmanager
+def whole_directory(path: Path) -> Iterator[Path]:
+    """Yield a new directory beside ``path``, which takes its place, with a manifest, when the block ends well."""
+    temporary = path.with_name(f".{path.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    yield temporary
+    write_manifest(temporary)
+    shutil.rmtree(path, ignore_errors=True)
+    temporary.rename(path)
+
+
+def data(name: str, output: Path) -> None:
+    """Tokenise a run's data into ``output/prepared`` by ``axolotl preprocess``, before it takes a GPU."""
+    plan = read_json(Path(PLAN))
+    with whole_directory(output) as where:
+        config = plan["cells"][name]["config"] | {
+            "dataset_prepared_path": str((where / "prepared").resolve()),
+            "output_dir": str((where / "log").resolve()),
+        }
+        record = _run(plan, where, ["axolotl", "preprocess", _write_config(where, config)], config)
+        _write_record(where, record | {"data": _fingerprint(where / "prepared")})
+
+
+def _fingerprint(prepared: Path) -> dict[str, Any]:
+    """Return the number of rows and tokens, and a hash over all token ids and labels in their order."""
+    from datasets import load_from_disk
+
+    digest, rows, tokens = hashlib.sha256(), 0, 0
+    for found in sorted(path.parent for path in prepared.rglob("dataset_info.json")):
+        for row in load_from_disk(str(found)).select_columns(["input_ids", "labels"]):
+            digest.update(json.dumps([row["input_ids"], row["labels"]]).encode())
+            rows, tokens = rows + 1, tokens + len(row["input_ids"])
+    return {"rows": rows, "tokens": tokens, "sha256": digest.hexdigest()}
+
+
+def train(name: str, prepared: Path, output: Path, model: Path) -> None:
+    """Train a run by ``axolotl train``, from its last checkpoint where it was killed before.
+
+    ``output`` gets the recipe, the trainer's state with its log and the provenance, ``model`` the weights. A run whose
+    recipe has changed since begins anew.
+    """
+    plan = read_json(Path(PLAN))
+    cell = plan["cells"][name]
+    work = Path("work") / name
+    own = (str((prepared / "prepared").resolve()), str((work / "output").resolve()), True)
+    config = cell["config"] | dict(zip(OWN_KEYS, own, strict=True))
+    begun = work / _CELL
+    if not begun.is_file() or begun.read_text() != json.dumps(cell["config"]):
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        begun.write_text(json.dumps(cell["config"]))
+    for checkpoint in _checkpoints(work / "output"):
+        if not _complete(checkpoint):
+            print(f"{checkpoint} was not written to its end: going on from the one before", flush=True)
+            shutil.rmtree(checkpoint)
+    launcher = ["--launcher=python"]
+    if cell["gpus"] > 1:
+        # Port 0: others may train on the same machine.
+        launcher = ["--launcher=accelerate", "--", "--num_processes", str(cell["gpus"]), "--main_process_port", "0"]
+    record = _run(plan, work, ["axolotl", "train", _write_config(work, config), *launcher], config)
+    checkpoints = _checkpoints(work / "output")
+    with whole_directory(output) as where:
+        shutil.copy(work / "config.yaml", where / "recipe.yaml")
+        shutil.copy(work / "output" / "debug.log", where / "axolotl.log")
+        if checkpoints:
+            shutil.copy(checkpoints[-1] / _STATE, where / _STATE)
+        _write_record(where, record)
+    if not cell["curve"]:
+        for checkpoint in checkpoints:
+            shutil.rmtree(checkpoint)
+    with whole_directory(model) as where:
+        where.rmdir()
+        (work / "output").rename(where)
+    shutil.rmtree(work)
+
+
+def _checkpoints(output: Path) -> list[Path]:
+    return sorted(output.glob(_CHECKPOINTS), key=lambda path: int(path.name.rpartition("-")[2]))
+
+
+def _complete(checkpoint: Path) -> bool:
+    try:
+        # The trainer writes this file last.
+        read_json(checkpoint / _STATE)
+    except CoTMaskError:
+        return False
+    return True
+
+
+def evaluate(name: str, task: str, output: Path) -> None:
+    """Score a run, or a released checkpoint, on one task by lm-eval."""
+    from axolotl_cotmask.analysis.checkpoints import model_args
+
+    plan = read_json(Path(PLAN))
+    cell = plan["cells"][name]
+    model, on_cpu, gpus = cell["model"], plan["device"] == "cpu", cell["gpus"]
+    arguments: dict[str, Any] = (
+        {"pretrained": model} if model else model_args((Path("runs") / name / "model").resolve())
+    )
+    arguments["dtype"] = "float32" if on_cpu else "bfloat16"
+    program = [plan["lm_eval"]]
+    if plan["backend"] == "vllm":
+        arguments |= {"data_parallel_size": gpus, "gpu_memory_utilization": 0.9}
+        if "peft" in arguments:
+            arguments |= {"lora_local_path": arguments.pop("peft"), "max_lora_rank": 64}
+    elif gpus > 1:
+        program = ["accelerate", "launch", "--main_process_port", "0", "--num_processes", str(gpus), "-m", "lm_eval"]
+    with whole_directory(output) as where:
+        command = [
+            *(*program, "--model", plan["backend"], "--model_args", json.dumps(arguments), "--tasks", task),
+            *("--include_path", str(directory("evaltasks").resolve()), "--log_samples"),
+            *("--batch_size", "auto" if plan["backend"] == "vllm" else "128" if on_cpu else "16"),
+            *("--output_path", str(where.resolve())),
+            *(("--device", "cpu") if on_cpu else ()),
+            *(("--gen_kwargs", plan["generation"]) if plan["generation"] else ()),
+            *(("--apply_chat_template",) if task.endswith("_chat") else ()),
+            *(("--confirm_run_unsafe_code",) if plan["confirm_run_unsafe_code"] else ()),
+        ]
+        record = _run(plan, where, command, {"base_model": model})
+        _write_record(where, record)
+
+
+def score(results: Path, task: str, output: Path) -> None:
+    """Write what the report needs of an evaluation: numbers, verdicts by question, clusters, signatures.
+
+    Raises:
+        CoTMaskError: the samples are not those that lm-eval counted.
+    """
+    files = find_tasks(results)
+    content = read_json(next(iter(files.values())))
+    questions: dict[str, list[float | None]] = {}
+    documents: list[dict[str, Any]] = []
+    clusters: list[tuple[str, Hashable]] = []
+    signatures = {}
+    # Of a group of tasks all members are there, and the group only as a sum.
+    for member, file in sorted(files.items()):
+        samples = sorted(read_jsonl(samples_file(file, member), ("doc", "doc_id")), key=lambda sample: sample["doc_id"])
+        if len(samples) != content["n-samples"][member]["effective"]:
+            raise CoTMaskError(f"{samples_file(file, member)}: {len(samples)} samples, not those that were scored")
+        documents += [sample["doc"] for sample in samples]
+        clusters += [(member, cluster) for cluster in clusters_of([sample["doc"] for sample in samples])[1]]
+        for metric in samples[0]["metrics"]:
+            questions.setdefault(metric, []).extend(sample[metric] for sample in samples)
+        signatures[member] = str(signature.of(content, member, samples))
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
+    scored = {
+        "values": {
+            metric.removesuffix(",none"): value
+            for metric, value in content["results"][task].items()
+            if metric.endswith(",none") and isinstance(value, (int, float))
+        },
+        # Of a group only what all its members have.
+        "questions": {metric: values for metric, values in questions.items() if len(values) == len(documents)},
+        "clusters": [numbers[cluster] for cluster in clusters],
+        "documents": signature.fingerprint(documents),
+        "signatures": signatures,
+    }
+    with whole_file(output) as temporary:
+        temporary.write_text(json.dumps(scored), encoding="utf-8")
+
+
+def _write_config(where: Path, config: dict[str, Any]) -> str:
+    path = where / "config.yaml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    return str(path.resolve())
+
+
+def _write_record(where: Path, record: dict[str, Any]) -> None:
+    _write_json(where / "provenance.json", record)
+    provenance.write_code_and_versions(where)
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _run(plan: dict[str, Any], work: Path, command: Sequence[str], config: dict[str, Any]) -> dict[str, Any]:
+    """Run a stage's program, and return its provenance, with what earlier attempts in ``work`` took.
+
+    Raises:
+        SystemExit: with the program's status; it has said why in the log.
+    """
+    variables = dict(os.environ, AXOLOTL_DO_NOT_TRACK="1", TOKENIZERS_PARALLELISM="false")
+    if plan["device"] == "cpu":
+        variables |= _CPU
+    if plan["laptop"]:
+        variables["COTMASK_DATA_DIR"] = str(Path("data").resolve())
+    print(shlex.join(command), flush=True)
+    joules, started = provenance.energy(), time.monotonic()
+    process = subprocess.Popen(command, env=variables, cwd=plan["directory"] or None)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.monotonic() - started
+    attempts = read_json(work / _ATTEMPTS)["attempts"] if (work / _ATTEMPTS).is_file() else []
+    attempts.append({"seconds": round(seconds, 1), "joules": provenance.used(joules, provenance.energy())})
+    if process.returncode:
+        _write_json(work / _ATTEMPTS, {"attempts": attempts})
+        sys.exit(process.returncode if process.returncode > 0 else 128 - process.returncode)
+    repositories = [config.get("base_model"), *(entry["path"] for entry in config.get("datasets", []))]
+    return {
+        "command": shlex.join(command),
+        "seconds": round(sum(attempt["seconds"] for attempt in attempts), 1),
+        "attempts": attempts,
+        # Of the largest process; the trainer logs that of the GPUs.
+        "peak_memory_gib": round(usage.ru_maxrss / 2**20, 2),
+        **provenance.environment(filter(None, repositories)),
+    }

@@ -1,0 +1,272 @@
+"""What stops a run: everything that would make it silently something else than what its config says."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.data import sources as data
+from axolotl_cotmask.masking import selectors
+from axolotl_cotmask.masking.config import CoTMaskConfig, closest, parse_noise
+
+#: Keys that this package adds to an entry of `datasets:`.
+DATASET_KEYS = ("mask_ratio", "noise", "select", "protect")
+_OUR_STRATEGIES = "axolotl_cotmask.prompt_strategies."
+_FILE_SUFFIXES = {".json", ".jsonl", ".csv", ".parquet", ".arrow", ".txt"}
+#: Config keys under which Axolotl trains something that masking the chain of thought does not apply to.
+_NOT_SFT = {
+    "rl": "preference or reinforcement training has no single target",
+    "reward_model": "a reward model has no target tokens",
+    "process_reward_model": "a process reward model has no target tokens",
+    "pretraining_dataset": "pre-training data has no prompt and target",
+    "streaming": "streamed data sets are not supported",
+    "trainer_cls": "it would be replaced by the plugin's trainer",
+}
+#: What Axolotl's cosine with a constant tail needs, with the paper's value.
+_COSINE_RATIOS = {"cosine_min_lr_ratio": 0.05, "cosine_constant_lr_ratio": 0.6}
+#: Config keys that make another curve of the cosine.
+_OTHER_CURVES = ("lr_quadratic_warmup", "jagged_restart_steps")
+
+
+def dataset_entries(cfg: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return (name in the config, entry) for every data set, such as ``("datasets[0]", {...})``."""
+    return [
+        (f"{key}[{index}]", entry)
+        for key in ("datasets", "test_datasets")
+        for index, entry in enumerate(cfg.get(key) or [])
+        if isinstance(entry, Mapping)
+    ]
+
+
+def check_top_level(cfg: Mapping[str, Any]) -> None:
+    """Stop on a misspelt or misplaced ``cotmask`` key, which Axolotl would drop.
+
+    Raises:
+        CoTMaskError: names the key and what was probably meant.
+    """
+    from axolotl.utils.schemas.config import AxolotlInputConfig
+
+    for key in cfg:
+        if key == "cotmask" or key in AxolotlInputConfig.model_fields:
+            continue
+        if key in CoTMaskConfig.model_fields:
+            raise CoTMaskError(f"{key} stands at the top level of the config: move it into the `cotmask:` block")
+        plain = str(key).lower().replace("_", "").replace("-", "")
+        if plain in {"mft", "maskedthought"} or difflib.get_close_matches(plain, ["cotmask"], cutoff=0.75):
+            raise CoTMaskError(f"{key} is not a key of the config: did you mean cotmask?")
+
+
+def check_supported(cfg: Mapping[str, Any]) -> None:
+    """Stop on a kind of training that the plugin does not do.
+
+    Raises:
+        CoTMaskError: names the key.
+    """
+    for key, reason in _NOT_SFT.items():
+        if cfg.get(key):
+            raise CoTMaskError(
+                f"{key} is set, and {reason}: take out {key}, or the plugin axolotl_cotmask.CoTMaskPlugin"
+            )
+
+
+def check_datasets(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
+    """Check what this package adds to the entries of ``datasets:``.
+
+    Raises:
+        CoTMaskError: names the entry, the key and the mend.
+    """
+    from axolotl.utils.schemas.datasets import SFTDataset
+
+    for name, entry in dataset_entries(cfg):
+        for key in entry:
+            known = key in SFTDataset.model_fields or key in DATASET_KEYS
+            if not known and difflib.get_close_matches(key, DATASET_KEYS, cutoff=0.75):
+                raise CoTMaskError(f"{name}.{key} is not an option{closest(key, DATASET_KEYS)}")
+        _check_mask_ratio(name, entry.get("mask_ratio"), config)
+        _check_noise(name, entry.get("noise"))
+        _check_select(f"{name}.select", entry.get("select") or selectors.TOKENS)
+        _check_protect(name, entry)
+
+
+def _check_mask_ratio(name: str, ratio: Any, config: CoTMaskConfig) -> None:
+    if ratio is None:
+        return
+    if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 <= ratio <= 1:
+        raise CoTMaskError(f"{name}.mask_ratio is {ratio}: it is a ratio, give a number from 0 to 1")
+    if ratio > 0 and config.mask_ratio == 0:
+        raise CoTMaskError(
+            f"{name}.mask_ratio is {ratio}, and cotmask.mask_ratio is 0, which switches masking off: give "
+            "cotmask.mask_ratio the ratio of the other data sets"
+        )
+
+
+def _check_noise(name: str, noise: Any) -> None:
+    if noise is None:
+        return
+    try:
+        parse_noise(noise)
+    except ValueError as error:
+        raise CoTMaskError(f"{name}.noise is {noise}: {error}") from error
+
+
+def _check_select(key: str, select: Any) -> None:
+    try:
+        selectors.get(str(select))
+    except CoTMaskError as error:
+        raise CoTMaskError(f"{key}: {error}") from error
+
+
+def check_options(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
+    """Stop on options of the ``cotmask:`` block that make no sense together, or with the rest of the config.
+
+    Raises:
+        CoTMaskError: names the keys.
+    """
+    from axolotl_cotmask.masking import datasets as masking
+
+    _check_select("cotmask.select", config.select)
+    entries = [entry for _, entry in dataset_entries(cfg)]
+    if config.strip_mask_token and not masking.uses_mask_token(cfg.get("datasets") or [], config):
+        raise CoTMaskError(
+            "cotmask: only noise with a new <mask> token leaves something to strip: take strip_mask_token out"
+        )
+    if config.scope == "source":
+        if any(entry.get("protect") for entry in entries):
+            raise CoTMaskError(
+                "cotmask.scope is source, and protect keeps tokens of the target from being noised, which are not "
+                "noised then: take out protect, or set scope: all"
+            )
+        if config.loss_on != "all":
+            raise CoTMaskError(
+                f"cotmask.scope is source, and loss_on: {config.loss_on} chooses among tokens with a label, of which "
+                "none is noised then: set scope: target or all, or loss_on: all"
+            )
+        if config.adaptive is not None:
+            raise CoTMaskError(
+                "cotmask.scope is source, and adaptive follows losses at noised tokens that predict a label, of which "
+                "there are none then: set scope: target or all, or take out adaptive"
+            )
+    if config.adaptive is not None and config.mask_ratio == 0:
+        raise CoTMaskError("cotmask.mask_ratio is 0, which switches masking off: take out adaptive, or give a ratio")
+    if config.loss_on == "noised" and config.mask_ratio == 0:
+        raise CoTMaskError("cotmask.mask_ratio is 0, so loss_on: noised would leave no loss: set loss_on: all")
+    if config.loss_on == "noised" and (config.start_ratio or config.start_steps):
+        raise CoTMaskError(
+            "cotmask.loss_on: noised has no loss in the steps before start_ratio or start_steps: take out one of them"
+        )
+    noises = [parse_noise(value) for value in (config.noise, *(e["noise"] for e in entries if e.get("noise")))]
+    embedding_noise = next((noise.name for noise in noises if noise.name in ("dropout", "uniform")), None)
+    if embedding_noise and cfg.get("torch_compile"):
+        raise CoTMaskError(
+            f"cotmask.noise {embedding_noise} changes embeddings as the model runs, which a compiled model does not "
+            "see: set torch_compile: false, or choose another noise"
+        )
+    if config.schedule == "random" and (cfg.get("context_parallel_size") or 1) > 1:
+        raise CoTMaskError(
+            "cotmask.schedule: random draws a ratio for each process, and with context_parallel_size several of them "
+            "share a batch: choose another schedule, or take out context_parallel_size"
+        )
+
+
+def _check_protect(name: str, entry: Mapping[str, Any]) -> None:
+    from axolotl_cotmask.prompt_strategies.strategy import PROTECTABLE
+
+    protect = entry.get("protect")
+    if protect is None:
+        return
+    if isinstance(protect, str) or not all(item in PROTECTABLE for item in protect):
+        raise CoTMaskError(f"{name}.protect is {protect}: give a list of {', '.join(PROTECTABLE)}")
+    if not str(entry.get("type")).startswith(_OUR_STRATEGIES):
+        raise CoTMaskError(
+            f"{name}.protect works with the types {_OUR_STRATEGIES}*, and this type is {entry.get('type')}: take "
+            "protect out, or use one of them"
+        )
+
+
+def check_lr_tail(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
+    """Stop when ``lr_tail`` has no constant tail to make a line of; ``cfg`` may be the config as it was written.
+
+    Raises:
+        CoTMaskError: names the key.
+    """
+    if config.lr_tail is None:
+        return
+    # Without the key Axolotl takes cosine.
+    scheduler = cfg.get("lr_scheduler") or "cosine"
+    if scheduler != "cosine":
+        raise CoTMaskError(
+            f"cotmask.lr_tail goes with lr_scheduler: cosine, and lr_scheduler is {scheduler}: take out one of the two"
+        )
+    for key, example in _COSINE_RATIOS.items():
+        value = cfg.get(key)
+        if not _is_between_0_and_1(value):
+            found = "not set" if value is None else value
+            raise CoTMaskError(
+                f"cotmask.lr_tail needs {key}, which is {found}: give a number between 0 and 1, such as {example}"
+            )
+    for key in _OTHER_CURVES:
+        if cfg.get(key):
+            raise CoTMaskError(f"cotmask.lr_tail does not go with {key}: take out one of the two")
+
+
+def _is_between_0_and_1(value: Any) -> bool:
+    # YAML reads 5e-2 as text, and Axolotl's schema makes a number of it later.
+    try:
+        return 0 < float(value) < 1
+    except (TypeError, ValueError):
+        return False
+
+
+def check_base_model(cfg: Mapping[str, Any]) -> None:
+    """Stop when ``base_model`` is a local path and nothing is there (Axolotl would ask the hub for it).
+
+    Raises:
+        CoTMaskError: names the path.
+    """
+    base_model = str(cfg.get("base_model") or "")
+    if base_model.startswith(("/", "./", "../", "~")) and not Path(base_model).expanduser().exists():
+        raise CoTMaskError(
+            f"base_model is {base_model}, and there is no such directory: mend the path (`axolotl cotmask tiny-model "
+            "DIRECTORY` builds the tiny model of recipes/tiny)"
+        )
+
+
+def check_files(cfg: Mapping[str, Any]) -> None:
+    """Stop when a local data file is not there, or a JSON-lines file has a broken line.
+
+    Only where data are about to be read: other commands, such as `axolotl inference`, need none.
+
+    Raises:
+        CoTMaskError: names the entry and the path, or file and line.
+    """
+    for name, entry in dataset_entries(cfg):
+        location = str(entry.get("path", ""))
+        path = Path(location)
+        is_local = path.suffix in _FILE_SUFFIXES or location.startswith(("/", "./", "../", "~"))
+        if is_local and "://" not in location and not path.exists():
+            raise CoTMaskError(f"{name}.path is {location}, and there is no such file or directory: mend the path")
+        if path.suffix == ".jsonl" and path.is_file():
+            for _ in data.read_jsonl(path):
+                pass
+
+
+def check_other_plugins(cfg: Any, plugins: Iterable[tuple[str, Any]], own: object) -> None:
+    """Stop when another plugin would take the trainer class, or lose it to ours.
+
+    Args:
+        cfg: the validated config.
+        plugins: (name, plugin) of all registered plugins.
+        own: our own plugin object.
+
+    Raises:
+        CoTMaskError: names the other plugin.
+    """
+    for name, plugin in plugins:
+        if plugin is not own and plugin.get_trainer_cls(cfg) is not None:
+            raise CoTMaskError(
+                f"the plugin {name} brings a trainer class of its own, and so does axolotl_cotmask.CoTMaskPlugin, so "
+                "one of them would silently do nothing: take one out of `plugins:`"
+            )

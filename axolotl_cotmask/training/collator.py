@@ -1,0 +1,65 @@
+"""Pads the marks beside the labels, around whatever collator Axolotl chose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from axolotl_cotmask.masking.draws import token_keys
+from axolotl_cotmask.masking.marks import MARKS, MASK_GROUP, MASK_UNIT, MASK_WEIGHT, TOKEN_KEY, UNIT_KEY
+
+Feature = Mapping[str, Any]
+
+
+@dataclass
+class MarkCollator:
+    """Runs ``inner`` on the samples without their marks, then adds ``mask_weight`` and ``token_key`` to the batch.
+
+    Both are ``[batch, seq]`` like ``labels`` (float32 and int64) and 0 on padding; so are ``unit_key`` and
+    ``mask_group`` (int64), which come where the samples have ``mask_unit`` and ``mask_group``. The keys are made here
+    because this is the last place that sees whole samples: whatever the batch does to them (packing, padding on either
+    side, a dropped attention mask), a token keeps its key.
+
+    Args:
+        inner: Axolotl's collator; takes samples, or lists of samples that are packed into one row each.
+        padding_side: "right" or "left", the tokenizer's.
+        marks: whether to add the marks; False for evaluation, where they are only taken away.
+    """
+
+    inner: Callable[..., Any]
+    padding_side: str
+    marks: bool
+
+    def __call__(self, features: list[Any], **kwargs: Any) -> Any:
+        """Collate ``features``: samples, or one list of samples per packed row."""
+        packed = isinstance(features[0], list)
+        rows: list[list[Feature]] = features if packed else [[feature] for feature in features]
+        bare = [[{k: v for k, v in sample.items() if k not in MARKS} for sample in row] for row in rows]
+        batch = self.inner(bare if packed else [row[0] for row in bare], **kwargs)
+        if self.marks:
+            shape = batch["labels"].shape
+            for index, row in enumerate(rows):
+                samples = [marks_of(sample) for sample in row]
+                for name in samples[0]:
+                    marks = torch.cat([sample[name] for sample in samples])
+                    start = 0 if self.padding_side == "right" else shape[1] - len(marks)
+                    padded = batch.setdefault(name, torch.zeros(shape, dtype=marks.dtype))
+                    padded[index, start : start + len(marks)] = marks
+        return batch
+
+
+def marks_of(sample: Feature) -> dict[str, torch.Tensor]:
+    """Return the marks of one sample as they come into a batch, each ``[length]``, by name."""
+    ids = torch.as_tensor(sample["input_ids"], dtype=torch.int64)
+    # Axolotl's `excess_length_strategy: truncate` cuts the labels and does not know our columns.
+    kept = slice(len(ids))
+    keys = token_keys(ids)
+    marks = {MASK_WEIGHT: torch.as_tensor(sample[MASK_WEIGHT], dtype=torch.float32)[kept], TOKEN_KEY: keys}
+    if MASK_UNIT in sample:
+        marks[UNIT_KEY] = keys[torch.arange(len(ids)) - torch.as_tensor(sample[MASK_UNIT], dtype=torch.int64)[kept]]
+    if MASK_GROUP in sample:
+        marks[MASK_GROUP] = torch.as_tensor(sample[MASK_GROUP], dtype=torch.int64)[kept]
+    return marks

@@ -1,0 +1,157 @@
+"""Axolotl's hooks, nothing else: each maps to the module that does the work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from axolotl.integrations.base import BasePlugin, PluginManager
+from axolotl.utils.logging import get_logger
+
+from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
+from axolotl_cotmask.masking import attention
+from axolotl_cotmask.masking import datasets as masking
+from axolotl_cotmask.masking.config import CoTMaskConfig, parse_config
+from axolotl_cotmask.masking.marks import MASK_WEIGHT
+from axolotl_cotmask.training import checks, preparation, vocabulary
+from axolotl_cotmask.training.collator import MarkCollator
+
+LOG = get_logger(__name__)
+
+
+class CoTMaskPlugin(BasePlugin):
+    """Masked Thought fine-tuning in ``axolotl train``; options in the ``cotmask:`` block of the config."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._config: CoTMaskConfig | None = None
+        self._new_token_id: int | None = None
+        self._base_rows = 0
+        self._embedding_names: set[str] = set()
+
+    @property
+    def config(self) -> CoTMaskConfig:
+        """The validated ``cotmask:`` block; there from `register` on."""
+        assert self._config is not None
+        return self._config
+
+    @one_sentence
+    def register(self, cfg: Any) -> None:
+        """Check the config before anything is loaded, and prepare Axolotl for it."""
+        checks.check_top_level(cfg)
+        self._config = parse_config(cfg.get("cotmask"))
+        checks.check_supported(cfg)
+        checks.check_lr_tail(cfg, self.config)
+        checks.check_base_model(cfg)
+        preparation.use_local_files(cfg)
+        checks.check_datasets(cfg, self.config)
+        checks.check_options(cfg, self.config)
+        if masking.uses_mask_token(cfg.get("datasets") or [], self.config) and self.config.mask_token is None:
+            vocabulary.add_mask_token(cfg)
+        preparation.patch_axolotl()
+        preparation.describe_datasets(cfg, self.config)
+
+    def get_input_args(self) -> str:
+        """Return the schema of the ``cotmask:`` block."""
+        return "axolotl_cotmask.masking.config.CoTMaskArgs"
+
+    @one_sentence
+    def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
+        """Check, at the start of a run, what the validated config and the files say."""
+        from axolotl.loaders import load_tokenizer
+
+        checks.check_other_plugins(cfg, PluginManager.get_instance().plugins.items(), self)
+        checks.check_files(cfg)
+        tokenizer = load_tokenizer(cfg)
+        masking.noises(cfg.datasets or [], self.config, tokenizer)
+        self._new_token_id = None
+        if masking.uses_mask_token(cfg.datasets or [], self.config):
+            token_id = vocabulary.mask_token_id(tokenizer, self.config)
+            if self.config.token not in vocabulary.load_base_tokenizer(cfg).get_vocab():
+                self._new_token_id = token_id
+        if self.config.strip_mask_token and self._new_token_id not in (None, len(tokenizer) - 1):
+            raise CoTMaskError(
+                f"cotmask.strip_mask_token takes off the last token, and `tokens:` puts others behind "
+                f"{self.config.token}: take it out of `tokens:` (it is added by itself), or put it last"
+            )
+        if cfg.ddp and not torch.accelerator.is_available():
+            # Axolotl maps each rank's model to the GPU of that number, also where there is none.
+            cfg.device_map = "cpu"
+
+    def post_model_build(self, cfg: Any, model: Any) -> None:
+        """Remember the vocabulary that the base model came with."""
+        self._base_rows = model.get_input_embeddings().num_embeddings
+        self._embedding_names = vocabulary.embedding_names(model)
+
+    def pre_lora_load(self, cfg: Any, model: Any) -> None:
+        """Start the new mask token at the mean of the old rows, before an adapter copies the embeddings."""
+        if self._new_token_id is not None:
+            vocabulary.start_at_mean(model, self._new_token_id, old_rows=min(self._base_rows, self._new_token_id))
+
+    def get_trainer_cls(self, cfg: Any) -> type:
+        """Return the trainer that masks."""
+        from axolotl_cotmask.training.trainer import CoTMaskTrainer
+
+        return CoTMaskTrainer
+
+    @one_sentence
+    def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
+        """Give the trainer its masking and whole epochs, and its collators the marks."""
+        from axolotl_cotmask.training.trainer import CoTMaskTrainer
+
+        if not isinstance(trainer, CoTMaskTrainer):
+            raise CoTMaskError(
+                f"the trainer is {type(trainer).__name__}, not the plugin's, so nothing would be masked: take out the "
+                "setting or plugin that brings it"
+            )
+        if MASK_WEIGHT not in trainer.train_dataset.column_names:
+            raise CoTMaskError(
+                f"the prepared data has no column {MASK_WEIGHT}, so nothing would be masked: it was prepared without "
+                "the plugin; delete dataset_prepared_path and prepare it again"
+            )
+        tokenizer = trainer.processing_class
+        trainer.start_masking(self.config, cfg.datasets, seed=self.config.mask_seed(cfg.seed))
+        if self.config.hide_from_attention:
+            model = trainer.model.config
+            attention.check(model._attn_implementation, getattr(model, "sliding_window", None), cfg.sequence_len)
+        trainer.data_collator = MarkCollator(trainer.data_collator, tokenizer.padding_side, marks=True)
+        if trainer.eval_data_collator is not None:
+            trainer.eval_data_collator = MarkCollator(trainer.eval_data_collator, tokenizer.padding_side, marks=False)
+        if not cfg.max_steps:
+            # Axolotl's own number of steps is an estimate that can cut epochs off: transformers counts the batches.
+            trainer.args.max_steps = -1
+            # A share of that estimate; as a number below 1 transformers takes it of the real number of steps.
+            if cfg.warmup_steps is None and cfg.warmup_ratio is not None and cfg.warmup_ratio < 1:
+                trainer.args.warmup_steps = cfg.warmup_ratio
+
+    def create_lr_scheduler(self, cfg: Any, trainer: Any, optimizer: Any, num_training_steps: int) -> Any:
+        """Return the scheduler of ``lr_tail``, or None for Axolotl's own."""
+        if self.config.lr_tail is None:
+            return None
+        from axolotl_cotmask.training import lr_curve
+
+        return lr_curve.scheduler(
+            optimizer,
+            warmup_steps=trainer.args.get_warmup_steps(num_training_steps),
+            steps=num_training_steps,
+            min_ratio=trainer.args.cosine_min_lr_ratio,
+            cosine_share=trainer.args.cosine_constant_lr_ratio,
+        )
+
+    @one_sentence
+    def post_train_unload(self, cfg: Any) -> None:
+        """Take the mask token out of the saved model, when the config asks for it."""
+        if not self.config.strip_mask_token or self._new_token_id is None or os.environ.get("RANK", "0") != "0":
+            return
+        from axolotl.loaders import load_tokenizer
+        from axolotl.utils.dict import DictDefault
+
+        without = DictDefault(cfg.to_dict())
+        without.tokens = [token for token in cfg.tokens if token != self.config.token]
+        tokenizer = load_tokenizer(without)
+        output_dir = Path(cfg.output_dir)
+        vocabulary.strip_rows(output_dir, self._embedding_names, rows=max(self._base_rows, len(tokenizer)))
+        tokenizer.save_pretrained(str(output_dir))
+        LOG.info(f"took {self.config.token} out of the model in {output_dir}")

@@ -1,0 +1,160 @@
+"""What the plugin changes in Axolotl's data preparation: local files, weights, the marks, the cache hash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
+from axolotl_cotmask.data import sources as data
+from axolotl_cotmask.masking import datasets as masking
+from axolotl_cotmask.masking import selectors
+from axolotl_cotmask.masking.config import CoTMaskConfig
+from axolotl_cotmask.masking.marks import (
+    MASK_GROUP,
+    MASK_UNIT,
+    MASK_WEIGHT,
+    scoped,
+    selected_units,
+    weights_from_labels,
+)
+from axolotl_cotmask.training.checks import dataset_entries
+
+#: Rises when the prepared data changes in meaning, so that older caches are not read.
+FORMAT_VERSION = 1
+#: Key of a data set entry that holds what preparation needs and the cache hash has to cover.
+PREPARED_AS = "cotmask"
+
+
+def use_local_files(cfg: Any) -> None:
+    """Point data sets that `data.sources.SOURCES` knows to their file in ``COTMASK_DATA_DIR``, when it is set.
+
+    Raises:
+        CoTMaskError: the directory or the file in it is missing, or the file is not the one that was fetched.
+    """
+    if data.data_dir() is None:
+        return
+    for _, entry in dataset_entries(cfg):
+        for name, source in data.SOURCES.items():
+            if source.url is not None:
+                if entry.get("path") == source.url:
+                    entry["path"] = str(data.local_file(name))
+                continue
+            split, _, part = str(entry.get("split")).partition("[")
+            if (entry.get("path"), entry.get("name"), split) == tuple(
+                source.remote.get(key) for key in ("path", "name", "split")
+            ):
+                entry["path"] = str(data.local_file(name))
+                entry["name"] = None
+                # A single file has only this split, whatever it holds.
+                entry["split"] = f"train[{part}" if part else "train"
+
+
+def describe_datasets(cfg: Any, config: CoTMaskConfig) -> None:
+    """Give every data set its marks' description, and with it what the cache hash has to cover beyond Axolotl's fields.
+
+    Schedule and noise stay out of it: changing them must not prepare the data again.
+    """
+    for key in ("datasets", "test_datasets"):
+        entries = [entry for name, entry in dataset_entries(cfg) if name.startswith(f"{key}[")]
+        units, apart = masking.has_units(entries, config), masking.tells_datasets_apart(entries, config)
+        for number, (entry, group) in enumerate(zip(entries, masking.groups(entries, config), strict=True)):
+            entry[PREPARED_AS] = {
+                "format": FORMAT_VERSION,
+                "weight": 1.0 if config.mask_ratio == 0 else group.ratio / config.mask_ratio,
+                "sha256": _sha256(Path(str(entry.get("path")))),
+                "scope": config.scope,
+                "select": group.select if units else None,
+                "group": number if apart else None,
+            }
+
+
+def _sha256(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def patch_axolotl() -> None:
+    """Let our keys through Axolotl's data set schema and hash, and mark every data set that it prepares. Idempotent."""
+    from axolotl.utils.data import sft, shared
+    from axolotl.utils.schemas.datasets import SFTDataset
+
+    if SFTDataset.model_config.get("extra") != "allow":
+        SFTDataset.model_config["extra"] = "allow"
+        SFTDataset.model_rebuild(force=True)
+    shared.DATASET_HASH_DATASET_EXTRA_FIELDS = _with(shared.DATASET_HASH_DATASET_EXTRA_FIELDS, "protect", PREPARED_AS)
+    # `tokens` changes how text is split; `excess_length_strategy` what happens to long rows.
+    shared.DATASET_HASH_CONFIG_EXTRA_FIELDS = _with(
+        shared.DATASET_HASH_CONFIG_EXTRA_FIELDS, "tokens", "excess_length_strategy"
+    )
+    if not hasattr(sft.get_dataset_wrapper, "__wrapped__"):
+        sft.get_dataset_wrapper = _marking(sft.get_dataset_wrapper)
+
+
+def _with(fields: tuple[str, ...], *more: str) -> tuple[str, ...]:
+    return (*fields, *(field for field in more if field not in fields))
+
+
+def _marking(get_dataset_wrapper: Any) -> Any:
+    """Wrap Axolotl's function that tokenises one data set: its result gets the column ``mask_weight``."""
+
+    @wraps(get_dataset_wrapper)
+    @one_sentence
+    def wrapper(dataset_config: Any, tokenizer: Any, cfg: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        dataset, prompter = get_dataset_wrapper(dataset_config, tokenizer, cfg, *args, **kwargs)
+        if cfg.get("cotmask"):
+            dataset = mark_dataset(dataset, dataset_config, tokenizer, cfg.get("dataset_num_proc"))
+        return dataset, prompter
+
+    return wrapper
+
+
+def mark_dataset(dataset: Any, entry: Mapping[str, Any], tokenizer: Any, num_proc: int | None) -> Any:
+    """Return the tokenised ``dataset`` with its marks: ``mask_weight``, and others where the run needs them.
+
+    A data set of our own strategies has weights already; in any other, every token that carries a label gets 1.
+
+    Raises:
+        CoTMaskError: the data set has no labels.
+    """
+    if "labels" not in dataset.column_names:
+        raise CoTMaskError(
+            f"{entry['path']}: the prepared rows have no labels (there are: {', '.join(dataset.column_names)}), so "
+            "there is nothing to mask: use a `type` that makes input_ids and labels"
+        )
+    how = entry[PREPARED_AS]
+    plain = (how["weight"], how["scope"], how["select"], how["group"]) == (1, "target", None, None)
+    if MASK_WEIGHT in dataset.column_names and plain:
+        return dataset
+    return dataset.map(
+        _mark_rows,
+        batched=True,
+        fn_kwargs={"how": dict(how), "tokenizer": tokenizer if how["select"] else None},
+        num_proc=num_proc,
+        desc="Marking maskable tokens",
+    )
+
+
+def _mark_rows(columns: Mapping[str, list[Any]], how: Mapping[str, Any], tokenizer: Any) -> dict[str, list[Any]]:
+    targets = columns.get(MASK_WEIGHT) or [weights_from_labels(labels) for labels in columns["labels"]]
+    weights = [scoped(target, labels, how["scope"]) for target, labels in zip(targets, columns["labels"], strict=True)]
+    marks: dict[str, list[Any]] = {}
+    if how["select"] is not None:
+        marks[MASK_UNIT] = [np.zeros(len(row), dtype=np.int32) for row in weights]
+        selector = selectors.get(how["select"])
+        if selector is not None:
+            found = [
+                selected_units(tokenizer, ids, row, selector)
+                for ids, row in zip(columns["input_ids"], weights, strict=True)
+            ]
+            weights, marks[MASK_UNIT] = [taken for taken, _ in found], [units for _, units in found]
+    if how["group"] is not None:
+        marks[MASK_GROUP] = [np.full(len(row), how["group"], dtype=np.int32) for row in weights]
+    return {MASK_WEIGHT: [row * np.float32(how["weight"]) for row in weights], **marks}

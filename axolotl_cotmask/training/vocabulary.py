@@ -1,0 +1,165 @@
+"""The mask token and the base vocabulary: which ids the noise uses, how a new row starts, how it goes again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import whole_file
+from axolotl_cotmask.masking.config import DEFAULT_MASK_TOKEN, CoTMaskConfig
+
+
+def load_base_tokenizer(cfg: Mapping[str, Any]) -> Any:
+    """Load the tokenizer of a config as the base model brings it, without the tokens that the config adds.
+
+    Raises:
+        CoTMaskError: it cannot be loaded.
+    """
+    from transformers import AutoTokenizer
+
+    name = cfg.get("tokenizer_config") or cfg.get("base_model_config") or cfg.get("base_model")
+    try:
+        return AutoTokenizer.from_pretrained(
+            name, revision=cfg.get("revision_of_model"), trust_remote_code=bool(cfg.get("trust_remote_code"))
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise CoTMaskError(f"base_model {name}: its tokenizer cannot be loaded ({reason})") from error
+
+
+def add_mask_token(cfg: Any) -> None:
+    """Add the new mask token to the config's ``tokens:`` unless the base tokenizer has it.
+
+    Raises:
+        CoTMaskError: a LoRA run would leave the new token's embedding untrained; names the three ways out.
+    """
+    if DEFAULT_MASK_TOKEN in load_base_tokenizer(cfg).get_vocab():
+        return
+    if cfg.get("adapter"):
+        needed = _embedding_layers(cfg)
+        if not set(needed) <= set(cfg.get("lora_modules_to_save") or ()):
+            raise CoTMaskError(
+                f"cotmask.noise masks with the new token {DEFAULT_MASK_TOKEN}, and adapter: {cfg['adapter']} does not "
+                "train embeddings, so that token would stay untrained: set noise: random, or name an existing token "
+                f'(mask_token: "<unk>"), or add lora_modules_to_save: [{", ".join(needed)}]'
+            )
+    if DEFAULT_MASK_TOKEN not in (cfg.get("tokens") or ()):
+        cfg["tokens"] = [*(cfg.get("tokens") or ()), DEFAULT_MASK_TOKEN]
+
+
+def _embedding_layers(cfg: Mapping[str, Any]) -> list[str]:
+    from axolotl.loaders.utils import get_linear_embedding_layers
+    from transformers import AutoConfig
+
+    model_config = AutoConfig.from_pretrained(
+        cfg.get("base_model_config") or cfg["base_model"],
+        revision=cfg.get("revision_of_model"),
+        trust_remote_code=bool(cfg.get("trust_remote_code")),
+    )
+    return get_linear_embedding_layers(model_config.model_type)
+
+
+def mask_token_id(tokenizer: Any, config: CoTMaskConfig) -> int:
+    """Return the id of the mask token.
+
+    Raises:
+        CoTMaskError: the tokenizer does not have it as one token.
+    """
+    token = config.token
+    if token not in tokenizer.get_vocab():
+        pieces = len(tokenizer(token, add_special_tokens=False)["input_ids"])
+        raise CoTMaskError(
+            f"cotmask.mask_token is {token}, which is not one token of this tokenizer (it splits into {pieces}): name "
+            "an existing or reserved token, or leave mask_token out to add a new <mask>"
+        )
+    return tokenizer.convert_tokens_to_ids(token)
+
+
+def base_token_ids(tokenizer: Any) -> Tensor:
+    """Return ``[n]`` int64: the ids of the base vocabulary, ascending, without added tokens (paper section 3.1)."""
+    if getattr(tokenizer, "is_fast", False):
+        ids: Collection[int] = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False).values()
+    else:
+        ids = range(tokenizer.vocab_size)
+    return torch.tensor(sorted(ids), dtype=torch.int64)
+
+
+def start_at_mean(model: Any, token_id: int, old_rows: int) -> None:
+    """Set the input and output embedding of ``token_id`` to the mean of the first ``old_rows`` rows.
+
+    Axolotl itself does this only on request and only when it resizes; a padded vocabulary is not resized.
+    """
+    layers = {id(layer): layer for layer in (model.get_input_embeddings(), model.get_output_embeddings()) if layer}
+    for layer in layers.values():
+        for parameter in (layer.weight, getattr(layer, "bias", None)):
+            # On ranks that wait for rank 0 to broadcast the weights they are on the meta device.
+            if parameter is None or parameter.is_meta:
+                continue
+            with _whole(parameter), torch.no_grad():
+                parameter[token_id] = parameter[:old_rows].float().mean(dim=0).to(parameter.dtype)
+
+
+@contextmanager
+def _whole(parameter: nn.Parameter) -> Iterator[None]:
+    """Gather a parameter that DeepSpeed ZeRO-3 has split over the ranks, and write the change back."""
+    if not hasattr(parameter, "ds_id"):
+        yield
+        return
+    import deepspeed
+
+    with deepspeed.zero.GatheredParameters([parameter], modifier_rank=0):
+        yield
+
+
+def embedding_names(model: Any) -> set[str]:
+    """Return how the weights of the input and output embeddings end in a state dict, such as ``lm_head.weight``."""
+    layers = [model.get_input_embeddings(), model.get_output_embeddings()]
+    return {
+        f"{name.rsplit('.', 1)[-1]}.weight"
+        for name, module in model.named_modules()
+        if any(module is x for x in layers)
+    }
+
+
+def strip_rows(directory: Path, names: Collection[str], rows: int) -> None:
+    """Cut the embeddings of a saved model or adapter down to ``rows`` rows. Each file is replaced whole.
+
+    Args:
+        directory: what ``save_pretrained`` wrote, as safetensors.
+        names: from `embedding_names`.
+        rows: number of embedding rows to keep.
+
+    Raises:
+        CoTMaskError: there is no safetensors file.
+    """
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    files = sorted(directory.glob("*.safetensors"))
+    if not files:
+        raise CoTMaskError(
+            f"cotmask.strip_mask_token: {directory} holds no safetensors file to strip (the trained model is kept as "
+            "it was saved): save a full state dict, or merge the shards first"
+        )
+    for file in files:
+        with safe_open(file, framework="pt") as opened:
+            metadata = opened.metadata()
+            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 (not a dict)
+        for key, tensor in tensors.items():
+            if any(key.endswith(f".{name}") or key == name for name in names) and tensor.shape[0] > rows:
+                tensors[key] = tensor[:rows].clone()
+        with whole_file(file) as temporary:
+            save_file(tensors, temporary, metadata=metadata)
+    config_file = directory / "config.json"
+    if config_file.is_file():
+        config = json.loads(config_file.read_text(encoding="utf-8"))
+        config["vocab_size"] = rows
+        with whole_file(config_file) as temporary:
+            temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

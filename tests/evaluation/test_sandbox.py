@@ -1,0 +1,539 @@
+"""The sandbox for generated programs: real programs that do what they should not, at each isolation level."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.evaluation.sandbox import (
+    Execution,
+    Isolation,
+    Limits,
+    Status,
+    detect_isolation,
+    run_program,
+    run_programs,
+)
+from axolotl_cotmask.evaluation.sandbox.one import remove
+
+BUBBLEWRAP, NAMESPACE, PROCESS = Isolation
+#: No bomb of these tests lives longer, should the sandbox not end it.
+FUSE = "import os, time\nend = time.time() + 1\n"
+
+
+@cache
+def works(level: Isolation) -> bool:
+    try:
+        return run_program("print(1)", Limits(wall_seconds=60), level).status is Status.FINISHED
+    except CoTMaskError:
+        return False
+
+
+def need(level: Isolation) -> Isolation:
+    if not works(level):
+        pytest.skip(f"the level {level} does not work on this machine")
+    return level
+
+
+@pytest.fixture(params=list(Isolation))
+def level(request: pytest.FixtureRequest) -> Isolation:
+    """Each level that works here."""
+    return need(request.param)
+
+
+@pytest.fixture(params=[BUBBLEWRAP, NAMESPACE])
+def separate(request: pytest.FixtureRequest) -> Isolation:
+    """The levels with namespaces of their own."""
+    return need(request.param)
+
+
+def children() -> set[bytes]:
+    found: set[bytes] = set()
+    for task in Path("/proc/self/task").iterdir():
+        # A thread may end meanwhile.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found |= set((task / "children").read_bytes().split())
+    return found
+
+
+def processes_of(directory: Path) -> list[str]:
+    """Return the command lines of the processes that run for programs in ``directory``."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"TMPDIR=%s/cotmask-" % bytes(directory) in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().decode(errors="replace"))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where programs get their directories; at the end of each test nothing must be left of them."""
+    directory = tmp_path / "temporary"
+    directory.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(directory))
+    before, descriptors = children(), set(os.listdir("/proc/self/fd"))
+    yield directory
+    assert list(directory.iterdir()) == []
+    assert processes_of(directory) == []
+    assert children() <= before
+    assert set(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_what_a_program_writes_is_returned_with_its_level(level: Isolation) -> None:
+    assert run_program("print(6 * 7)", isolation=level) == Execution("42\n", Status.FINISHED, level, "")
+
+
+@pytest.mark.parametrize(
+    ("program", "stdout", "detail"),
+    [
+        ("print(1)\n1 / 0", "1\n", "ZeroDivisionError: division by zero"),
+        ("print(1", "", "SyntaxError: '(' was never closed"),
+        ("import sys\nsys.exit(3)", "", ""),
+        ("import os\nprint(1, flush=True)\nos.abort()", "1\n", "killed by signal 6"),
+        ("print('\ud800')", "", "UnicodeDecodeError: 'utf-8' codec can't decode byte 0xed in position 7: invalid continuation byte"),
+        ("print('\0')", "", "ValueError: source code string cannot contain null bytes"),
+    ],
+)  # fmt: skip
+def test_a_program_that_fails_says_why(program: str, stdout: str, detail: str) -> None:
+    execution = run_program(program)
+    assert (execution.stdout, execution.status) == (stdout, Status.FAILED)
+    if "null bytes" in detail:
+        assert "null bytes" in execution.detail  # a SyntaxError from CPython 3.12 on
+    else:
+        assert execution.detail == detail
+
+
+def test_a_program_is_the_main_module_and_finds_no_names_of_the_sandbox(level: Isolation) -> None:
+    program = (
+        "found = [name for name in globals() if not name.startswith('__')]\n"
+        "import pickle, sys\n"
+        "class Point: pass\n"
+        "print(found, __name__, sys.argv, type(pickle.loads(pickle.dumps(Point()))).__name__)"
+    )
+    assert run_program(program, isolation=level).stdout == "[] __main__ ['program.py'] Point\n"
+
+
+def test_sympy_and_numpy_fit(level: Isolation) -> None:
+    program = "import numpy, sympy\nprint(sympy.sqrt(8), numpy.linalg.inv(numpy.eye(300))[0, 0])"
+    assert run_program(program, Limits(wall_seconds=30), level).stdout == "2*sqrt(2) 1.0\n"
+
+
+def test_an_infinite_loop_ends_in_time(level: Isolation) -> None:
+    started = time.monotonic()
+    execution = run_program("print(1, flush=True)\nwhile True: pass", Limits(wall_seconds=0.5), level)
+    assert (execution.status, execution.stdout) == (Status.TIMEOUT, "1\n")
+    assert time.monotonic() - started < 2
+
+
+def test_ignored_signals_change_nothing(level: Isolation) -> None:
+    ignore = (
+        "import signal\nfor s in set(signal.Signals) - {9, 19}: signal.signal(s, lambda *_: None)\nwhile True: pass"
+    )
+    assert run_program(ignore, Limits(wall_seconds=0.5), level).status is Status.TIMEOUT
+    started = time.monotonic()
+    assert run_program(ignore, Limits(cpu_seconds=1, wall_seconds=30), level).status is Status.TIMEOUT
+    assert time.monotonic() - started < 15
+
+
+def test_cpu_time_is_limited(level: Isolation) -> None:
+    execution = run_program("while True: pass", Limits(cpu_seconds=1, wall_seconds=30), level)
+    assert execution.status is Status.TIMEOUT
+
+
+@pytest.mark.parametrize("escape", ["pass", "os.setpgid(0, 0)", "os.setsid()"])
+def test_a_fork_bomb_is_ended(level: Isolation, escape: str) -> None:
+    bomb = f"{FUSE}while time.time() < end:\n    if os.fork() == 0: {escape}"
+    execution = run_program(bomb, Limits(wall_seconds=5), level)
+    assert execution.status is Status.PROCESS_LIMIT
+
+
+def test_a_program_stays_in_its_session(level: Isolation) -> None:
+    program = "import os\nif os.fork() == 0: os.setsid(); print(os.getsid(0) != os.getpid())\nelse: os.wait()"
+    assert run_program(program, isolation=level).stdout == "True\n"
+
+
+def test_processes_are_counted(level: Isolation) -> None:
+    program = (
+        "import os, time\n"
+        "for n in range(3):\n"
+        "    if os.fork() == 0: time.sleep(0.3); os._exit(0)\n"
+        "for n in range(3): os.wait()\n"
+        "print(1)"
+    )
+    assert run_program(program, Limits(processes=4), level).stdout == "1\n"
+    assert run_program(program, Limits(processes=3), level).status is Status.PROCESS_LIMIT
+
+
+def test_ten_gigabytes_are_not_given(level: Isolation) -> None:
+    execution = run_program("x = bytearray(10 ** 10)", isolation=level)
+    assert (execution.status, execution.detail) == (Status.FAILED, "MemoryError")
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_gigabyte_of_output_is_cut(level: Isolation, stream: str) -> None:
+    program = f"import sys\nfor _ in range(1000): sys.{stream}.write('x' * 10 ** 6)"
+    execution = run_program(program, Limits(output_bytes=100_000), level)
+    assert execution.status is Status.OUTPUT_LIMIT
+    assert execution.stdout == ("x" * 100_000 if stream == "stdout" else "")
+    assert len(execution.detail) <= 100_000
+
+
+def test_a_large_file_is_not_written(level: Isolation) -> None:
+    program = "open('large', 'wb').write(bytes(10 ** 7))"
+    assert run_program(program, Limits(file_bytes=10**6), level).detail == "OSError: [Errno 27] File too large"
+    assert run_program(program, Limits(file_bytes=10**7), level).status is Status.FINISHED
+
+
+def test_limits_cannot_be_raised(level: Isolation) -> None:
+    program = (
+        "import resource\n"
+        "for kind in (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE):\n"
+        "    try: resource.setrlimit(kind, (resource.RLIM_INFINITY,) * 2)\n"
+        "    except ValueError as error: print(error)"
+    )
+    assert run_program(program, isolation=level).stdout == "not allowed to raise maximum limit\n" * 4
+
+
+def test_a_program_has_no_capabilities(level: Isolation) -> None:
+    # With them root could raise its limits, and reach the files of all users.
+    program = "for line in open('/proc/self/status'):\n    if line.startswith(('CapPrm', 'CapEff', 'NoNew')): print(*line.split())"
+    none = "0" * 16
+    assert run_program(program, isolation=level).stdout == f"CapPrm: {none}\nCapEff: {none}\nNoNewPrivs: 1\n"
+
+
+def test_bubblewrap_lets_a_program_write_to_its_own_directory_only(tmp_path: Path) -> None:
+    places = [
+        tmp_path,
+        Path.home(),
+        Path.cwd(),
+        sys.prefix,
+        sys.base_prefix,
+        "/",
+        "/tmp",
+        "/var/tmp",
+        "/dev",
+        "/dev/shm",
+    ]
+    program = (
+        "open('here', 'w')\n"
+        f"for place in {[f'{place}/written-by-a-program' for place in places]}:\n"
+        "    try: open(place, 'w'); print(place)\n"
+        "    except OSError: pass\n"
+        "import tempfile; tempfile.TemporaryFile(); print('end')"
+    )
+    assert run_program(program, isolation=need(BUBBLEWRAP)).stdout == "end\n"
+    assert not any(Path(place, "written-by-a-program").exists() for place in places)
+
+
+def test_bubblewrap_stays_read_only_in_further_namespaces() -> None:
+    program = (
+        "import ctypes\n"
+        "libc = ctypes.CDLL(None)\n"
+        "libc.unshare(0x10020000)\n"  # CLONE_NEWUSER and CLONE_NEWNS, which give capabilities and mounts of its own
+        "for path in (b'/', b'/dev', b'/usr'):\n"
+        "    print(libc.mount(None, path, None, 0x1020, None))"  # MS_REMOUNT and MS_BIND, without MS_RDONLY
+    )
+    assert run_program(program, isolation=need(BUBBLEWRAP)).stdout == "-1\n-1\n-1\n"
+
+
+def test_the_environment_is_not_the_callers(level: Isolation, monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
+    monkeypatch.setenv("SECRET", "1")
+    names = set(run_program("import os\nprint(*os.environ)", isolation=level).stdout.split())
+    threads = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"}
+    # Python sets LC_CTYPE, bubblewrap PWD.
+    assert names - {"LC_CTYPE", "PWD"} == {"HOME", "TMPDIR"} | threads
+    program = "import os\nprint(os.getcwd() == os.environ['HOME'] == os.environ['TMPDIR'], os.listdir())"
+    assert run_program(program, isolation=level).stdout == "True ['program.py']\n"
+
+
+def test_namespaces_hide_the_environments_of_other_processes(separate: Isolation) -> None:
+    program = (
+        "import glob\n"
+        "for path in glob.glob('/proc/[0-9]*/environ'):\n"
+        "    try: print('PATH=' in open(path, errors='replace').read())\n"
+        "    except OSError: pass"
+    )
+    assert "PATH=" in Path("/proc/self/environ").read_text(errors="replace")
+    assert "True" not in run_program(program, isolation=separate).stdout
+
+
+def test_bubblewrap_hides_the_callers_files(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    paths = [str(tmp_path / "secret"), __file__, "/etc/passwd", str(Path.home() / ".bashrc")]
+    program = f"import os\nprint([os.path.exists(path) for path in {paths}])"
+    assert run_program(program, isolation=need(BUBBLEWRAP)).stdout == "[False, False, False, False]\n"
+
+
+def test_the_network_is_reachable_at_the_process_level_alone(level: Isolation) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        program = f"import socket\nwith socket.socket() as s: print(s.connect_ex(('127.0.0.1', {port})))"
+        execution = run_program(program, isolation=level)
+    assert execution.status is Status.FINISHED
+    assert (execution.stdout == "0\n") == (level is PROCESS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGINT])
+@pytest.mark.parametrize("target", ["os.kill(os.getppid(), {0})", "os.killpg(os.getpgid(os.getppid()), {0})"])
+def test_a_program_that_signals_its_parent_leaves_nothing(level: Isolation, number: int, target: str) -> None:
+    # At the level "process" the parent is a supervisor, with which these children lose who would end them.
+    program = (
+        "import os, time\n"
+        "for n in range(3):\n"
+        "    if os.fork() == 0:\n"
+        "        if n: os.setsid()\n"
+        "        time.sleep(20); os._exit(0)\n"
+        f"try: {target.format(int(number))}\n"
+        "except ProcessLookupError: pass\n"
+        "time.sleep(0.1); print(1, flush=True)"
+    )
+    execution = run_program(program, Limits(wall_seconds=0.4), level)
+    assert execution.status in (Status.FINISHED, Status.FAILED, Status.TIMEOUT)
+    if (number, target) == (signal.SIGKILL, "os.kill(os.getppid(), {0})"):
+        # In namespaces the parent cannot be killed; where it can, the program ends with it.
+        assert execution.stdout == ("" if level is PROCESS else "1\n")
+    assert run_program("print(1)", isolation=level).status is Status.FINISHED
+
+
+def test_a_program_that_kills_its_group_fails(level: Isolation) -> None:
+    execution = run_program("import os\nos.killpg(0, 9)", isolation=level)
+    assert (execution.status, execution.detail) == (Status.FAILED, "killed by signal 9")
+
+
+def test_a_program_cannot_signal_the_caller_from_namespaces(separate: Isolation) -> None:
+    execution = run_program(f"import os\nos.kill({os.getpid()}, 0)", isolation=separate)
+    assert execution.detail == "ProcessLookupError: [Errno 3] No such process"
+
+
+def test_standard_input_is_empty(level: Isolation) -> None:
+    assert run_program("import sys\nprint(repr(sys.stdin.read()))", isolation=level).stdout == "''\n"
+    assert run_program("input()", isolation=level).detail == "EOFError: EOF when reading a line"
+
+
+def test_deep_recursion_fails(level: Isolation) -> None:
+    execution = run_program("def f(n): return f(n + 1)\nf(0)", isolation=level)
+    assert execution.detail == "RecursionError: maximum recursion depth exceeded"
+    # Through C code, until the stack is full.
+    deep = "import sys\nsys.setrecursionlimit(10 ** 9)\nclass A:\n    def __repr__(self): return repr(self)\nrepr(A())"
+    execution = run_program(deep, Limits(wall_seconds=20), level)
+    assert execution.status is Status.FAILED
+    assert execution.detail
+
+
+def test_what_is_not_utf_8_is_replaced(level: Isolation) -> None:
+    program = "import os\nos.write(1, b'caf\\xe9 \\xff\\n')\nos.write(2, b'\\xff')\nprint('é')"
+    execution = run_program(program, isolation=level)
+    assert (execution.stdout, execution.detail) == ("caf\ufffd \ufffd\né\n", "\ufffd")
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        "os._exit(0)",
+        "time.sleep(20)",
+        "os.setsid(); os.fork(); time.sleep(20)",
+        "os.close(1); os.close(2); os.setsid(); time.sleep(20)",
+    ],
+)
+def test_children_end_with_their_program(level: Isolation, left: str) -> None:
+    program = f"import os, time\nif os.fork() == 0: {left}\ntime.sleep(0.05)\nprint(1)"
+    started = time.monotonic()
+    assert run_program(program, isolation=level).stdout == "1\n"
+    assert time.monotonic() - started < 2
+
+
+def test_sys_exit_in_a_thread_ends_the_thread(level: Isolation) -> None:
+    program = (
+        "import sys, threading\nthread = threading.Thread(target=sys.exit, args=(3,))\n"
+        "thread.start(); thread.join(); print(1)"
+    )
+    assert run_program(program, isolation=level) == Execution("1\n", Status.FINISHED, level, "")
+
+
+def test_closed_descriptors_are_no_end(level: Isolation) -> None:
+    program = "import os, time\nprint(1, flush=True)\nos.closerange(0, 100)\nwhile True: time.sleep(1)"
+    execution = run_program(program, Limits(wall_seconds=0.5), level)
+    assert (execution.stdout, execution.status) == ("1\n", Status.TIMEOUT)
+
+
+def test_a_program_has_three_descriptors(level: Isolation) -> None:
+    program = "import os\nfor fd in range(100):\n    try: os.fstat(fd); print(fd)\n    except OSError: pass"
+    assert run_program(program, isolation=level).stdout == "0\n1\n2\n"
+
+
+def test_a_directory_without_rights_is_removed(level: Isolation) -> None:
+    program = "import os\nos.makedirs('a/b/c')\nopen('a/b/c/d', 'w')\nfor path in ('a/b/c', 'a/b', 'a', '.'): os.chmod(path, 0)"
+    assert run_program(program, isolation=level).status is Status.FINISHED
+
+
+def test_directories_are_removed_without_following_links() -> None:
+    parent = Path(tempfile.mkdtemp(dir="/tmp"))
+    user = os.geteuid()
+    try:
+        if user == 0:
+            # Rights do not bind root.
+            os.chown(parent, 65534, 65534)
+            os.seteuid(65534)
+        outside, directory = parent / "outside", parent / "directory"
+        outside.mkdir(mode=0o500)
+        (directory / "a" / "b").mkdir(parents=True)
+        (directory / "a" / "link").symlink_to(outside)
+        (directory / "a" / "b").chmod(0)
+        (directory / "a").chmod(0o500)
+        directory.chmod(0)
+        remove(directory)
+        assert not directory.exists()
+        assert outside.stat().st_mode & 0o777 == 0o500
+    finally:
+        os.seteuid(user)
+        shutil.rmtree(parent)
+
+
+def test_a_program_ends_with_the_process_that_asked_for_it(level: Isolation, temporary: Path) -> None:
+    code = (
+        "import sys, tempfile; from axolotl_cotmask.evaluation.sandbox import *\n"
+        f"tempfile.tempdir = {str(temporary)!r}\n"
+        "run_program('import time; print(1); time.sleep(60)', Limits(wall_seconds=60), Isolation(sys.argv[1]))"
+    )
+    caller = subprocess.Popen([sys.executable, "-c", code, level])
+    waiting_until(lambda: any("time.sleep" in path.read_text() for path in temporary.glob("*/program.py")))
+    time.sleep(0.3)
+    assert processes_of(temporary)
+    caller.kill()
+    caller.wait()
+    waiting_until(lambda: not processes_of(temporary))
+    for directory in temporary.iterdir():
+        shutil.rmtree(directory)  # Nobody was left to do it.
+
+
+def waiting_until(condition: object) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_nothing_leaks(level: Isolation) -> None:
+    # Each level leaks in its own way, but a thousand at each would take long.
+    count = 1000 if level is detect_isolation() else 200
+    kinds = ["print({})", "1 / {}", "import os\nif os.fork() == 0: os.setsid(); os.fork()\nprint({})", "open('{}', 'w').write('x')", "print({})"]  # fmt: skip
+    programs = [kinds[n % len(kinds)].format(n) for n in range(count)]
+    executions = run_programs(programs, limits=Limits(wall_seconds=60), isolation=level)
+    # The fixture looks at what is left.
+    assert [execution.stdout for execution in executions[4::5]] == [f"{n}\n" for n in range(4, count, 5)]
+
+
+def test_results_come_in_order_and_in_parallel() -> None:
+    started = time.monotonic()
+    programs = [f"import time\ntime.sleep({1 - n / 10})\nprint({n})" for n in range(8)]
+    assert [execution.stdout for execution in run_programs(programs, workers=8)] == [f"{n}\n" for n in range(8)]
+    assert time.monotonic() - started < sum(1 - n / 10 for n in range(8)) - 1
+    assert run_programs([]) == []
+
+
+def test_the_same_program_runs_once() -> None:
+    told: list[tuple[int, int]] = []
+    program = "import time\nprint(time.time_ns())"
+    first, other, again = run_programs([program, "print(1)", program], progress=lambda *done: told.append(done))
+    assert first is again
+    assert other.stdout == "1\n"
+    assert told == [(1, 2), (2, 2)]
+
+
+def test_results_are_kept(tmp_path: Path) -> None:
+    directory = tmp_path / "new" / "cache"
+    programs = ["import time\nprint(time.time_ns())", "print('\ud800')", "import os\nos.write(1, b'\\xff')", "1 / 0"]
+    first = run_programs(programs, cache_dir=directory)
+    assert run_programs(programs, cache_dir=directory) == first
+    assert len(list(directory.iterdir())) == 4
+    assert run_programs(programs, cache_dir=directory, limits=Limits(processes=2))[0] != first[0]
+    assert run_programs(programs, cache_dir=directory, isolation=PROCESS)[3].isolation is PROCESS
+    if detect_isolation() is not PROCESS:
+        assert len(list(directory.iterdir())) == 12
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        '{"stdout": "1\\n", "status": "odd", "isolation": "process", "detail": ""}',
+        '{"stdout": 7, "status": "finished", "isolation": "process", "detail": ""}',
+    ],
+)
+def test_a_broken_result_is_made_anew(tmp_path: Path, broken: str) -> None:
+    first = run_programs(["print(1)"], cache_dir=tmp_path / "cache")
+    (path,) = (tmp_path / "cache").iterdir()
+    whole = path.read_text()
+    path.write_text(broken)
+    assert run_programs(["print(1)"], cache_dir=tmp_path / "cache") == first
+    assert path.read_text() == whole
+
+
+def test_a_cache_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CoTMaskError, match=r"file cannot be made \(File exists\): choose another directory"):
+        run_programs(["print(1)"], cache_dir=tmp_path / "file")
+
+
+def test_a_timeout_is_not_kept(tmp_path: Path) -> None:
+    (execution,) = run_programs(["while True: pass"], limits=Limits(wall_seconds=0.3), cache_dir=tmp_path / "cache")
+    assert execution.status is Status.TIMEOUT
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_an_interruption_stops_the_rest() -> None:
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    started = time.monotonic()
+    programs = [f"import time\ntime.sleep(0.2)\nprint({n})" for n in range(100)]
+    with pytest.raises(KeyboardInterrupt):
+        run_programs(programs, workers=2, progress=interrupt)
+    assert time.monotonic() - started < 5
+
+
+@pytest.fixture
+def other_bwrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where a `bwrap` can be put that is found instead of the real one; there is none yet."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    monkeypatch.setenv("PATH", str(directory))
+    detect_isolation.cache_clear()
+    yield directory / "bwrap"
+    detect_isolation.cache_clear()
+
+
+def test_bubblewrap_is_not_needed(other_bwrap: Path) -> None:
+    assert detect_isolation() is (NAMESPACE if works(NAMESPACE) else PROCESS)
+    assert run_program("print(1)").isolation is detect_isolation()
+    with pytest.raises(CoTMaskError, match=r"^bubblewrap is not installed: install it"):
+        run_program("print(1)", isolation=BUBBLEWRAP)
+
+
+def test_bubblewrap_that_may_not_is_not_used(other_bwrap: Path) -> None:
+    other_bwrap.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+    other_bwrap.chmod(0o755)
+    assert detect_isolation() is not BUBBLEWRAP
+    with pytest.raises(CoTMaskError, match=r"level bubblewrap: .*\(bwrap: setting up uid map: Permission denied\)"):
+        run_programs(["print(1)"], isolation=BUBBLEWRAP)

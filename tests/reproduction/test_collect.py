@@ -1,0 +1,238 @@
+"""What stages wrote becomes rows, verdicts and failures: from small files with the stages' names and fields."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.evaluation.stats.crossed import pooled
+from axolotl_cotmask.evaluation.stats.estimates import Verdict
+from axolotl_cotmask.reproduction.collect import collect
+from axolotl_cotmask.reproduction.external import read_external
+from axolotl_cotmask.reproduction.integrity import remove_damaged, write_manifest
+from axolotl_cotmask.reproduction.plan import make_plan, recipe, with_settings
+from axolotl_cotmask.reproduction.report import write_report
+from axolotl_cotmask.reproduction.report.outcome import Status
+
+SFT, MFT = "llama2-7b/math-sft", "llama2-7b/math-mft"
+LORA = Path(__file__).parents[2] / "bench" / "external" / "lora.yaml"
+
+
+def scored(out: Path, row: str, seed: int, right: Sequence[float | None], documents: str = "abc") -> None:
+    path = out / "runs" / row / f"seed-{seed}" / "scores" / "hf" / "cotmask_math.json"
+    path.parent.mkdir(parents=True)
+    known = [value for value in right if value is not None]
+    content = {
+        "values": {"exact_match": sum(known) / len(known), "robust_match": 0.5, "invalid": 0.25},
+        "questions": {"exact_match": right},
+        "clusters": list(range(len(right))),
+        "documents": documents,
+        "signatures": {"cotmask_math": f"task:cotmask_math|n:{len(right)}"},
+    }
+    path.write_text(json.dumps(content))
+    trained(out, row, seed)
+
+
+def trained(out: Path, row: str, seed: int, **changes: object) -> None:
+    path = out / "runs" / row / f"seed-{seed}" / "train" / "recipe.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    own = {"seed": seed, "output_dir": "/elsewhere", "auto_resume_from_checkpoints": True}
+    path.write_text(yaml.safe_dump(recipe(row) | own | changes))
+
+
+def test_rows_have_means_and_claims_verdicts_over_runs_and_questions(tmp_path: Path) -> None:
+    sft = [[0.0, 0.0, 1.0, 0.0] * 50, [0.0, 0.0, 1.0, 1.0] * 50]
+    mft = [[1.0, 0.0, 1.0, 0.0] * 50, [1.0, 1.0, 1.0, 0.0] * 50]
+    for seed in (1, 2):
+        scored(tmp_path, SFT, seed, sft[seed - 1])
+        scored(tmp_path, MFT, seed, mft[seed - 1])
+    outcome = collect(make_plan([SFT, MFT], 2), tmp_path, [])
+    row = outcome.rows[1]
+    assert (row.estimates["MATH"].value, row.published["MATH"]) == (pytest.approx(62.5), 8.9)
+    assert row.deviations["MATH"] == pytest.approx(17.678, abs=1e-3)
+    assert [run.status for run in row.runs] == [Status.DONE] * 2
+    assert (row.runs[0].robust["MATH"], row.runs[0].invalid["MATH"]) == (50.0, 25.0)
+    (claim,) = outcome.claims
+    expected = pooled(sft, mft, range(200))
+    assert claim.claimed == pytest.approx(1.3)
+    assert claim.measured is not None
+    assert (claim.measured.value, claim.measured.low) == (pytest.approx(25.0), pytest.approx(100 * expected.low))
+    assert claim.verdict is Verdict.UNDER_POWERED
+    assert claim.per_seed[1].only_b == 50
+
+
+def test_a_metric_may_leave_questions_out(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        scored(tmp_path, SFT, seed, [0.0, None, 1.0, 0.0])
+        scored(tmp_path, MFT, seed, [1.0, 1.0, 1.0, None])
+    (claim,) = collect(make_plan([SFT, MFT], 2), tmp_path, []).claims
+    assert claim.measured is not None
+    assert claim.measured.value == pytest.approx(50.0)
+    assert claim.per_seed[1].n == 2
+
+
+def test_a_baseline_of_another_plan_in_the_same_directory_counts(tmp_path: Path) -> None:
+    scored(tmp_path, MFT, 1, [1.0, 0.0])
+    plan = make_plan([MFT], 1)
+    (claim,) = collect(plan, tmp_path, []).claims
+    assert (claim.verdict, claim.missing, claim.measured) == (Verdict.NOT_RUN, SFT, None)
+    scored(tmp_path, SFT, 1, [0.0, 0.0])
+    (claim,) = collect(plan, tmp_path, []).claims
+    assert (claim.verdict, claim.missing) == (Verdict.UNDER_POWERED, "")
+
+
+def test_other_questions_are_not_compared(tmp_path: Path) -> None:
+    scored(tmp_path, MFT, 1, [1.0, 0.0])
+    scored(tmp_path, SFT, 1, [1.0, 0.0], documents="other")
+    (claim,) = collect(make_plan([SFT, MFT], 1), tmp_path, []).claims
+    assert (claim.verdict, claim.measured) == (Verdict.NOT_RUN, None)
+    assert claim.missing.startswith("scores on the same questions: remove")
+
+
+def test_scores_of_a_recipe_that_has_changed_since_do_not_count(tmp_path: Path) -> None:
+    scored(tmp_path, MFT, 1, [1.0, 0.0])
+    scored(tmp_path, SFT, 1, [1.0, 0.0])
+    plan = make_plan([MFT], 1)
+    assert collect(plan, tmp_path, []).claims[0].measured is not None
+    trained(tmp_path, SFT, 1, learning_rate=1.0)
+    assert collect(plan, tmp_path, []).claims[0].missing == SFT
+    trained(tmp_path, MFT, 1, num_epochs=1)
+    (run,) = collect(plan, tmp_path, []).rows[0].runs
+    assert (run.status, run.values) == (Status.NOT_RUN, {})
+
+
+def test_what_was_scored_otherwise_is_noted(tmp_path: Path) -> None:
+    scored(tmp_path, MFT, 1, [1.0, 0.0])
+    scored(tmp_path, SFT, 1, [1.0, 0.0])
+    plan = make_plan([SFT, MFT], 1)
+    assert collect(plan, tmp_path, []).claims[0].note == ""
+    path = tmp_path / "runs" / SFT / "seed-1/scores/hf/cotmask_math.json"
+    line = "task:cotmask_math|dtype:bfloat16|n:2|axolotl-cotmask:9.9"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"signatures": {"cotmask_math": line}}))
+    other = tmp_path / "runs" / MFT / "seed-1/scores/hf/cotmask_math.json"
+    line = "task:cotmask_math|dtype:float32|n:2|axolotl-cotmask:9.8"
+    other.write_text(json.dumps(json.loads(other.read_text()) | {"signatures": {"cotmask_math": line}}))
+    note = collect(plan, tmp_path, []).claims[0].note
+    assert note == "scored differently: task:cotmask_math dtype bfloat16, float32"
+
+
+def test_a_stage_that_left_a_log_and_no_result_has_failed(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / MFT / "seed-1" / "train.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("loading\n 10%| 1/10\r 20%| 2/10\nCUDA out of memory\n")
+    (tmp_path / "runs" / MFT / "seed-1" / "data").mkdir(parents=True)
+    (tmp_path / "logs" / "base-copying.log").write_text("no memory\n")
+    outcome = collect(make_plan([MFT], 2), tmp_path, [])
+    first, second = outcome.rows[0].runs
+    assert [(failure.stage, list(failure.last_lines)) for failure in outcome.failures] == [
+        ("base-copying", ["no memory"])
+    ]
+    assert first.status is Status.FAILED
+    assert first.failure is not None
+    assert (first.failure.stage, first.failure.log) == ("train", f"logs/{MFT}/seed-1/train.log")
+    assert list(first.failure.last_lines) == ["loading", " 10%| 1/10", " 20%| 2/10", "CUDA out of memory"]
+    assert (second.status, second.failure) == (Status.NOT_RUN, None)
+    write_report(outcome, tmp_path)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert f"Run {MFT}/seed-1 failed in stage train." in text
+    assert "CUDA out of memory" in text
+    assert "no memory" in text
+
+
+def test_a_released_checkpoint_agrees_within_a_point(tmp_path: Path) -> None:
+    plan = make_plan(["calibrate"], 3)
+    for model, accuracy in (("adalaw/Llama2-7B-GSM8K-SFT", 0.421), ("adalaw/Llama2-7B-GSM8K-MFT", 0.461)):
+        path = tmp_path / "runs/calibrate" / model / "seed-1/scores/hf/cotmask_gsm8k.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"values": {"exact_match": accuracy}, "signatures": {}}))
+    log = tmp_path / "logs/calibrate/meta-math/MetaMath-Mistral-7B/seed-1/evaluate-hf-cotmask_metamath_math.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("no such model\n")
+    outcome = collect(plan, tmp_path, [])
+    assert [list(failure.last_lines) for failure in outcome.failures] == [["no such model"]]
+    found = {(c.model.split("/")[1], c.measure): c.verdict for c in outcome.calibrated}
+    assert found["Llama2-7B-GSM8K-SFT", "GSM8K"] == "agrees"
+    assert found["Llama2-7B-GSM8K-MFT", "GSM8K"] == "differs"
+    assert found["MetaMath-Mistral-7B", "MATH"] == "not run"
+
+
+def test_results_of_others_are_judged_by_the_same_rule(tmp_path: Path) -> None:
+    first, second = read_external(LORA)
+    assert (first.difference.value, second.difference.value) == (3.6, 4.4)
+    assert first.claimed == pytest.approx(5.5)
+    assert {first.verdict, second.verdict} == {Verdict.UNDER_POWERED}, "single seeds"
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "- {source: me, base: llama2-7b, data: gsm8k, benchmark: gsm8k, setting: x, sft: [41, 42, 41], mft: [47, 47, 46]}"
+    )
+    (mine,) = read_external(path)
+    assert mine.difference.value == pytest.approx(16 / 3)
+    assert mine.verdict is Verdict.REPRODUCED
+    assert collect(make_plan(["fig3/fixed-0.4"], 1), tmp_path, [mine]).external == [mine]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a: 1", "give a list of results"),
+        ("- {source: x}", "base, benchmark, data, setting is missing"),
+        ("- {colour: x}", "unknown keys colour"),
+        (
+            "- {source: x, base: llama2-7b, data: gsm8k, benchmark: gsm8k, setting: y, sft: [1]}",
+            "difference, or sft and mft",
+        ),
+        (
+            "- {source: x, base: gpt, data: gsm8k, benchmark: gsm8k, setting: y, difference: [1]}",
+            "the paper has no claim",
+        ),
+    ],
+)
+def test_a_wrong_external_file_stops_with_a_sentence(text: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "external.yaml"
+    path.write_text(text)
+    with pytest.raises(CoTMaskError, match=sentence):
+        read_external(path)
+
+
+def test_settings_lead_to_runs_of_their_own(tmp_path: Path) -> None:
+    scored(tmp_path, MFT, 1, [1.0, 0.0])
+    changed = with_settings(make_plan([MFT], 1), ["learning_rate=1e-4"], None)
+    assert collect(changed, tmp_path, []).rows[0].runs[0].status is Status.NOT_RUN
+
+
+def finished(run: Path, *stages: str) -> None:
+    for stage in stages:
+        (run / stage).mkdir(parents=True)
+        (run / stage / "file.txt").write_text(stage)
+        write_manifest(run / stage)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "left"),
+    [
+        ("data", {"data", "train", "model", "evaluate/hf/a", "evaluate/hf/b", "scores/hf/a.json", "scores/hf/b.json"}),
+        ("train", {"data"}),
+        ("model", {"data"}),
+        ("evaluate/hf/a", {"data", "train", "model", "evaluate/hf/b", "scores/hf/b.json"}),
+        ("scores/hf/a.json", {"data", "train", "model", "evaluate/hf/a", "evaluate/hf/b", "scores/hf/b.json"}),
+    ],
+)
+def test_damage_takes_what_rests_on_it_along(damaged: str, left: set[str], tmp_path: Path) -> None:
+    run = tmp_path / "row" / "seed-1"
+    finished(run, "data", "train", "model", "evaluate/hf/a", "evaluate/hf/b")
+    for name in ("a", "b"):
+        (run / "scores/hf").mkdir(parents=True, exist_ok=True)
+        (run / f"scores/hf/{name}.json").write_text("{}")
+    assert remove_damaged(tmp_path) == []
+    path = run / damaged
+    (path if path.is_file() else path / "file.txt").write_text("{")
+    # Nobody reads the data of a trained run again.
+    assert len(remove_damaged(tmp_path)) == (0 if damaged == "data" else 1)
+    everything = ("data", "train", "model", "evaluate/hf/a", "evaluate/hf/b", "scores/hf/a.json", "scores/hf/b.json")
+    assert {name for name in everything if (run / name).exists()} == left
+    assert remove_damaged(tmp_path) == []

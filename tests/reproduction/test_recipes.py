@@ -1,0 +1,305 @@
+"""The recipes hold the paper's hyper-parameters, pass Axolotl's validation, prepare their data and train."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import multiprocessing
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import recipe_files as recipes
+import yaml
+from conftest import Project, Rows, Run, write_jsonl
+
+import axolotl_cotmask
+from axolotl_cotmask.data.sources import data_dir, read_jsonl
+from axolotl_cotmask.reproduction.paper import facts as paper
+from axolotl_cotmask.reproduction.paper.facts import BENCHMARKS, RUNS, find_run
+from axolotl_cotmask.reproduction.paper.recipe_table import with_table
+
+PAPER = {run.name: run for run in RUNS}
+ALL = [name for name in recipes.names() if not name.startswith("laptop/")]
+#: What a recipe may change of the one that its name begins with.
+VARIANTS = {
+    "lora": {"adapter", "learning_rate", "lora_r", "lora_alpha", "lora_dropout", "lora_target_linear"} | (one_gpu := {"micro_batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "fsdp_version", "fsdp_config"}),
+    "packed": {"sample_packing", "sequence_len", "micro_batch_size"},
+    "2nodes": {"micro_batch_size", "gradient_accumulation_steps"},
+    "zero3": (zero3 := {"deepspeed", "gradient_checkpointing", "fsdp_version", "fsdp_config"}),
+    "zero3-2nodes": zero3 | {"micro_batch_size", "gradient_accumulation_steps"},
+    "ray": zero3 | {"use_ray", "ray_run_name", "ray_num_workers", "resources_per_worker"},
+}  # fmt: skip
+VARIANTS["qlora"] = VARIANTS["lora"] | {"load_in_4bit"}
+
+
+def changed(first: str, second: str) -> set[str]:
+    """The keys in which two recipes differ, the output directory left out."""
+    a, b = recipes.load(first), recipes.load(second)
+    return {key for key in a | b if a.get(key) != b.get(key)} - {"output_dir"}
+
+
+def split(name: str) -> tuple[str, str | None]:
+    """Divide a recipe's name into that of the recipe that it varies and the variant."""
+    for variant in sorted(VARIANTS, key=len, reverse=True):
+        if name.endswith(f"-{variant}"):
+            return name.removesuffix(f"-{variant}"), variant
+    return name, None
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_hyper_parameters_are_the_papers(name: str) -> None:
+    config, run = recipes.load(name), PAPER[name]
+    data = paper.DATA[run.data]
+    assert config["base_model"] == paper.BASES[run.base].model
+    assert config["fsdp_config"]["transformer_layer_cls_to_wrap"] == paper.BASES[run.base].layer
+    assert {entry["type"] for entry in config["datasets"]} == {f"axolotl_cotmask.prompt_strategies.{data.strategy}"}
+    assert (config["learning_rate"], config["num_epochs"], config["warmup_ratio"], config["sequence_len"]) == (
+        run.learning_rate, run.epochs, run.lr_warmup, data.sequence_len,
+    )  # fmt: skip
+    assert (config["weight_decay"], config["lr_scheduler"], config["bf16"]) == (0, "cosine", True)
+    assert recipes.gpus(name) == paper.GPUS
+    masking = dict(config["cotmask"])
+    assert (masking.pop("mask_ratio"), masking.pop("noise", None)) == (run.mask_ratio, run.noise)
+    assert masking.pop("warmup_ratio", paper.MASK_WARMUP) == pytest.approx(paper.MASK_WARMUP, abs=1e-4)
+    tail = {"cosine_min_lr_ratio": paper.TAIL_START_LR, "cosine_constant_lr_ratio": paper.TAIL_START_STEP}
+    assert masking == ({"lr_tail": "linear"} if run.lr_tail else {})
+    assert {key: config[key] for key in tail if key in config} == (tail if run.lr_tail else {})
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_a_recipe_says_what_was_published_and_where_the_scripts_differ(name: str) -> None:
+    header, run = recipes.header(name), PAPER[name]
+    for benchmark, score in run.scores.items():
+        assert f"{score} % on {BENCHMARKS[benchmark]}" in header
+    for note in run.scripts:
+        assert note in header
+    assert ("authors' script differs" in header) == bool(run.scripts)
+
+
+def test_every_file_is_known() -> None:
+    kinds = {"tiny/gsm8k-sft", "tiny/gsm8k-mft", "qwen2.5-1.5b/gsm8k-mft", "qwen2.5-1.5b/gsm8k-sft-matched"}
+    matched = {name.removesuffix("mft") + "sft-matched" for name in PAPER if name.endswith("mft")}
+    plain = {name for name in ALL if split(name)[1] is None}
+    assert plain == PAPER.keys() | matched | kinds
+    for base in ("llama2-7b", "mistral-7b"):
+        for variant in ("lora", "qlora", "packed"):
+            assert {f"{base}/gsm8k-mft-{variant}", f"{base}/gsm8k-sft-matched-{variant}"} <= set(ALL)
+    for base in ("llama2-7b", "llama2-13b"):
+        for variant in ("2nodes", "zero3", "zero3-2nodes", "ray"):
+            assert f"{base}/gsm8k-mft-{variant}" in ALL
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if "-sft-matched" in name])
+def test_a_matched_control_differs_in_the_masking_only(name: str) -> None:
+    mft = name.replace("-sft-matched", "-mft")
+    assert changed(name, mft) == {"cotmask"}
+    masking, control = recipes.load(mft)["cotmask"], recipes.load(name)["cotmask"]
+    assert control == {"mask_ratio": 0} | {key: masking[key] for key in ("lr_tail",) if key in masking}
+
+
+@pytest.mark.parametrize("name", [name for name in PAPER if name.endswith("mft")])
+def test_sft_and_mft_differ_in_what_the_paper_changes_only(name: str) -> None:
+    curve = {"cosine_min_lr_ratio", "cosine_constant_lr_ratio"} if PAPER[name].lr_tail else set()
+    assert changed(name, name.replace("-mft", "-sft")) <= {"cotmask", "num_epochs", "warmup_ratio"} | curve
+
+
+def test_the_tiny_ones_differ_in_the_masking_only() -> None:
+    assert changed("tiny/gsm8k-sft", "tiny/gsm8k-mft") == {"cotmask"}
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if split(name)[1]])
+def test_a_variant_changes_what_its_name_says_only(name: str) -> None:
+    parent, variant = split(name)
+    assert parent in ALL
+    assert changed(name, parent) <= VARIANTS[variant or ""]
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if not name.startswith("tiny/")])
+def test_the_batch_is_the_papers_on_the_hardware_that_it_names(name: str) -> None:
+    config, parent = recipes.load(name), split(name)[0].replace("-sft-matched", "-mft")
+    gpus = recipes.gpus(name)
+    if "ray_num_workers" in config:
+        assert config["ray_num_workers"] == gpus
+    if "2nodes" in name:
+        assert gpus == 2 * paper.GPUS
+    if config.get("sample_packing"):
+        return  # by tokens: the next test
+    batch = find_run(parent).batch_size if parent in PAPER else find_run("llama2-7b/gsm8k-mft").batch_size
+    assert gpus * config["micro_batch_size"] * config["gradient_accumulation_steps"] == batch
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name.endswith("-packed")])
+def test_a_packed_step_holds_as_many_rows_as_the_papers(name: str, real_data: Path) -> None:
+    """With the 32,000 tokens of Mistral-7B, by Axolotl's own packing."""
+    import numpy as np
+    from axolotl.utils.samplers.multipack import pack_group
+    from small_tokenizers import mistral
+
+    from axolotl_cotmask.data.prompts import SEPARATOR, alpaca_prompt
+
+    rows = list(read_jsonl(real_data / "gsm8k_train.jsonl"))
+    texts = [alpaca_prompt(row["question"]) + SEPARATOR + row["answer"] for row in rows]
+    lengths = np.array([len(ids) + 1 for ids in mistral()(texts)["input_ids"]], dtype=np.int32)
+    config = recipes.load(name)
+    bins = pack_group(lengths, 0, config["sequence_len"], max_bins=100_000, bin_size=200)
+    rows_per_step = len(rows) / len(bins) * recipes.gpus(name) * config["micro_batch_size"]
+    assert rows_per_step == pytest.approx(find_run("llama2-7b/gsm8k-mft").batch_size, rel=0.01)
+
+
+def plan(name: str) -> dict[str, Any]:
+    folder = Path(axolotl_cotmask.__file__).parent / "reproduction" / "laptop"
+    return yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+LAPTOP = {
+    "sft": {"mask_ratio": 0},
+    "mft-mask-0.2": {"mask_ratio": 0.2, "warmup_ratio": 0.6667, "noise": "mask"},
+    "mft-random-0.1": {"mask_ratio": 0.1, "warmup_ratio": 0.6667, "noise": "random"},
+    "mft-random-0.2": {"mask_ratio": 0.2, "warmup_ratio": 0.6667, "noise": "random"},
+}
+
+
+def test_the_arms_of_the_laptop_reproduction_differ_in_the_masking_only() -> None:
+    assert {path.stem for path in (recipes.RECIPES / "laptop").glob("*.yaml")} == set(LAPTOP)
+    sft = recipes.load("laptop/sft")
+    for name, masking in LAPTOP.items():
+        arm = recipes.load(f"laptop/{name}")
+        assert arm["cotmask"] == masking
+        assert arm["max_steps"] == plan("laptop")["steps"]
+        assert {key for key in sft | arm if sft.get(key) != arm.get(key)} <= {"cotmask", "output_dir"}
+
+
+def test_the_demonstration_is_a_part_of_the_laptop_reproduction() -> None:
+    whole, quick = plan("laptop"), plan("demo")
+    assert set(whole["runs"]["copying"]) == set(LAPTOP)
+    assert min(whole["runs"]["copying"].values()) >= 5
+    assert quick["runs"].keys() == quick["bases"].keys() == {"copying"}
+    assert set(quick["runs"]["copying"]) < set(LAPTOP)
+    assert quick["bases"]["copying"] == whole["bases"]["copying"]
+    for key in ("data", "common", "steps"):
+        assert quick[key] == whole[key]
+
+
+@pytest.fixture(scope="module")
+def models(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Tiny models of the architectures that the recipes train, by the beginning of a recipe's name."""
+    import torch
+    from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+    built = {"llama": tiny_model, "tiny": tiny_model}
+    shape: dict[str, Any] = {
+        "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "num_key_value_heads": 1, "max_position_embeddings": 2048,
+    }  # fmt: skip
+    for name, config, architecture in (
+        ("mistral", MistralConfig, MistralForCausalLM),
+        ("qwen", Qwen2Config, Qwen2ForCausalLM),
+    ):
+        built[name] = tmp_path_factory.mktemp(name)
+        tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+        if name == "qwen":
+            tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+            tokenizer.chat_template = (
+                "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
+                "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+            )
+        tokenizer.save_pretrained(built[name])
+        torch.manual_seed(0)
+        architecture(config(vocab_size=len(tokenizer) + 8, eos_token_id=tokenizer.eos_token_id, **shape)).save_pretrained(built[name])  # fmt: skip
+    return built
+
+
+@pytest.fixture(scope="module")
+def data(gsm8k_rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A file with the fields of each data set, by type: the real sample where COTMASK_DATA_DIR has one.
+
+    ``gsm8k`` has all of GSM8K's training rows, ``gsm8k_few`` the first 300.
+    """
+    names = {
+        "gsm8k": "gsm8k_train", "query_response": "gsm8k_screl_train_use_500",
+        "math": "math_train_sample", "metamath": "metamathqa_sample", "mathinstruct": "mathinstruct_sample",
+    }  # fmt: skip
+    fields = {
+        "query_response": ("query", "response"), "math": ("problem", "solution"), "metamath": ("query", "response"),
+        "mathinstruct": ("instruction", "output"),
+    }  # fmt: skip
+    made = tmp_path_factory.mktemp("data")
+    files = {}
+    for strategy, name in names.items():
+        question, answer = fields.get(strategy, ("question", "answer"))
+        rows = [{question: row["question"], answer: row["answer"]} for row in gsm8k_rows]
+        real = REAL / f"{name}.jsonl" if REAL else None
+        files[strategy] = real if real and real.is_file() else write_jsonl(made / f"{strategy}.jsonl", rows)
+    few = list(itertools.islice(read_jsonl(files["gsm8k"]), 300))
+    files["gsm8k_few"] = files["gsm8k_chat"] = write_jsonl(made / "gsm8k_few.jsonl", few)
+    return files
+
+
+#: Read before the tests' own fixture takes the setting away.
+REAL = data_dir()
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds the prepared data, which recipes with the same data, format and base share."""
+    return tmp_path_factory.mktemp("recipes")
+
+
+def prepared_key(name: str) -> str:
+    """What decides the prepared data of a recipe, in this test."""
+    config = recipes.load(name)
+    strategy = config["datasets"][0]["type"].rsplit(".", 1)[-1]
+    return f"{re.match('[a-z]+', name)[0]}-{strategy}-{config['sequence_len']}-{config['cotmask'].get('noise') == 'mask'}-{name in PAPER}"  # type: ignore[index]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_axolotl_validates_prepares_and_trains_it(
+    name: str, models: dict[str, Path], data: dict[str, Path], prepared: Path, axolotl: Callable[..., Run]
+) -> None:
+    """Three steps on a CPU, with a tiny base model of the same architecture and real rows or rows with their fields."""
+    model = next(path for start, path in models.items() if name.startswith(start))
+    # Not in this process: Axolotl keeps the registered plugins.
+    process = multiprocessing.get_context("forkserver").Process(target=recipes.validate, args=(name, model))
+    process.start()
+    process.join()
+    assert process.exitcode == 0, "Axolotl's validation"
+    where = prepared / name.replace("/", "-")
+    # What is not the paper's differs in other things than the data.
+    swapped = data if name in PAPER else {**data, "gsm8k": data["gsm8k_few"]}
+    path = recipes.on_cpu(name, model, swapped, where)
+    # The same data in the same format for the same base are prepared once, as a user's are.
+    if not any(prepared.glob(f"{prepared_key(name)}.done")):
+        assert "Success! Preprocessed data path" in axolotl("preprocess", path, cwd=where).check().output
+        (prepared / f"{prepared_key(name)}.done").touch()
+    output = axolotl("train", path, cwd=where).check().output
+    assert "Loading prepared dataset from disk" in output
+    logged = recipes.logged(where / "out")
+    masking = recipes.load(name)["cotmask"]
+    ratio, warmup = masking["mask_ratio"], masking.get("warmup_ratio", 1)
+    assert [entry["cotmask/scheduled_ratio"] for entry in logged] == pytest.approx(
+        [min(ratio, ratio * step / (warmup * 3 + 1)) for step in range(3)], abs=1e-4
+    )
+    assert all(math.isfinite(entry["loss"]) and entry["loss"] > 0 for entry in logged)
+    if ratio:
+        assert 0 < logged[-1]["cotmask/realised_ratio"] < 2 * ratio
+
+
+def test_fetch_copies_recipes_and_tasks(project: Project) -> None:
+    project.axolotl("cotmask", "fetch", "recipes", "mine").check()
+    copied = {path.relative_to(project.directory / "mine") for path in (project.directory / "mine").rglob("*.yaml")}
+    assert copied == {path.relative_to(recipes.RECIPES) for path in recipes.RECIPES.rglob("*.yaml")}
+    assert "mine exists already" in project.axolotl("cotmask", "fetch", "recipes", "mine").sentence()
+    output = project.axolotl("cotmask", "tasks-path").check().output
+    assert Path(output.splitlines()[-1], "cotmask_gsm8k", "cotmask_gsm8k.yaml").is_file()
+
+
+def test_the_recipes_page_is_in_step_with_the_table() -> None:
+    page = (recipes.RECIPES / "README.md").read_text(encoding="utf-8")
+    assert with_table(page) == page, "run `python -m axolotl_cotmask.reproduction.paper.recipe_table`"
+    for run in RUNS:
+        assert f"[{run.name}]({run.name}.yaml)" in page
+    with pytest.raises(ValueError, match="needs the lines"):
+        with_table("# Recipes")

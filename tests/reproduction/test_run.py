@@ -1,0 +1,182 @@
+"""The harness end to end at its smallest: run, run again, killed, damaged, and always the same numbers at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from axolotl_cotmask.reproduction.laptop.plan import tiny_plan
+from axolotl_cotmask.reproduction.plan import make_plan
+from axolotl_cotmask.reproduction.run import reproduce
+
+ROOT = Path(__file__).parents[2]
+SNAKEMAKE = ROOT / ".nox" / "workflow" / "bin"
+PLAN = {
+    "data": {"seed": 0, "train_rows": 64, "test_rows": 24},
+    "common": {"steps": 3, "learning_rate": 1e-3},
+    "bases": {"copying": {"steps": 2, "learning_rate": 1e-3, "drills": True}},
+    "steps": 40,
+    "runs": {"copying": {"sft": 1, "mft-random-0.2": 1}},
+    "tasks": ["cotmask_gsm8k"],
+    "dependency_rows": 4,
+}
+SFT = Path("runs/copying/sft/seed-1")
+MFT = Path("runs/copying/mft-random-0.2/seed-1")
+
+pytestmark = pytest.mark.skipif(
+    not (SNAKEMAKE / "snakemake").is_file(), reason="Snakemake's environment is not there: nox -s workflow"
+)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the plan."""
+    out = tmp_path_factory.mktemp("repro") / "out"
+    status, said = finish(start(out))
+    assert status == 0, said
+    for name in ("report.html", "report.md"):
+        # The other tests write it anew.
+        shutil.copy(out / name, out.parent / name)
+    return out
+
+
+def start(out: Path) -> subprocess.Popen[str]:
+    plan = out.parent / "plan.yaml"
+    plan.write_text(yaml.safe_dump(PLAN), encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("axolotl-cotmask")), "repro", str(plan), "--output", str(out)]
+    path = os.pathsep.join([str(SNAKEMAKE), os.environ["PATH"]])
+    return subprocess.Popen(
+        command, env={**os.environ, "PATH": path}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    said, _ = process.communicate(timeout=600)
+    return process.returncode, said
+
+
+def kill(words: tuple[str, ...], process: subprocess.Popen[str], ready: Path | None = None) -> None:
+    """Kill the program whose command line holds ``words`` as the machine does when memory runs out."""
+    deadline = time.monotonic() + 300
+    while process.poll() is None:
+        assert time.monotonic() < deadline, f"no process with {words}"
+        if ready is None or list(ready.parent.glob(ready.name)):
+            for pid in commands(words):
+                os.kill(pid, signal.SIGKILL)
+                return
+        time.sleep(0.2)
+    raise AssertionError(process.communicate()[0])
+
+
+def commands(words: tuple[str, ...]) -> Iterator[int]:
+    for directory in Path("/proc").iterdir():
+        try:
+            arguments = (directory / "cmdline").read_bytes().decode().split("\0") if directory.name.isdigit() else []
+        except OSError:
+            continue
+        # The program itself, not the shells and stages above it.
+        if all(any(word in argument for argument in arguments) for word in words) and "-c" not in arguments:
+            yield int(directory.name)
+
+
+def scores(out: Path, run: Path) -> dict[str, object]:
+    found = json.loads((out / run / "scores/hf/cotmask_gsm8k.json").read_text())
+    return {key: value for key, value in found.items() if key != "signatures"}
+
+
+def test_every_stage_leaves_its_record_and_the_report_is_there(out: Path) -> None:
+    for run in (SFT, MFT):
+        data, train = (json.loads((out / run / stage / "provenance.json").read_text()) for stage in ("data", "train"))
+        assert data["data"]["rows"] == 64
+        assert len(data["data"]["sha256"]) == 64
+        assert train["versions"]["axolotl"] == "0.19.0"
+        assert train["seconds"] > 0
+        assert train["peak_memory_gib"] > 0.1
+        assert yaml.safe_load((out / run / "train/recipe.yaml").read_text())["seed"] == 1
+        assert json.loads((out / run / "train/trainer_state.json").read_text())["global_step"] == 40
+        assert (out / run / "model/model.safetensors").is_file()
+        assert not list((out / run / "model").glob("checkpoint-*"))
+        assert len(scores(out, run)["questions"]["exact_match"]) == 24
+    assert not list((out / "work").rglob("*.yaml"))
+    page = (out.parent / "report.html").read_text(encoding="utf-8")
+    text = (out.parent / "report.md").read_text(encoding="utf-8")
+    for words in (
+        "MFT, random 0.2",
+        "under-powered",
+        "no evidence for or against",
+        "axolotl train",
+        "lm_eval --model hf",
+    ):
+        assert words in page
+        assert words in text
+
+
+def test_a_second_time_nothing_is_done_and_it_says_so(out: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*") if path.is_file()}
+    status, said = finish(start(out))
+    assert status == 0
+    assert "Nothing to be done" in said
+    assert before == {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*") if path.is_file()}
+
+
+def test_a_truncated_file_is_found_and_made_again_without_training(out: Path) -> None:
+    before, model = scores(out, MFT), (out / MFT / "model/model.safetensors").stat().st_mtime_ns
+    (samples,) = (out / MFT / "evaluate").rglob("samples_*.jsonl")
+    os.truncate(samples, samples.stat().st_size // 2)
+    status, said = finish(start(out))
+    assert status == 0, said
+    assert "is not what was written: it and what rests on it are made again" in said
+    assert scores(out, MFT) == before
+    assert (out / MFT / "model/model.safetensors").stat().st_mtime_ns == model
+
+
+def test_killed_in_training_and_in_evaluation_it_ends_in_the_same_numbers(out: Path) -> None:
+    before = scores(out, MFT)
+    weights = (out / MFT / "model/model.safetensors").read_bytes()
+    shutil.rmtree(out / MFT)
+
+    process = start(out)
+    work = out / "work/copying/mft-random-0.2/seed-1/output"
+    kill(("bin/axolotl", "train", "mft-random-0.2"), process, ready=work / "checkpoint-1?")
+    status, said = finish(process)
+    assert status != 0
+    assert "failed" in said
+    text = (out / "report.md").read_text(encoding="utf-8")
+    assert "Run copying/mft-random-0.2/seed-1 failed in stage train." in text
+    last = [line for line in (out / "logs" / MFT.relative_to("runs") / "train.log").read_text().split("\r") if line][-1]
+    assert last.splitlines()[-1].strip() in text, "the last lines of the log are in the report"
+    # The newest checkpoint, as a kill in the middle of writing it would leave it.
+    newest = max(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    os.truncate(newest / "trainer_state.json", 10)
+
+    process = start(out)
+    kill(("bin/lm_eval", "mft-random-0.2"), process)
+    assert finish(process)[0] != 0
+    assert len(json.loads((out / MFT / "train/provenance.json").read_text())["attempts"]) == 2
+    assert (out / MFT / "model/model.safetensors").read_bytes() == weights
+
+    status, said = finish(start(out))
+    assert status == 0, said
+    assert scores(out, MFT) == before
+
+
+def test_tiny_versions_of_a_row_of_table1_and_of_fig3(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = out.parent / "tiny.yaml"
+    settings.write_text(yaml.safe_dump({**PLAN, "runs": {}, "steps": 4}), encoding="utf-8")
+    plan = tiny_plan(make_plan(["llama2-7b/gsm8k-mft", "fig3/warmed-up-0.4", "fig3/fixed-0.4"], 1), str(settings))
+    monkeypatch.setenv("PATH", os.pathsep.join([str(SNAKEMAKE), os.environ["PATH"]]))
+    lines: list[str] = []
+    assert reproduce(plan, out, "cpu", [], [], lines.append) == 0, lines
+    text = (out / "report.md").read_text(encoding="utf-8")
+    for words in ("GSM8K, MFT", "fixed", "47.1", "not run"):
+        assert words in text
