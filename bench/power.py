@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import t
 
+from axolotl_cotmask.evaluation.stats.claims import Verdict, verdict
 from axolotl_cotmask.evaluation.stats.crossed import pooled
-from axolotl_cotmask.evaluation.stats.estimates import CONFIDENCE, Estimate, Verdict, over_seeds, verdict
+from axolotl_cotmask.evaluation.stats.estimates import CONFIDENCE, Estimate, over_seeds
 from axolotl_cotmask.reproduction.paper import facts as paper
 
 Answers = NDArray[np.float64]

@@ -32,9 +32,10 @@ from axolotl.prompters import AlpacaPrompter
 from datasets import Dataset, load_dataset
 from small_tokenizers import mistral
 
+from axolotl_cotmask.masking.datasets import PREPARED_AS
 from axolotl_cotmask.prompt_strategies import metamath
 from axolotl_cotmask.prompt_strategies.strategy import MarkedStrategy
-from axolotl_cotmask.training.preparation import PREPARED_AS, mark_dataset
+from axolotl_cotmask.training.preparation import mark_dataset
 
 SEQUENCE_LEN = 1024
 #: Rows and rounds.

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from axolotl_cotmask.data.sources import read_jsonl
+from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.evaluation.answers import (
     GSM8K_HASH,
     MAMMOTH_MATH,

@@ -6,15 +6,14 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import read_json, whole_directory
 from axolotl_cotmask.common.resources import directory
-from axolotl_cotmask.evaluation.results import read_json
 from axolotl_cotmask.evaluation.scored import Question, check_same_questions, read_scored
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, share
 from axolotl_cotmask.masking.metrics import SAMPLES_SEEN
@@ -146,11 +145,8 @@ def _score(checkpoint: Path, scoring: Scoring) -> None:
     Raises:
         CoTMaskError: it failed; it has said why.
     """
-    target = results_directory(checkpoint, scoring)
-    target.parent.mkdir(exist_ok=True)
     program = Path(sys.executable).with_name("lm_eval")
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
-        results = Path(scratch) / "results"
+    with whole_directory(results_directory(checkpoint, scoring)) as results:
         command = [
             *(str(program), "--model", "hf", "--model_args", json.dumps(model_args(checkpoint))),
             *("--include_path", str(directory("evaltasks")), "--tasks", scoring.task),
@@ -162,7 +158,6 @@ def _score(checkpoint: Path, scoring: Scoring) -> None:
         status = subprocess.run(command, stdout=sys.stderr, check=False).returncode
         if status != 0:
             raise CoTMaskError(f"{checkpoint}: lm_eval ended with status {status}: its own words stand above")
-        os.rename(results, target)
 
 
 def model_args(model: Path) -> dict[str, str]:

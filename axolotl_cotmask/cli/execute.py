@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import whole_file
-from axolotl_cotmask.data.sources import numbered_jsonl
+from axolotl_cotmask.common.files import numbered_jsonl, whole_file
 from axolotl_cotmask.evaluation.answers import RULES
 from axolotl_cotmask.evaluation.programs import chosen, executed
 from axolotl_cotmask.evaluation.sandbox import detect_isolation

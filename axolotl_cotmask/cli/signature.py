@@ -26,8 +26,9 @@ def signature(results: tuple[Path, ...], task: str | None) -> None:
 
 
 def _lines(path: Path, task: str | None) -> list[str]:
+    from axolotl_cotmask.common.files import read_json
     from axolotl_cotmask.evaluation import signature
-    from axolotl_cotmask.evaluation.results import find_tasks, read_json, read_results
+    from axolotl_cotmask.evaluation.results import find_tasks, read_results
 
     found = find_tasks(path)
     tasks = [task] if task is not None else list(found)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
-from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.masking.config import closest
+from axolotl_cotmask.common.errors import CoTMaskError, closest
 
 T = TypeVar("T")
 

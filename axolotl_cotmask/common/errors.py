@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -30,3 +31,10 @@ def one_sentence(function: Callable[P, T]) -> Callable[P, T]:
             raise SystemExit(f"\naxolotl-cotmask: {error}") from None
 
     return wrapper
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence about ``name``: the nearest of the ``known`` names, or all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f": did you mean {near[0]}?" if near else f": the options are {', '.join(known)}"

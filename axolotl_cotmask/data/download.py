@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -16,7 +15,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import whole_file
+from axolotl_cotmask.common.files import sha256, whole_file
 
 #: The file, beside the data, that holds a `Record` for each file that was fetched.
 RECORDS = "checksums.json"
@@ -45,7 +44,7 @@ class Record:
         size = path.stat().st_size
         if size != self.size:
             return f"{size} bytes instead of {self.size}"
-        return None if _sha256(path) == self.sha256 else "another SHA-256"
+        return None if sha256(path) == self.sha256 else "another SHA-256"
 
 
 @contextmanager
@@ -257,12 +256,7 @@ def _reason(error: Exception) -> str:
 
 
 def _describe(url: str, path: Path) -> Record:
-    return Record(url, path.stat().st_size, _sha256(path), datetime.now(UTC).date().isoformat())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return Record(url, path.stat().st_size, sha256(path), datetime.now(UTC).date().isoformat())
 
 
 def _read_records(directory: Path) -> dict[str, Record]:

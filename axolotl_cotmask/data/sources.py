@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import RowError, checked_row, json_elements, json_lines
 from axolotl_cotmask.data.download import check_recorded
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 ENV_VAR = "COTMASK_DATA_DIR"
-
-
-class RowError(ValueError):
-    """What is wrong with a row, and where in its file; who knows the file adds its name and the mend."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,30 +175,6 @@ def local_file(name: str) -> Path | None:
     raise CoTMaskError(f"{ENV_VAR} is {directory}, and {' or '.join(source.files)} is not in it: {mend}")
 
 
-def numbered_jsonl(path: Path, fields: Iterable[str] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number from 1, row) of a JSON-lines file; each row is a mapping that has all ``fields``.
-
-    Raises:
-        CoTMaskError: a line is no JSON object or lacks a field; the sentence names file, line and field.
-    """
-    fields = tuple(fields)
-    try:
-        for number, row in _lines(path):
-            yield number, _checked(row, f"line {number}", fields)
-    except RowError as error:
-        raise CoTMaskError(f"{path}, {error}: mend the file") from error
-
-
-def read_jsonl(path: Path, fields: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a JSON-lines file, each a mapping that has all ``fields``.
-
-    Raises:
-        CoTMaskError: a line is no JSON object or lacks a field; the sentence names file, line and field.
-    """
-    for _, row in numbered_jsonl(path, fields):
-        yield row
-
-
 def source_rows(path: Path, source: Source) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file of ``source``: a JSON array, or JSON lines.
 
@@ -211,12 +183,12 @@ def source_rows(path: Path, source: Source) -> Iterator[dict[str, Any]]:
     """
     with path.open("rb") as file:
         is_array = file.read(64).lstrip().startswith(b"[")
-    unit, rows = ("element", _elements(path)) if is_array else ("line", _lines(path))
+    unit, rows = ("element", json_elements(path)) if is_array else ("line", json_lines(path))
     for number, row in rows:
         place = f"{unit} {number}"
         if isinstance(row, dict):
             row = {source.aliases.get(name, name): value for name, value in row.items()}
-        row = _checked(row, place, source.fields)
+        row = checked_row(row, place, source.fields)
         for field in source.fields:
             if row[field] is None and field not in source.nullable:
                 raise RowError(f"{place}: the field '{field}' is null")
@@ -236,41 +208,6 @@ def problem(path: Path, source: Source) -> str | None:
     except RowError as error:
         return str(error)
     return None if rows else "no rows"
-
-
-def _lines(path: Path) -> Iterator[tuple[int, Any]]:
-    # Bytes, so that a line that is no UTF-8 fails in json.loads, where its number is known.
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise RowError(f"line {number}: not a complete JSON object ({_reason(error)})") from error
-            yield number, row
-
-
-def _elements(path: Path) -> Iterator[tuple[int, Any]]:
-    try:
-        rows = json.loads(path.read_bytes())
-    except ValueError as error:
-        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
-        raise RowError(f"line {line}: not a complete JSON array ({_reason(error)})") from error
-    yield from enumerate(rows, start=1)
-
-
-def _reason(error: ValueError) -> str:
-    return error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-
-
-def _checked(row: Any, place: str, fields: tuple[str, ...]) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise RowError(f"{place}: holds a {type(row).__name__}, not a JSON object")
-    for field in fields:
-        if field not in row:
-            raise RowError(f"{place}: the field '{field}' is missing (there are: {', '.join(sorted(row))})")
-    return row
 
 
 def load(name: str) -> Dataset:

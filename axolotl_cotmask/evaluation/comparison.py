@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.data.sources import numbered_jsonl
+from axolotl_cotmask.common.files import numbered_jsonl, read_json
 from axolotl_cotmask.evaluation import signature
 from axolotl_cotmask.evaluation.graded import Item, Reading, is_sample, question, read_items
-from axolotl_cotmask.evaluation.results import find_tasks, read_json, samples_file
+from axolotl_cotmask.evaluation.results import find_tasks, samples_file
 from axolotl_cotmask.evaluation.signature import Signature
 from axolotl_cotmask.evaluation.stats.paired import Comparison, compare_paired
 

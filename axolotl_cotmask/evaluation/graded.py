@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.evaluation.answers import Rule, Verdict
+from axolotl_cotmask.evaluation.answers import Judgement, Rule
 
 NumberedRows = Sequence[tuple[int, dict[str, Any]]]
 
@@ -131,9 +131,9 @@ def _right(row: dict[str, Any], reading: Reading) -> float | None:
         value = _field(row, reading.metric)
         if value is None:
             return None
-        if value in (Verdict.TRUE, 1):
+        if value in (Judgement.TRUE, 1):
             return 1.0
-        if value in (Verdict.FALSE, Verdict.INVALID, 0):
+        if value in (Judgement.FALSE, Judgement.INVALID, 0):
             return 0.0
         raise CoTMaskError(
             f"the field '{reading.metric}' holds {_shown(value)}, which is no verdict: name one that holds true, "
@@ -144,7 +144,7 @@ def _right(row: dict[str, Any], reading: Reading) -> float | None:
         raise CoTMaskError(f"the field '{reading.prediction}' holds {_shown(prediction)}: give a string")
     if not isinstance(gold, (str, int, float)) or isinstance(gold, bool):
         raise CoTMaskError(f"the field '{reading.gold}' holds {_shown(gold)}: give a string or a number")
-    return float(reading.rule.judge(prediction, gold) is Verdict.TRUE)
+    return float(reading.rule.judge(prediction, gold) is Judgement.TRUE)
 
 
 def _field(row: dict[str, Any], name: str) -> Any:

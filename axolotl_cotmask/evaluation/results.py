@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.data.sources import read_jsonl
+from axolotl_cotmask.common.files import read_json, read_jsonl
 
 
 @dataclass(frozen=True)
@@ -72,23 +71,6 @@ def _newest(path: Path) -> dict[str, tuple[Path, dict[str, Any]]]:
         content = read_json(file)
         newest |= dict.fromkeys(content.get("results", {}), (file, content))
     return newest
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in ``path``.
-
-    Raises:
-        CoTMaskError: it cannot be read, or is no complete JSON object.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CoTMaskError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise CoTMaskError(f"{path}: not a complete JSON file: remove it and make it again") from error
-    if not isinstance(content, dict):
-        raise CoTMaskError(f"{path}: holds a {type(content).__name__}, not a JSON object: make it again")
-    return content
 
 
 def _result(content: dict[str, Any], file: Path, task: str) -> TaskResult:

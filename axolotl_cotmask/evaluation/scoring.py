@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.data.sources import numbered_jsonl
-from axolotl_cotmask.evaluation.answers import Rule, Verdict
+from axolotl_cotmask.common.files import numbered_jsonl
+from axolotl_cotmask.evaluation.answers import Judgement, Rule
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def score_file(path: Path, rule: Rule, prediction_field: str, gold_field: str) -
     Raises:
         CoTMaskError: the file is empty, a line or a field is missing or broken, or a gold holds no readable answer.
     """
-    verdicts: Counter[Verdict] = Counter()
+    verdicts: Counter[Judgement] = Counter()
     for number, row in numbered_jsonl(path, (prediction_field, gold_field)):
         try:
             prediction = _one(row[prediction_field], prediction_field, (str,))
@@ -47,7 +47,7 @@ def score_file(path: Path, rule: Rule, prediction_field: str, gold_field: str) -
             raise CoTMaskError(f"{path}, line {number}: {error}") from error
     if not verdicts:
         raise CoTMaskError(f"{path} holds no rows: give a JSON-lines file with one generation per line")
-    return Score(verdicts.total(), verdicts[Verdict.TRUE], verdicts[Verdict.INVALID])
+    return Score(verdicts.total(), verdicts[Judgement.TRUE], verdicts[Judgement.INVALID])
 
 
 def check_golds(golds: Iterable[str | float], rule: Rule, place: str) -> None:

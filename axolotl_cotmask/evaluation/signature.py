@@ -6,19 +6,15 @@ the results file; `of` composes the line from there and from what lm-eval notes 
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-import subprocess
 from collections.abc import Iterable, Mapping
-from importlib import metadata
 from typing import Any
 
-from axolotl_cotmask.common import resources
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.versions import PACKAGE, installed, package_version
 
 _DIGITS = 8  # of a hash, in hex
-_PACKAGE = "axolotl-cotmask"
 _RECORDED_VERSIONS = ("torch", "math-verify")
 
 # The parts in their order, and what each is called in a warning.
@@ -43,7 +39,7 @@ _PARTS = {
     "transformers": "the version of transformers",
     "torch": "the version of torch",
     "math-verify": "the version of math-verify",
-    _PACKAGE: f"the version of {_PACKAGE}",
+    PACKAGE: f"the version of {PACKAGE}",
 }
 # In full precision the padding of a batch does not show in the tokens; in half precision it may turn a greedy choice.
 _FULL_PRECISION = ("float32", "float64")
@@ -83,10 +79,10 @@ def record(entry: dict[str, Any], *, source: str, rows: Iterable[Mapping[str, An
     """
     entry["data"] = f"{source}@{fingerprint(rows)}"
     for package in _RECORDED_VERSIONS:
-        version = _installed(package)
+        version = installed(package)
         if version is not None:
             entry[package] = version
-    entry[_PACKAGE] = package_version()
+    entry[PACKAGE] = package_version()
 
 
 def fingerprint(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -99,36 +95,6 @@ def fingerprint(rows: Iterable[Mapping[str, Any]]) -> str:
         present = {field: value for field, value in row.items() if value is not None}
         digest.update(json.dumps(present, sort_keys=True, separators=(",", ":")).encode() + b"\n")
     return digest.hexdigest()[:_DIGITS]
-
-
-@functools.cache
-def package_version() -> str:
-    """Return the version of this package, in a checkout with its commit: ``0.1.0+350f188``.
-
-    ``.dirty`` follows where the package or the tasks differ from the commit.
-    """
-    version = _installed(_PACKAGE) or "unknown"
-    # An installed copy may lie inside somebody's repository without being part of it.
-    if git("ls-files", "--error-unmatch", "__init__.py") is None:
-        return version
-    changes = git("status", "--porcelain", "--", ".", str(resources.directory("evaltasks")))
-    return f"{version}+{git('rev-parse', '--short=7', 'HEAD')}{'.dirty' if changes else ''}"
-
-
-def _installed(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def git(*arguments: str) -> str | None:
-    command = ["git", "--no-optional-locks", *arguments]
-    try:
-        run = subprocess.run(command, cwd=resources.PACKAGE, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return run.stdout.strip() if run.returncode == 0 else None
 
 
 def of(content: Mapping[str, Any], task: str, samples: Iterable[Mapping[str, Any]] = ()) -> Signature:
@@ -170,7 +136,7 @@ def of(content: Mapping[str, Any], task: str, samples: Iterable[Mapping[str, Any
         "n": _questions(content.get("n-samples", {}).get(task)),
         "lm-eval": content.get("lm_eval_version"),
         "transformers": content.get("transformers_version"),
-        **dict.fromkeys((*_RECORDED_VERSIONS, _PACKAGE)),
+        **dict.fromkeys((*_RECORDED_VERSIONS, PACKAGE)),
         **recorded,
     }
     return Signature({name: str(found[name]) for name in {**_PARTS, **found} if found[name] not in (None, "")})

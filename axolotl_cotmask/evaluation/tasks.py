@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.data.sources import load
 from axolotl_cotmask.evaluation import signature as signatures
-from axolotl_cotmask.evaluation.answers import GSM8K_HASH, MATH_BOXED, ROBUST_NUMBER, Rule, Verdict
+from axolotl_cotmask.evaluation.answers import GSM8K_HASH, MATH_BOXED, ROBUST_NUMBER, Judgement, Rule
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -84,9 +84,9 @@ def scores(prediction: str, gold: str | float, exact: Rule, robust: Rule) -> dic
     """Return the metrics of one generation; ``invalid`` is 1 where the exact rule finds no answer in it."""
     verdict = exact.judge(prediction, gold)
     return {
-        "exact_match": float(verdict is Verdict.TRUE),
-        "robust_match": float(robust.judge(prediction, gold) is Verdict.TRUE),
-        "invalid": float(verdict is Verdict.INVALID),
+        "exact_match": float(verdict is Judgement.TRUE),
+        "robust_match": float(robust.judge(prediction, gold) is Judgement.TRUE),
+        "invalid": float(verdict is Judgement.INVALID),
     }
 
 

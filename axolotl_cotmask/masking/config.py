@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.errors import CoTMaskError, closest
 
 #: The token that ``noise: mask`` adds when ``mask_token`` names none (paper section 3.1).
 DEFAULT_MASK_TOKEN = "<mask>"
@@ -19,6 +18,9 @@ _NOISE_FORMS = (
     "give a name such as mask or random, a mixture {mask: 0.8, random: 0.2}, or a name with options {dropout: {q: 0.9}}"
 )
 
+
+#: What a data set's ``protect:`` may name.
+PROTECTABLE = ("final_answer", "eos")
 
 #: Name of the mixture of mask and random tokens, which the config writes by its shares.
 TOKENS = "tokens"
@@ -231,9 +233,3 @@ def _sentence(error: ValidationError) -> str:
     if name == "noise":
         return f"cotmask.noise is {value}: {_NOISE_FORMS}"
     return f"{key} is {value}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
-
-
-def closest(name: str, known: Any) -> str:
-    """Return the end of a sentence about ``name``: the nearest of the ``known`` names, or all of them."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f": did you mean {near[0]}?" if near else f": the options are {', '.join(known)}"

@@ -8,10 +8,23 @@ from typing import Any
 
 from axolotl_cotmask.masking import selectors
 from axolotl_cotmask.masking.config import TOKENS, CoTMaskConfig, NoiseSpec, parse_noise
+from axolotl_cotmask.masking.mask_token import base_token_ids, mask_token_id
 from axolotl_cotmask.masking.noise import Noise, NoiseContext, build
 from axolotl_cotmask.masking.noise.tokens import TokenNoise
 from axolotl_cotmask.masking.schedule import MaskSchedule
-from axolotl_cotmask.training import vocabulary
+
+#: Key of a data set entry that holds what preparation needs and the cache hash has to cover.
+PREPARED_AS = "cotmask"
+
+
+def dataset_entries(cfg: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return (name in the config, entry) for every data set, such as ``("datasets[0]", {...})``."""
+    return [
+        (f"{key}[{index}]", entry)
+        for key in ("datasets", "test_datasets")
+        for index, entry in enumerate(cfg.get(key) or [])
+        if isinstance(entry, Mapping)
+    ]
 
 
 @dataclass(frozen=True)
@@ -68,8 +81,8 @@ def noises(entries: list[Mapping[str, Any]], config: CoTMaskConfig, tokenizer: A
     """
     has_token = uses_mask_token(entries, config) or config.mask_token is not None
     context = NoiseContext(
-        mask_token_id=vocabulary.mask_token_id(tokenizer, config) if has_token else None,
-        random_ids=vocabulary.base_token_ids(tokenizer),
+        mask_token_id=mask_token_id(tokenizer, config) if has_token else None,
+        random_ids=base_token_ids(tokenizer),
     )
     built: list[tuple[NoiseSpec, Noise]] = []
     found: list[Noise] = []

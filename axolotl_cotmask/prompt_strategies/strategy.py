@@ -11,13 +11,12 @@ from axolotl.prompt_tokenizers import DatasetWrappingStrategy
 from axolotl.utils.logging import get_logger
 
 from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
+from axolotl_cotmask.masking.datasets import PREPARED_AS
 from axolotl_cotmask.masking.marks import IGNORE_INDEX, MASK_WEIGHT, weights_from_labels
 from axolotl_cotmask.prompt_strategies.tokenized import TokenizedText
 
 LOG = get_logger(__name__)
 
-#: What a data set's ``protect:`` may name.
-PROTECTABLE = ("final_answer", "eos")
 #: Begins the final answer in GSM8K's format.
 _ANSWER_MARK = "####"
 
@@ -54,12 +53,8 @@ def load_strategy(row_format: RowFormat, tokenizer: Any, cfg: Any, ds_cfg: Any) 
         SystemExit: the plugin is not registered, so that training would silently be plain SFT; or ``sequence_len``
             leaves no room for a prompt.
     """
-    from axolotl.integrations.base import PluginManager
-
-    from axolotl_cotmask.training.plugin import CoTMaskPlugin
-
-    plugins = PluginManager.get_instance().plugins.values()
-    if not any(isinstance(plugin, CoTMaskPlugin) for plugin in plugins) or not cfg.get("cotmask"):
+    # The plugin's `register` is what puts the description there.
+    if PREPARED_AS not in ds_cfg:
         raise CoTMaskError(
             f"datasets: type {ds_cfg['type']} needs the plugin, which is not registered, so nothing would be masked: "
             "add `plugins: [axolotl_cotmask.CoTMaskPlugin]` and a `cotmask:` block (mask_ratio: 0 for plain SFT)"

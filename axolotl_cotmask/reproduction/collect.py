@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
-from axolotl_cotmask.evaluation.results import read_json
+from axolotl_cotmask.common.files import read_json
+from axolotl_cotmask.evaluation.stats.claims import calibration, verdict
 from axolotl_cotmask.evaluation.stats.crossed import pooled
-from axolotl_cotmask.evaluation.stats.estimates import Estimate, calibration, over_seeds, verdict
+from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
 from axolotl_cotmask.evaluation.stats.paired import Comparison, compare_paired
 from axolotl_cotmask.reproduction.plan import ClaimPlan, Measured, Plan, RowPlan, config_of
 from axolotl_cotmask.reproduction.report.outcome import (

@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.evaluation.stats.estimates import over_seeds, verdict
+from axolotl_cotmask.evaluation.stats.claims import verdict
+from axolotl_cotmask.evaluation.stats.estimates import over_seeds
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.report.outcome import External
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.evaluation.results import read_json
+from axolotl_cotmask.common.files import read_json, sha256
 
 _MANIFEST = "manifest.json"
 _HASHED = 64 * 2**20  # larger files, which are weights, are known by their size alone
@@ -30,7 +29,7 @@ def _files(directory: Path) -> Iterator[Path]:
 
 def _known(path: Path) -> list[int | str]:
     size = path.stat().st_size
-    return [size] if size > _HASHED else [size, hashlib.sha256(path.read_bytes()).hexdigest()]
+    return [size] if size > _HASHED else [size, sha256(path)]
 
 
 def _damaged(path: Path) -> str | None:

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from axolotl_cotmask.evaluation.signature import git, package_version
+from axolotl_cotmask.common.versions import git, package_version
 
 _RAPL = Path("/sys/class/powercap")
 

@@ -18,12 +18,11 @@ from typing import Any
 import yaml
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import whole_file
+from axolotl_cotmask.common.files import read_json, read_jsonl, whole_directory, whole_file
 from axolotl_cotmask.common.resources import directory
-from axolotl_cotmask.data.sources import read_jsonl
 from axolotl_cotmask.evaluation import signature
 from axolotl_cotmask.evaluation.comparison import clusters_of
-from axolotl_cotmask.evaluation.results import find_tasks, read_json, samples_file
+from axolotl_cotmask.evaluation.results import find_tasks, samples_file
 from axolotl_cotmask.reproduction import provenance
 from axolotl_cotmask.reproduction.integrity import write_manifest
 
@@ -38,21 +37,17 @@ _STATE = "trainer_state.json"
 
 
 @contextmanager
-def whole_directory(path: Path) -> Iterator[Path]:
-    """Yield a new directory beside ``path``, which takes its place, with a manifest, when the block ends well."""
-    temporary = path.with_name(f".{path.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    yield temporary
-    write_manifest(temporary)
-    shutil.rmtree(path, ignore_errors=True)
-    temporary.rename(path)
+def _result(path: Path) -> Iterator[Path]:
+    """Yield a new directory, which becomes ``path``, with a manifest, when the block ends well."""
+    with whole_directory(path) as where:
+        yield where
+        write_manifest(where)
 
 
 def data(name: str, output: Path) -> None:
     """Tokenise a run's data into ``output/prepared`` by ``axolotl preprocess``, before it takes a GPU."""
     plan = read_json(Path(PLAN))
-    with whole_directory(output) as where:
+    with _result(output) as where:
         config = plan["cells"][name]["config"] | {
             "dataset_prepared_path": str((where / "prepared").resolve()),
             "output_dir": str((where / "log").resolve()),
@@ -99,7 +94,7 @@ def train(name: str, prepared: Path, output: Path, model: Path) -> None:
         launcher = ["--launcher=accelerate", "--", "--num_processes", str(cell["gpus"]), "--main_process_port", "0"]
     record = _run(plan, work, ["axolotl", "train", _write_config(work, config), *launcher], config)
     checkpoints = _checkpoints(work / "output")
-    with whole_directory(output) as where:
+    with _result(output) as where:
         shutil.copy(work / "config.yaml", where / "recipe.yaml")
         shutil.copy(work / "output" / "debug.log", where / "axolotl.log")
         if checkpoints:
@@ -108,7 +103,7 @@ def train(name: str, prepared: Path, output: Path, model: Path) -> None:
     if not cell["curve"]:
         for checkpoint in checkpoints:
             shutil.rmtree(checkpoint)
-    with whole_directory(model) as where:
+    with _result(model) as where:
         where.rmdir()
         (work / "output").rename(where)
     shutil.rmtree(work)
@@ -145,7 +140,7 @@ def evaluate(name: str, task: str, output: Path) -> None:
             arguments |= {"lora_local_path": arguments.pop("peft"), "max_lora_rank": 64}
     elif gpus > 1:
         program = ["accelerate", "launch", "--main_process_port", "0", "--num_processes", str(gpus), "-m", "lm_eval"]
-    with whole_directory(output) as where:
+    with _result(output) as where:
         command = [
             *(*program, "--model", plan["backend"], "--model_args", json.dumps(arguments), "--tasks", task),
             *("--include_path", str(directory("evaltasks").resolve()), "--log_samples"),

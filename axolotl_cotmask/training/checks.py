@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.data import sources as data
+from axolotl_cotmask.common.errors import CoTMaskError, closest
+from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.masking import selectors
-from axolotl_cotmask.masking.config import CoTMaskConfig, closest, parse_noise
+from axolotl_cotmask.masking.config import PROTECTABLE, CoTMaskConfig, parse_noise
+from axolotl_cotmask.masking.datasets import dataset_entries
 
 #: Keys that this package adds to an entry of `datasets:`.
 DATASET_KEYS = ("mask_ratio", "noise", "select", "protect")
@@ -29,16 +30,6 @@ _NOT_SFT = {
 _COSINE_RATIOS = {"cosine_min_lr_ratio": 0.05, "cosine_constant_lr_ratio": 0.6}
 #: Config keys that make another curve of the cosine.
 _OTHER_CURVES = ("lr_quadratic_warmup", "jagged_restart_steps")
-
-
-def dataset_entries(cfg: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return (name in the config, entry) for every data set, such as ``("datasets[0]", {...})``."""
-    return [
-        (f"{key}[{index}]", entry)
-        for key in ("datasets", "test_datasets")
-        for index, entry in enumerate(cfg.get(key) or [])
-        if isinstance(entry, Mapping)
-    ]
 
 
 def check_top_level(cfg: Mapping[str, Any]) -> None:
@@ -172,8 +163,6 @@ def check_options(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
 
 
 def _check_protect(name: str, entry: Mapping[str, Any]) -> None:
-    from axolotl_cotmask.prompt_strategies.strategy import PROTECTABLE
-
     protect = entry.get("protect")
     if protect is None:
         return
@@ -249,7 +238,7 @@ def check_files(cfg: Mapping[str, Any]) -> None:
         if is_local and "://" not in location and not path.exists():
             raise CoTMaskError(f"{name}.path is {location}, and there is no such file or directory: mend the path")
         if path.suffix == ".jsonl" and path.is_file():
-            for _ in data.read_jsonl(path):
+            for _ in read_jsonl(path):
                 pass
 
 

@@ -15,6 +15,7 @@ from axolotl_cotmask.masking import attention
 from axolotl_cotmask.masking import datasets as masking
 from axolotl_cotmask.masking.config import CoTMaskConfig, parse_config
 from axolotl_cotmask.masking.marks import MASK_WEIGHT
+from axolotl_cotmask.masking.mask_token import mask_token_id
 from axolotl_cotmask.training import checks, preparation, vocabulary
 from axolotl_cotmask.training.collator import MarkCollator
 
@@ -68,7 +69,7 @@ class CoTMaskPlugin(BasePlugin):
         masking.noises(cfg.datasets or [], self.config, tokenizer)
         self._new_token_id = None
         if masking.uses_mask_token(cfg.datasets or [], self.config):
-            token_id = vocabulary.mask_token_id(tokenizer, self.config)
+            token_id = mask_token_id(tokenizer, self.config)
             if self.config.token not in vocabulary.load_base_tokenizer(cfg).get_vocab():
                 self._new_token_id = token_id
         if self.config.strip_mask_token and self._new_token_id not in (None, len(tokenizer) - 1):

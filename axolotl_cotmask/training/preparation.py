@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from functools import wraps
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
+from axolotl_cotmask.common.files import sha256
 from axolotl_cotmask.data import sources as data
 from axolotl_cotmask.masking import datasets as masking
 from axolotl_cotmask.masking import selectors
 from axolotl_cotmask.masking.config import CoTMaskConfig
+from axolotl_cotmask.masking.datasets import PREPARED_AS, dataset_entries
 from axolotl_cotmask.masking.marks import (
     MASK_GROUP,
     MASK_UNIT,
@@ -23,12 +24,9 @@ from axolotl_cotmask.masking.marks import (
     selected_units,
     weights_from_labels,
 )
-from axolotl_cotmask.training.checks import dataset_entries
 
 #: Rises when the prepared data changes in meaning, so that older caches are not read.
 FORMAT_VERSION = 1
-#: Key of a data set entry that holds what preparation needs and the cache hash has to cover.
-PREPARED_AS = "cotmask"
 
 
 def use_local_files(cfg: Any) -> None:
@@ -67,18 +65,11 @@ def describe_datasets(cfg: Any, config: CoTMaskConfig) -> None:
             entry[PREPARED_AS] = {
                 "format": FORMAT_VERSION,
                 "weight": 1.0 if config.mask_ratio == 0 else group.ratio / config.mask_ratio,
-                "sha256": _sha256(Path(str(entry.get("path")))),
+                "sha256": sha256(path) if (path := Path(str(entry.get("path")))).is_file() else None,
                 "scope": config.scope,
                 "select": group.select if units else None,
                 "group": number if apart else None,
             }
-
-
-def _sha256(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def patch_axolotl() -> None:

@@ -12,13 +12,13 @@ import torch
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking import datasets as masking
 from axolotl_cotmask.masking.config import parse_config
+from axolotl_cotmask.masking.datasets import PREPARED_AS
 from axolotl_cotmask.masking.draws import select_positions
 from axolotl_cotmask.masking.marks import IGNORE_INDEX, MASK_WEIGHT, TOKEN_KEY, UNIT_KEY
 from axolotl_cotmask.masking.noise import Noise
 from axolotl_cotmask.masking.noise.tokens import TokenNoise
 from axolotl_cotmask.training import checks
 from axolotl_cotmask.training.collator import marks_of
-from axolotl_cotmask.training.preparation import PREPARED_AS
 
 Kind = Literal["prompt", "target", "protected", "masked"]
 

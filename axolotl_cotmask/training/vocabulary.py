@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import whole_file
-from axolotl_cotmask.masking.config import DEFAULT_MASK_TOKEN, CoTMaskConfig
+from axolotl_cotmask.masking.config import DEFAULT_MASK_TOKEN
 
 
 def load_base_tokenizer(cfg: Mapping[str, Any]) -> Any:
@@ -64,31 +64,6 @@ def _embedding_layers(cfg: Mapping[str, Any]) -> list[str]:
         trust_remote_code=bool(cfg.get("trust_remote_code")),
     )
     return get_linear_embedding_layers(model_config.model_type)
-
-
-def mask_token_id(tokenizer: Any, config: CoTMaskConfig) -> int:
-    """Return the id of the mask token.
-
-    Raises:
-        CoTMaskError: the tokenizer does not have it as one token.
-    """
-    token = config.token
-    if token not in tokenizer.get_vocab():
-        pieces = len(tokenizer(token, add_special_tokens=False)["input_ids"])
-        raise CoTMaskError(
-            f"cotmask.mask_token is {token}, which is not one token of this tokenizer (it splits into {pieces}): name "
-            "an existing or reserved token, or leave mask_token out to add a new <mask>"
-        )
-    return tokenizer.convert_tokens_to_ids(token)
-
-
-def base_token_ids(tokenizer: Any) -> Tensor:
-    """Return ``[n]`` int64: the ids of the base vocabulary, ascending, without added tokens (paper section 3.1)."""
-    if getattr(tokenizer, "is_fast", False):
-        ids: Collection[int] = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False).values()
-    else:
-        ids = range(tokenizer.vocab_size)
-    return torch.tensor(sorted(ids), dtype=torch.int64)
 
 
 def start_at_mean(model: Any, token_id: int, old_rows: int) -> None:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lm_eval.tasks.hendrycks_math.utils import is_equiv
 
-from axolotl_cotmask.data.sources import read_jsonl
+from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.evaluation.answers import (
     GSM8K_HASH,
     MAMMOTH_CHOICE,
@@ -31,13 +31,13 @@ from axolotl_cotmask.evaluation.answers import (
     ROBUST_MATH,
     ROBUST_NUMBER,
     RULES,
+    Judgement,
     Rule,
-    Verdict,
     verifier,
 )
 from axolotl_cotmask.evaluation.answers.math_text import hendrycks_equal, last_boxed
 
-RIGHT, WRONG, INVALID = Verdict.TRUE, Verdict.FALSE, Verdict.INVALID
+RIGHT, WRONG, INVALID = Judgement.TRUE, Judgement.FALSE, Judgement.INVALID
 
 
 # What the authors' scripts give for these texts, their oddities included.
@@ -137,7 +137,7 @@ def test_mammoth_choice(text: str, answer: str | None) -> None:
         ("The answer is inf", "5", WRONG),
     ],
 )
-def test_mammoth_math(text: str, gold: str, verdict: Verdict) -> None:
+def test_mammoth_math(text: str, gold: str, verdict: Judgement) -> None:
     assert MAMMOTH_MATH.judge(text, gold) is verdict
 
 
@@ -223,7 +223,7 @@ def test_equality_is_that_of_lm_evals_copy_of_hendrycks_script(first: str, secon
         ("", "5", INVALID),
     ],
 )
-def test_robust_number(text: str, gold: str, verdict: Verdict) -> None:
+def test_robust_number(text: str, gold: str, verdict: Judgement) -> None:
     assert ROBUST_NUMBER.judge(text, gold) is verdict
 
 
@@ -248,7 +248,7 @@ def test_robust_number(text: str, gold: str, verdict: Verdict) -> None:
         ("no answer at all", "4", INVALID),
     ],
 )
-def test_robust_math(text: str, gold: str, verdict: Verdict) -> None:
+def test_robust_math(text: str, gold: str, verdict: Judgement) -> None:
     assert ROBUST_MATH.judge(text, gold) is verdict
 
 
@@ -274,7 +274,7 @@ def test_any_text_gets_a_verdict(rule: Rule, text: str) -> None:
     # Comparing LaTeX by Math-Verify has tests of its own: it takes its time.
     assert rule.extract(text) is None or isinstance(rule.extract(text), str)
     if rule is not ROBUST_MATH:
-        assert rule.judge(text, "B" if "choice" in rule.name else "2") in set(Verdict)
+        assert rule.judge(text, "B" if "choice" in rule.name else "2") in set(Judgement)
 
 
 def test_endless_algebra_ends_and_the_next_answer_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,7 +284,7 @@ def test_endless_algebra_ends_and_the_next_answer_is_judged(monkeypatch: pytest.
 
 
 def test_math_verify_works_beside_other_threads_and_after_its_process_was_killed() -> None:
-    verdicts: list[Verdict] = []
+    verdicts: list[Judgement] = []
 
     def judge() -> None:
         verdicts.append(ROBUST_MATH.judge("\\boxed{x+2}", "2+x"))

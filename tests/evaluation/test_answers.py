@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.data.sources import read_jsonl
-from axolotl_cotmask.evaluation.answers import RULES, Verdict
+from axolotl_cotmask.common.files import read_jsonl
+from axolotl_cotmask.evaluation.answers import RULES, Judgement
 
 HASH = RULES["gsm8k_hash"]
 
@@ -43,35 +43,35 @@ def test_hash_rule_reads_the_first_mark(text: str, answer: str | None) -> None:
 
 
 def test_a_broken_first_mark_is_not_mended_by_a_second() -> None:
-    assert HASH.judge("#### 1.2.3\n#### 7", "7") is Verdict.INVALID
+    assert HASH.judge("#### 1.2.3\n#### 7", "7") is Judgement.INVALID
 
 
 @pytest.mark.parametrize("gold", ["so 48+24 = 72\n#### 72", "72", " 72 ", "72.0", 72, 72.0])
 def test_gold_is_a_solution_or_a_bare_number(gold: str | float) -> None:
-    assert HASH.judge("#### 72", gold) is Verdict.TRUE
-    assert HASH.judge("#### 73", gold) is Verdict.FALSE
-    assert HASH.judge("72", gold) is Verdict.INVALID, "a generation needs the mark"
+    assert HASH.judge("#### 72", gold) is Judgement.TRUE
+    assert HASH.judge("#### 73", gold) is Judgement.FALSE
+    assert HASH.judge("72", gold) is Judgement.INVALID, "a generation needs the mark"
 
 
 def test_commas_do_not_matter() -> None:
-    assert HASH.judge("#### 845640", "845,640") is Verdict.TRUE
-    assert HASH.judge("#### 845,640", "845640") is Verdict.TRUE
+    assert HASH.judge("#### 845640", "845,640") is Judgement.TRUE
+    assert HASH.judge("#### 845,640", "845640") is Judgement.TRUE
 
 
 def test_tolerance() -> None:
-    assert HASH.judge("#### 1.00009", "1") is Verdict.TRUE
-    assert HASH.judge("#### 1.00011", "1") is Verdict.FALSE
+    assert HASH.judge("#### 1.00009", "1") is Judgement.TRUE
+    assert HASH.judge("#### 1.00011", "1") is Judgement.FALSE
 
 
 @given(st.integers(-(10**12), 10**12))
 def test_every_integer_is_equal_to_itself_and_to_no_other(number: int) -> None:
-    assert HASH.judge(f"text #### {number:,}", f"#### {number}") is Verdict.TRUE
-    assert HASH.judge(f"#### {number + 1}", number) is Verdict.FALSE
+    assert HASH.judge(f"text #### {number:,}", f"#### {number}") is Judgement.TRUE
+    assert HASH.judge(f"#### {number + 1}", number) is Judgement.FALSE
 
 
 @given(st.text())
 def test_any_text_gets_a_verdict(text: str) -> None:
-    assert HASH.judge(text, "1") in set(Verdict)
+    assert HASH.judge(text, "1") in set(Judgement)
 
 
 @pytest.mark.parametrize("gold", ["", "seventy-two", "$72", "1.2.3", "nan", "inf", "#### x"])

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
+from axolotl_cotmask.evaluation.stats.claims import Verdict, verdict
 from axolotl_cotmask.evaluation.stats.crossed import pooled
-from axolotl_cotmask.evaluation.stats.estimates import Estimate, Verdict, over_seeds, verdict
+from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
 
 Table = list[list[float]]
 Answers = NDArray[np.float64]

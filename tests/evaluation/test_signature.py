@@ -20,9 +20,10 @@ from datasets import Dataset
 from axolotl_cotmask.cli.compare import compare
 from axolotl_cotmask.cli.signature import signature as signature_command
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.versions import package_version
 from axolotl_cotmask.data.prompts import alpaca_prompt
 from axolotl_cotmask.evaluation import signature
-from axolotl_cotmask.evaluation.signature import Signature, differences, fingerprint, package_version
+from axolotl_cotmask.evaluation.signature import Signature, differences, fingerprint
 
 ROOT = Path(__file__).parents[2]
 ROWS = [{"question": f"What is {n} + 1?", "answer": f"#### {n + 1}"} for n in range(4)]

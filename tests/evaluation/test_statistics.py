@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from axolotl_cotmask.evaluation.stats.estimates import Estimate, Verdict, over_seeds, share, verdict
+from axolotl_cotmask.evaluation.stats.claims import Verdict, verdict
+from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds, share
 from axolotl_cotmask.evaluation.stats.paired import bootstrap_interval, compare_paired, mcnemar_p, sign_flip_p
 
 shares = st.lists(st.tuples(st.integers(0, 5), st.sampled_from([0.0, 1.0])), min_size=1, max_size=40)

@@ -23,8 +23,8 @@ from scripted_lm import ScriptedLM
 from test_evaltasks import EVALTASKS, evaluate, values
 
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.data import sources
-from axolotl_cotmask.data.sources import read_jsonl
 from axolotl_cotmask.evaluation.tasks import number_text
 
 BEFORE = (

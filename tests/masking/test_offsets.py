@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from small_tokenizers import byte_level, mistral, sentencepiece_like
 from transformers import ByT5Tokenizer
 
-from axolotl_cotmask.data.sources import read_jsonl
+from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.masking.offsets import decoded_offsets, text_between
 
 NAMES = ["sentencepiece-like", "byte-level", "mistral"]

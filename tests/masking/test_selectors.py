@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from small_tokenizers import mistral
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.data.sources import read_jsonl
+from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.masking.offsets import decoded_offsets, text_between
 from axolotl_cotmask.masking.selectors import Selector, Span, get, names, unit_distances, unit_starts
 from axolotl_cotmask.masking.selectors.passages import dollars_are_latex

@@ -18,7 +18,7 @@ from sentencepiece import SentencePieceProcessor
 from small_tokenizers import byte_level, mistral, mistral_model_file, sentencepiece_like
 from tokenizers import processors
 
-from axolotl_cotmask.data.sources import read_jsonl
+from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.training.plugin import CoTMaskPlugin
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_prompts.json").read_text(encoding="utf-8"))

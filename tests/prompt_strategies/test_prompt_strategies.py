@@ -179,7 +179,7 @@ def test_a_protected_answer_that_is_not_there(tokenizer: PreTrainedTokenizerFast
 
 
 def test_all_of_real_gsm8k(real_data: Any, tokenizer: PreTrainedTokenizerFast) -> None:
-    from axolotl_cotmask.data.sources import read_jsonl
+    from axolotl_cotmask.common.files import read_jsonl
 
     rows = list(read_jsonl(real_data / "gsm8k_train.jsonl"))
     samples = prepare(rows, tokenizer, sequence_len=4096)

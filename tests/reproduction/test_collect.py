@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.evaluation.stats.claims import Verdict
 from axolotl_cotmask.evaluation.stats.crossed import pooled
-from axolotl_cotmask.evaluation.stats.estimates import Verdict
 from axolotl_cotmask.reproduction.collect import collect
 from axolotl_cotmask.reproduction.external import read_external
 from axolotl_cotmask.reproduction.integrity import remove_damaged, write_manifest

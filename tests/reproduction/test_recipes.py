@@ -16,7 +16,8 @@ import yaml
 from conftest import Project, Rows, Run, write_jsonl
 
 import axolotl_cotmask
-from axolotl_cotmask.data.sources import data_dir, read_jsonl
+from axolotl_cotmask.common.files import read_jsonl
+from axolotl_cotmask.data.sources import data_dir
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.facts import BENCHMARKS, RUNS, find_run
 from axolotl_cotmask.reproduction.paper.recipe_table import with_table

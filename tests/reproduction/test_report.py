@@ -21,7 +21,8 @@ from markdown_it import MarkdownIt
 from matplotlib.image import imread
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.evaluation.stats.estimates import Estimate, Verdict, over_seeds, verdict
+from axolotl_cotmask.evaluation.stats.claims import Verdict, verdict
+from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
 from axolotl_cotmask.evaluation.stats.paired import compare_paired
 from axolotl_cotmask.reproduction.report import write_report
 from axolotl_cotmask.reproduction.report.outcome import Calibrated, External, Failure, Judged, Outcome, Row, Run, Status

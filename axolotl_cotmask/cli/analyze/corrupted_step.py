@@ -67,7 +67,8 @@ def corrupted_step(results: tuple[str, ...], data: Path | None, show: int | None
 
 
 def _cases(data: Path | None) -> Cases:
-    from axolotl_cotmask.data.sources import load, read_jsonl
+    from axolotl_cotmask.common.files import read_jsonl
+    from axolotl_cotmask.data.sources import load
 
     if data is None:
         cases = find_cases(load("gsm8k_test"))

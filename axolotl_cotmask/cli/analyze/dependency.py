@@ -81,7 +81,8 @@ def _measure_all(
 def _rows(data: Path | None, row_format: str, count: int) -> list[dict[str, Any]]:
     from itertools import islice
 
-    from axolotl_cotmask.data.sources import load, read_jsonl
+    from axolotl_cotmask.common.files import read_jsonl
+    from axolotl_cotmask.data.sources import load
 
     if data is None:
         if row_format != "gsm8k":

@@ -12,7 +12,7 @@ from axolotl_cotmask.evaluation.answers.mammoth import MAMMOTH_CHOICE, MAMMOTH_M
 from axolotl_cotmask.evaluation.answers.math import MATH_BOXED, METAMATH_MATH
 from axolotl_cotmask.evaluation.answers.numbers import GSM8K_HASH, METAMATH_GSM8K, OPENAI_GSM8K
 from axolotl_cotmask.evaluation.answers.robust import ROBUST_CHOICE, ROBUST_MATH, ROBUST_NUMBER
-from axolotl_cotmask.evaluation.answers.rule import Rule, Verdict
+from axolotl_cotmask.evaluation.answers.rule import Judgement, Rule
 
 RULES: Mapping[str, Rule] = {
     rule.name: rule
@@ -44,6 +44,6 @@ __all__ = [
     "ROBUST_MATH",
     "ROBUST_NUMBER",
     "RULES",
+    "Judgement",
     "Rule",
-    "Verdict",
 ]

@@ -9,7 +9,7 @@ from enum import StrEnum
 from axolotl_cotmask.common.errors import CoTMaskError
 
 
-class Verdict(StrEnum):
+class Judgement(StrEnum):
     """What a rule says about one generation; the values are those of the ``judge`` field in the authors' outputs."""
 
     TRUE = "true"
@@ -44,7 +44,7 @@ class Rule:
             )
         return answer
 
-    def judge(self, prediction: str, gold: str | float) -> Verdict:
+    def judge(self, prediction: str, gold: str | float) -> Judgement:
         """Return the verdict on the generated text ``prediction``.
 
         Raises:
@@ -53,5 +53,5 @@ class Rule:
         gold_answer = self.gold_answer(gold)
         answer = self.extract(prediction)
         if answer is None:
-            return Verdict.INVALID
-        return Verdict.TRUE if self.equivalent(answer, gold_answer) else Verdict.FALSE
+            return Judgement.INVALID
+        return Judgement.TRUE if self.equivalent(answer, gold_answer) else Judgement.FALSE

@@ -1,14 +1,10 @@
-"""Intervals and verdicts: the one place where a difference between two methods is judged, for laptop and paper alike.
-
-All intervals cover 95 % where nothing else is said.
-"""
+"""Values with their intervals, which cover 95 % where nothing else is said."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 CONFIDENCE = 0.95
 
@@ -83,62 +79,3 @@ def over_seeds(values: Sequence[float], comparisons: int = 1) -> Estimate:
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
     half = float(t.ppf(1 - (1 - CONFIDENCE) / (2 * comparisons), n - 1)) * deviation / math.sqrt(n)
     return Estimate(mean, mean - half, mean + half, n)
-
-
-class Verdict(StrEnum):
-    """What a comparison says about a claimed difference."""
-
-    REPRODUCED = "reproduced"
-    NOT_REPRODUCED = "not reproduced"
-    UNDER_POWERED = "under-powered"
-    NOT_RUN = "not run"
-
-
-#: The rule of `verdict` in words, for reports.
-VERDICT_RULE = (
-    "The verdict on a claimed difference follows from the interval of the measured one, by a rule fixed beforehand: "
-    "*not reproduced* when the interval lies below half of the claimed difference; otherwise *reproduced* when it "
-    "lies above zero; otherwise *under-powered*, since it holds both nothing and half of the claim; "
-    "*not run* when a side is missing."
-)
-
-
-def verdict(claimed: float, measured: Estimate | None) -> Verdict:
-    """Judge a measured difference against a claimed one by `VERDICT_RULE`.
-
-    Args:
-        claimed: the published difference, in the units of ``measured``; not 0. A negative claim is judged in mirror.
-        measured: the measured difference with its interval, or None when it was not run.
-
-    Raises:
-        ValueError: the claim is 0, which is no difference.
-    """
-    if claimed == 0:
-        raise ValueError("a claimed difference of 0 cannot be judged by this rule")
-    if measured is None:
-        return Verdict.NOT_RUN
-    low, high = (measured.low, measured.high) if claimed > 0 else (-measured.high, -measured.low)
-    if high < abs(claimed) / 2:
-        return Verdict.NOT_REPRODUCED
-    return Verdict.REPRODUCED if low > 0 else Verdict.UNDER_POWERED
-
-
-#: A released checkpoint's accuracy may differ from the published one by this much, in percentage points.
-_TOLERANCE = 1.0
-#: The rule of `calibration` in words.
-CALIBRATION_RULE = (
-    f"The same weights, questions and answer rule: an accuracy *agrees* within {_TOLERANCE:.1f} points of the "
-    "published one, which other kernels and versions may make; otherwise it *differs*."
-)
-
-
-def calibration(published: float, measured: float | None) -> str:
-    """Judge a released checkpoint's accuracy by `CALIBRATION_RULE`.
-
-    Args:
-        published: in percent.
-        measured: in percent, or None when it was not run.
-    """
-    if measured is None:
-        return Verdict.NOT_RUN
-    return "agrees" if abs(measured - published) <= _TOLERANCE else "differs"

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from axolotl_cotmask.common.entry_points import Registry
-from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.masking.config import closest
+from axolotl_cotmask.common.errors import CoTMaskError, closest
 from axolotl_cotmask.masking.noise.embeddings import EmbeddingDropout, UniformNoise
 from axolotl_cotmask.masking.noise.protocol import Noise, NoiseContext
 from axolotl_cotmask.masking.noise.sampling import ScheduledSampling

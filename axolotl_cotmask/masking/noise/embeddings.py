@@ -17,8 +17,7 @@ from torch import Tensor, nn
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking.draws import Stream, draw_uniform_vectors
-from axolotl_cotmask.masking.noise.models import base_model
-from axolotl_cotmask.masking.noise.protocol import Noised
+from axolotl_cotmask.masking.noise.protocol import Noised, base_model
 from axolotl_cotmask.masking.sample_ids import sample_lengths
 
 #: Noised positions that are drawn for at a time: the hash needs several int64 numbers per component.

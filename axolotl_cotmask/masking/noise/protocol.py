@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -62,3 +62,11 @@ class Noise(Protocol):
             noised: where to noise.
         """
         ...
+
+
+def base_model(model: nn.Module) -> Any:
+    """Return the transformers model inside the wrappers of DDP, FSDP, DeepSpeed and PEFT."""
+    from accelerate.utils import extract_model_from_parallel
+
+    inner = extract_model_from_parallel(model)
+    return inner.get_base_model() if hasattr(inner, "get_base_model") else inner

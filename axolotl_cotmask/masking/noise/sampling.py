@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking.draws import Stream, draw_uniform
-from axolotl_cotmask.masking.noise.models import base_model
-from axolotl_cotmask.masking.noise.protocol import Noised
+from axolotl_cotmask.masking.noise.protocol import Noised, base_model
 
 #: Positions that are sampled at a time: a distribution function takes 8 bytes for each token of the vocabulary.
 _CHUNK = 256

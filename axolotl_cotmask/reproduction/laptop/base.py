@@ -9,15 +9,14 @@ the other base goes on as before, for as many steps.
 from __future__ import annotations
 
 import math
-import os
 import random
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import whole_directory
 from axolotl_cotmask.reproduction.laptop.language import MAX_TOKENS, build_tokenizer
 from axolotl_cotmask.reproduction.laptop.problems import (
     CALCULATE,
@@ -176,9 +175,6 @@ def train_base(
         if step % 100 == 0 or step == steps - 1:
             right = (logits.argmax(-1)[results] == labels[results]).float().mean().item()
             print(f"step {step:5d}  loss {losses.mean().item():.3f}  numbers after '=' right {right:.3f}", flush=True)
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as scratch:
-        built = Path(scratch) / "built"
+    with whole_directory(directory) as built:
         model.save_pretrained(built)
         tokenizer.save_pretrained(built)
-        os.rename(built, directory)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import whole_directory
 from axolotl_cotmask.data.prompts import SEPARATOR, alpaca_prompt
 
 if TYPE_CHECKING:
@@ -159,14 +159,9 @@ def build_tiny_model(
     if existing is None and directory.exists():
         raise CoTMaskError(f"{directory} exists and is no tiny model: name a directory that does not exist yet")
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as scratch:
-            built = Path(scratch) / "built"
+        with whole_directory(directory) as built:
             _save(built, build_tokenizer(texts, vocab_size), seed, shape)
             (built / _DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-            if existing is not None:
-                os.rename(directory, Path(scratch) / "replaced")
-            os.rename(built, directory)
     except OSError as error:
         raise CoTMaskError(f"{directory}: cannot write a model there ({error.strerror or error})") from error
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from axolotl_cotmask.evaluation.stats.estimates import CALIBRATION_RULE, VERDICT_RULE, Verdict
+from axolotl_cotmask.evaluation.stats.claims import CALIBRATION_RULE, VERDICT_RULE, Verdict
 from axolotl_cotmask.reproduction.report.cells import NONE, counted, estimate, labels, number, percent
 from axolotl_cotmask.reproduction.report.content import (
     Block,

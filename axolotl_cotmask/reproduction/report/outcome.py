@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from axolotl_cotmask.evaluation.stats.estimates import Estimate, Verdict
+from axolotl_cotmask.evaluation.stats.claims import Verdict
+from axolotl_cotmask.evaluation.stats.estimates import Estimate
 from axolotl_cotmask.evaluation.stats.paired import Comparison
 
 

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking.config import parse_config
 from axolotl_cotmask.masking.datasets import uses_mask_token
-from axolotl_cotmask.training.vocabulary import base_token_ids, mask_token_id
+from axolotl_cotmask.masking.mask_token import base_token_ids, mask_token_id
 
 
 def test_added_tokens_are_never_drawn(tiny_model: Path) -> None:

@@ -1,0 +1,37 @@
+"""Which token ids the noise writes: the mask token, and the base vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.masking.config import CoTMaskConfig
+
+
+def mask_token_id(tokenizer: Any, config: CoTMaskConfig) -> int:
+    """Return the id of the mask token.
+
+    Raises:
+        CoTMaskError: the tokenizer does not have it as one token.
+    """
+    token = config.token
+    if token not in tokenizer.get_vocab():
+        pieces = len(tokenizer(token, add_special_tokens=False)["input_ids"])
+        raise CoTMaskError(
+            f"cotmask.mask_token is {token}, which is not one token of this tokenizer (it splits into {pieces}): name "
+            "an existing or reserved token, or leave mask_token out to add a new <mask>"
+        )
+    return tokenizer.convert_tokens_to_ids(token)
+
+
+def base_token_ids(tokenizer: Any) -> Tensor:
+    """Return ``[n]`` int64: the ids of the base vocabulary, ascending, without added tokens (paper section 3.1)."""
+    if getattr(tokenizer, "is_fast", False):
+        ids: Collection[int] = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False).values()
+    else:
+        ids = range(tokenizer.vocab_size)
+    return torch.tensor(sorted(ids), dtype=torch.int64)
