@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Project, Rows, write_jsonl
+from support.project import Project, Rows, write_jsonl
 
 from axolotl_cotmask.analysis.checkpoints import SCORES, Scoring, find_checkpoints, results_directory
 from axolotl_cotmask.common.errors import CoTMaskError

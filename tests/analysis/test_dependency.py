@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Rows
+from support.project import Rows
 from torch import Tensor, nn
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 

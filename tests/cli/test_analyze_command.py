@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from conftest import Rows, write_jsonl
+from support.project import Rows, write_jsonl
 from test_analyze_length import write_results
 
 from axolotl_cotmask.cli import cotmask

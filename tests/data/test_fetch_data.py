@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from conftest import Project, Rows, write_jsonl
+from support.project import Project, Rows, write_jsonl
 
 from axolotl_cotmask.cli.fetch_data import fetch_data
 from axolotl_cotmask.common.errors import CoTMaskError
@@ -147,12 +147,20 @@ def sentence(*names: str) -> str:
 def start(served: Served, *names: str, stderr: int) -> subprocess.Popen[str]:
     """Start the command in a process of its own."""
     code = (
-        "import sys; from axolotl_cotmask.data import sources; sys.path.insert(0, sys.argv.pop(1))\n"
+        "import sys; from axolotl_cotmask.data import sources; sys.path[:0] = sys.argv.pop(1), sys.argv.pop(1)\n"
         "from test_fetch_data import sources_at\n"
         "sources.SOURCES = sources_at(sys.argv.pop(1))\n"
         "from axolotl_cotmask.cli.fetch_data import fetch_data; fetch_data()"
     )
-    command = [sys.executable, "-c", code, str(Path(__file__).parent), served.url, *names]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        str(Path(__file__).parent),
+        str(Path(__file__).parents[1]),
+        served.url,
+        *names,
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
 
 

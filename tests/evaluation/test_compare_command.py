@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from conftest import write_jsonl
 from scipy.stats import binomtest
+from support.project import write_jsonl
 
 from axolotl_cotmask.cli.compare import compare
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from conftest import write_jsonl
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from support.project import write_jsonl
 
 from axolotl_cotmask.cli.analyze.corrupted_step import corrupted_step
 from axolotl_cotmask.common.errors import CoTMaskError

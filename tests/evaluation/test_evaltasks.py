@@ -13,10 +13,10 @@ from typing import Any
 import lm_eval
 import pytest
 from click.testing import CliRunner
-from conftest import write_jsonl
 from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager, get_task_dict
-from scripted_lm import ScriptedLM
+from support.project import write_jsonl
+from support.scripted_lm import ScriptedLM
 
 from axolotl_cotmask.cli.score import score
 from axolotl_cotmask.data.prompts import alpaca_prompt
@@ -284,7 +284,7 @@ def test_a_hub_that_does_not_answer(tmp_path: Path) -> None:
 
 def lm_eval_command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run lm-eval's command line with the scripted model."""
-    runner = Path(__file__).parents[1] / "scripted_lm.py"
+    runner = Path(__file__).parents[1] / "support" / "scripted_lm.py"
     command = [sys.executable, runner, "run", "--model", "scripted", "--include_path", EVALTASKS, *arguments]
     return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
 

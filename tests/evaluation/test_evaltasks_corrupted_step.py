@@ -12,10 +12,10 @@ from typing import Any
 import lm_eval
 import pytest
 from click.testing import CliRunner
-from conftest import write_jsonl
 from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager, get_task_dict
-from scripted_lm import ScriptedLM
+from support.project import write_jsonl
+from support.scripted_lm import ScriptedLM
 
 from axolotl_cotmask.cli.analyze.corrupted_step import corrupted_step
 from axolotl_cotmask.data.prompts import alpaca_prompt
@@ -230,7 +230,7 @@ def evaluated(output: Path, data: Path, generations: dict[str, str], *options: s
     """Run lm-eval's command line with the scripted model on both tasks over cases, and on Janet's ducks."""
     file = output.with_suffix(".json")
     file.write_text(json.dumps(generations), encoding="utf-8")
-    runner = Path(__file__).parents[1] / "scripted_lm.py"
+    runner = Path(__file__).parents[1] / "support" / "scripted_lm.py"
     command = [
         *(sys.executable, runner, "run", "--model", "scripted", "--model_args", f"generations={file}"),
         *("--include_path", EVALTASKS, "--tasks", "cotmask_corrupted_step,cotmask_corrupted_question,cotmask_janet"),

@@ -9,9 +9,9 @@ from typing import Any
 import lm_eval
 import pytest
 from click.testing import CliRunner
-from conftest import write_jsonl
 from lm_eval.tasks import TaskManager, get_task_dict
-from scripted_lm import ScriptedLM
+from support.project import write_jsonl
+from support.scripted_lm import ScriptedLM
 from test_evaltasks import EVALTASKS, lm_eval_command, values
 
 from axolotl_cotmask.cli import cotmask

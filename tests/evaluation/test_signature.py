@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from conftest import write_jsonl
 from datasets import Dataset
+from support.project import write_jsonl
 
 from axolotl_cotmask.cli.compare import compare
 from axolotl_cotmask.cli.signature import signature as signature_command
@@ -74,7 +74,7 @@ def evaluated(tasks: Path, tmp_path: Path) -> Path:
     generations = tmp_path / "generations.json"
     generations.write_text(json.dumps({alpaca_prompt(row["question"]): row["answer"] for row in ROWS}))
     command: list[str | Path] = [
-        *(sys.executable, Path(__file__).parents[1] / "scripted_lm.py", "run", "--model", "scripted"),
+        *(sys.executable, Path(__file__).parents[1] / "support" / "scripted_lm.py", "run", "--model", "scripted"),
         *("--model_args", f"generations={generations},dtype=float32,add_bos_token=True", "--include_path", tasks),
         *("--tasks", "signed", "--limit", "2", "--gen_kwargs", "max_gen_toks=64", "--metadata", '{"mine": 1}'),
         *("--log_samples", "--output_path", output),

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import write_jsonl
 from lm_eval.api.instance import Instance
 from lm_eval.tasks import TaskManager, get_task_dict
 from lm_eval.utils import load_yaml_config
-from scripted_lm import ScriptedLM
+from support.project import write_jsonl
+from support.scripted_lm import ScriptedLM
 from test_evaltasks import EVALTASKS, evaluate, values
 
 from axolotl_cotmask.common.errors import CoTMaskError

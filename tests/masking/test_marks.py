@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from axolotl.utils.collators import DataCollatorForSeq2Seq, V2BatchSamplerDataCollatorForSeq2Seq
-from small_tokenizers import mistral
+from support.small_tokenizers import mistral
 
 from axolotl_cotmask.masking.draws import select_positions
 from axolotl_cotmask.masking.marks import MASK_UNIT, MASK_WEIGHT, TOKEN_KEY, UNIT_KEY

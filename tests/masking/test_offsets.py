@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_tokenizers import byte_level, mistral, sentencepiece_like
+from support.small_tokenizers import byte_level, mistral, sentencepiece_like
 from transformers import ByT5Tokenizer
 
 from axolotl_cotmask.common.files import read_jsonl

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from axolotl.integrations.base import PluginManager
 from axolotl.utils.dict import DictDefault
-from conftest import Project
 from datasets import Dataset, load_from_disk
 from sentencepiece import SentencePieceProcessor
-from small_tokenizers import byte_level, mistral, mistral_model_file, sentencepiece_like
+from support.project import Project
+from support.small_tokenizers import byte_level, mistral, mistral_model_file, sentencepiece_like
 from tokenizers import processors
 
 from axolotl_cotmask.common.files import read_jsonl

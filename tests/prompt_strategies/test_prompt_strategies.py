@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 import pytest
-from conftest import Rows
 from datasets import Dataset
+from support.project import Rows
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import recipe_files as recipes
 import yaml
-from conftest import Project, Rows, Run, write_jsonl
+from support import recipe_files as recipes
+from support.project import Project, Rows, Run, write_jsonl
 
 import axolotl_cotmask
 from axolotl_cotmask.common.files import read_jsonl
@@ -137,7 +137,7 @@ def test_a_packed_step_holds_as_many_rows_as_the_papers(name: str, real_data: Pa
     """With the 32,000 tokens of Mistral-7B, by Axolotl's own packing."""
     import numpy as np
     from axolotl.utils.samplers.multipack import pack_group
-    from small_tokenizers import mistral
+    from support.small_tokenizers import mistral
 
     from axolotl_cotmask.data.prompts import SEPARATOR, alpaca_prompt
 

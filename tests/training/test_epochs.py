@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Project, Rows, write_jsonl
-from recorded import RECORDER, samples
+from support.project import Project, Rows, write_jsonl
+from support.recorded import RECORDER, samples
 from transformers import AutoTokenizer
 
 #: 42 rows in batches of 4: 11 updates an epoch, 33 in three; Axolotl's own number is ceil(42 * 3 / 4) = 32.

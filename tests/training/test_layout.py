@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Project
-from recorded import RECORDER, forwards, masks, samples
 from safetensors.torch import load_file
+from support.project import Project
+from support.recorded import RECORDER, forwards, masks, samples
 from transformers import AutoTokenizer
 
 CONSTANT = {"mask_ratio": 0.4, "noise": {"mask": 0.5, "random": 0.5}, "warmup_ratio": 0}

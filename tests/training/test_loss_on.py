@@ -9,8 +9,8 @@ from typing import Any, get_args
 import pytest
 import torch
 from axolotl.integrations.base import BasePlugin
-from conftest import Project, Rows, write_jsonl
 from safetensors.torch import load_file
+from support.project import Project, Rows, write_jsonl
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Project
+from support.project import Project
 
 from axolotl_cotmask.training import lr_curve
 

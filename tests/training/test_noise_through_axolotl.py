@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Project
+from support.project import Project
 
 from axolotl_cotmask.common.resources import directory
 from axolotl_cotmask.masking.config import parse_config, parse_noise
@@ -20,7 +20,7 @@ from axolotl_cotmask.masking.noise import NoiseContext, build
 from axolotl_cotmask.reproduction.paper.ablations import SWEEPS, sweep_text
 
 OURS = "axolotl_cotmask.CoTMaskPlugin"
-RECORDER = "recorder.RecorderPlugin"
+RECORDER = "support.recorder.RecorderPlugin"
 LORA = {
     "adapter": "lora", "lora_r": 4, "lora_alpha": 8, "lora_target_modules": ["q_proj", "v_proj"],
     "lora_mlp_kernel": False, "lora_qkv_kernel": False, "lora_o_kernel": False, "lora_embedding_kernel": False,
@@ -36,7 +36,7 @@ def test_every_combination_trains(project: Project, adapter: dict[str, Any], pac
         **adapter,
         sample_packing=packing,
         max_steps=1,
-        plugins=[OURS, "every_noise.EveryNoisePlugin"],
+        plugins=[OURS, "support.every_noise.EveryNoisePlugin"],
         cotmask={"mask_ratio": 0.5, "noise": "mask", "mask_token": "<pad>"},
     )
     found = json.loads((out / "every-noise.json").read_text(encoding="utf-8"))
@@ -111,7 +111,7 @@ def test_a_unit_is_masked_as_a_whole(project: Project) -> None:
 
 
 def test_each_data_set_has_its_own_noise_ratio_and_selector(project: Project) -> None:
-    from conftest import write_jsonl
+    from support.project import write_jsonl
 
     rows = [json.loads(line) for line in (project.directory / "train.jsonl").read_text(encoding="utf-8").splitlines()]
     write_jsonl(project.directory / "other.jsonl", [{**row, "question": "Q " + row["question"]} for row in rows])

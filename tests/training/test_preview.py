@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from conftest import Project
-from recorded import RECORDER, forwards, samples
+from support.project import Project
+from support.recorded import RECORDER, forwards, samples
 from transformers import AutoTokenizer
 
 GSM8K = "axolotl_cotmask.prompt_strategies.gsm8k"

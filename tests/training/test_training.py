@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Project, Rows, write_jsonl
-from recorded import RECORDER, forwards, samples
 from safetensors.torch import load_file
+from support.project import Project, Rows, write_jsonl
+from support.recorded import RECORDER, forwards, samples
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 OURS = "axolotl_cotmask.CoTMaskPlugin"

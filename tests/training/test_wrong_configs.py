@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Project, Rows, write_jsonl
+from support.project import Project, Rows, write_jsonl
 
 OURS = "axolotl_cotmask.CoTMaskPlugin"
 GSM8K = "axolotl_cotmask.prompt_strategies.gsm8k"

@@ -1,4 +1,4 @@
-"""Reads what `recorder.RecorderPlugin` wrote: the samples as the model saw them, whatever the batches looked like."""
+"""Reads what `support.recorder.RecorderPlugin` wrote: the samples as the model saw them, whatever the batches looked like."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-RECORDER = "recorder.RecorderPlugin"
+RECORDER = "support.recorder.RecorderPlugin"
 
 
 class Seen(NamedTuple):
