@@ -40,7 +40,9 @@ def axolotl(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
         words = [str(argument) for argument in arguments]
         if words[0] == "train":
             words += ["--launcher", "python"]
-        process = context.Process(target=axolotl_main, args=(words, str(cwd), {**os.environ, **environment}, str(output)))
+        process = context.Process(
+            target=axolotl_main, args=(words, str(cwd), {**os.environ, **environment}, str(output))
+        )
         process.start()
         process.join(timeout=240)
         if process.exitcode is None:

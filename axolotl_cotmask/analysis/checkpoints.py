@@ -14,6 +14,7 @@ from typing import Any
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_json, whole_directory
 from axolotl_cotmask.common.resources import directory
+from axolotl_cotmask.evaluation.lm_eval import model_args
 from axolotl_cotmask.evaluation.scored import Question, check_same_questions, read_scored
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, share
 from axolotl_cotmask.masking.metrics import SAMPLES_SEEN
@@ -158,13 +159,3 @@ def _score(checkpoint: Path, scoring: Scoring) -> None:
         status = subprocess.run(command, stdout=sys.stderr, check=False).returncode
         if status != 0:
             raise CoTMaskError(f"{checkpoint}: lm_eval ended with status {status}: its own words stand above")
-
-
-def model_args(model: Path) -> dict[str, str]:
-    """Return lm-eval's arguments for a whole model, or for an adapter with its base model."""
-    adapter = model / "adapter_config.json"
-    if not adapter.is_file():
-        return {"pretrained": str(model)}
-    # The adapter may have brought tokens that the base model's tokenizer does not have.
-    base = read_json(adapter)["base_model_name_or_path"]
-    return {"pretrained": base, "peft": str(model), "tokenizer": str(model)}

@@ -124,7 +124,7 @@ def _complete(checkpoint: Path) -> bool:
 
 def evaluate(name: str, task: str, output: Path) -> None:
     """Score a run, or a released checkpoint, on one task by lm-eval."""
-    from axolotl_cotmask.analysis.checkpoints import model_args
+    from axolotl_cotmask.evaluation.lm_eval import model_args
 
     plan = read_json(Path(PLAN))
     cell = plan["cells"][name]
