@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from axolotl_cotmask.cli.analyze.common import cell, json_option
-from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.cli.common import cell, command, json_option
 from axolotl_cotmask.evaluation.answers import RULES
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ _PER_SIDE = "Twice where A and B differ."
 _SOURCE = click.Path(exists=True, path_type=Path)
 
 
-@click.command()
+@command()
 @click.argument("a", type=_SOURCE)
 @click.argument("b", type=_SOURCE)
 @click.option("--task", help="Of lm-eval's results.  [default: all that A and B have in common]")
@@ -75,11 +74,8 @@ def compare(
             raise click.UsageError(f"--rule and {name} go together: give both or neither")
     if rule_name is not None and metrics:
         raise click.UsageError("--metric reads verdicts, --rule makes them: give one or the other")
-    try:
-        readings = _readings(metrics, rule_name, predictions, golds, questions)
-        compared, left_out = _compare_all(a, b, task, readings)
-    except CoTMaskError as error:
-        raise click.ClickException(str(error)) from error
+    readings = _readings(metrics, rule_name, predictions, golds, questions)
+    compared, left_out = _compare_all(a, b, task, readings)
     if left_out:
         click.echo(f"not compared, for want of a partner or the metric: {', '.join(left_out)}", err=True)
     metric = rule_name or " / ".join(dict.fromkeys(reading.metric for reading in readings))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from axolotl_cotmask.cli.common import command
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import numbered_jsonl, whole_file
 from axolotl_cotmask.evaluation.answers import RULES
@@ -14,7 +15,7 @@ from axolotl_cotmask.evaluation.programs import chosen, executed
 from axolotl_cotmask.evaluation.sandbox import detect_isolation
 
 
-@click.command()
+@command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("output", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
@@ -35,10 +36,7 @@ def execute(file: Path, output: Path, rule_name: str, confirmed: bool) -> None:
             "this runs programs that a model wrote: add --confirm_run_unsafe_code when that is meant (docs/sandbox.md "
             "says what keeps them apart)"
         )
-    try:
-        _execute(file, output, rule_name)
-    except CoTMaskError as error:
-        raise click.ClickException(str(error)) from error
+    _execute(file, output, rule_name)
 
 
 def _execute(file: Path, output: Path, rule_name: str) -> None:

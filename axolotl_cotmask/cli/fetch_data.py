@@ -10,12 +10,13 @@ from pathlib import Path
 
 import click
 
+from axolotl_cotmask.cli.common import command
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.data import sources as data
 from axolotl_cotmask.data.download import Progress, alone_in, fetch
 
 
-@click.command("fetch-data")
+@command("fetch-data")
 @click.argument("names", type=click.Choice([name for name, source in data.SOURCES.items() if source.url]), nargs=-1)
 def fetch_data(names: tuple[str, ...]) -> None:
     """Download the data sets NAMES to the directory that COTMASK_DATA_DIR names; without NAMES, list them.
@@ -26,13 +27,10 @@ def fetch_data(names: tuple[str, ...]) -> None:
     directory = data.named_dir()
     if directory is None:
         raise click.ClickException(f"{data.ENV_VAR} is not set: set it to the directory to keep data sets in")
-    try:
-        if names:
-            _fetch_all(names, directory)
-        else:
-            _list(directory)
-    except CoTMaskError as error:
-        raise click.ClickException(str(error)) from error
+    if names:
+        _fetch_all(names, directory)
+    else:
+        _list(directory)
 
 
 def _fetch_all(names: tuple[str, ...], directory: Path) -> None:

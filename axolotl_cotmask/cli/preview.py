@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from axolotl_cotmask.cli.common import command, json_option
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -16,29 +18,25 @@ if TYPE_CHECKING:
 _STYLES = {"prompt": "dim", "target": "green", "protected": "cyan underline", "masked": "bold white on red"}
 
 
-@click.command()
+@command()
 @click.argument("config", type=click.Path(exists=True, dir_okay=False))
 @click.option("--rows", type=click.IntRange(min=1), default=2, show_default=True, help="Rows of each data set.")
 @click.option("--epoch", type=click.IntRange(min=0), default=0, show_default=True, help="Epoch, counted from 0.")
 @click.option("--step", type=click.IntRange(min=0), help="Optimizer steps done.  [default: the end of the run]")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON, for machines.")
+@json_option
 def preview(config: str, rows: int, epoch: int, step: int | None, as_json: bool) -> None:
     """Show rows of CONFIG's data sets with what is masked, as training would do it. Loads no model weights."""
     import contextlib
     import logging
     import sys
 
-    from axolotl_cotmask.common.errors import CoTMaskError
     from axolotl_cotmask.training.preview import preview as make_preview
 
     # Axolotl logs the whole config, which is not what was asked for here.
     logging.disable(logging.INFO)
-    try:
-        # Axolotl logs to standard output; the result has that for itself.
-        with contextlib.redirect_stdout(sys.stderr):
-            result = make_preview(config, rows=rows, epoch=epoch, step=step)
-    except CoTMaskError as error:
-        raise click.ClickException(str(error)) from error
+    # Axolotl logs to standard output; the result has that for itself.
+    with contextlib.redirect_stdout(sys.stderr):
+        result = make_preview(config, rows=rows, epoch=epoch, step=step)
     if as_json:
         click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from axolotl_cotmask.cli.common import command
 from axolotl_cotmask.common.errors import CoTMaskError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _GPUS = 8  # of one machine
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command()
+@command()
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="WHAT... [-- SNAKEMAKE...]")
 @click.option("--plan", "plan_only", is_flag=True, help="Print the runs and what they will take, and stop.")
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Of each row: 1, 2, ...")
@@ -63,32 +64,27 @@ def repro(
     # What follows `--` begins with an option of Snakemake.
     first = next((number for number, word in enumerate(words) if word.startswith("-")), len(words))
     what, arguments = words[:first], words[first:]
-    try:
-        plan = _plan(what, seeds, tiny)
-        profile = profile or ("cpu" if plan.laptop else "gpu")
-        plan = dataclasses.replace(
-            with_settings(plan, settings, gpus),
-            device="cpu" if profile == "cpu" else plan.device,
-            command=shlex.join(["axolotl-cotmask", *sys.argv[sys.argv.index("repro") :]])
-            if "repro" in sys.argv
-            else "",
-            backend=backend,
-            lm_eval=lm_eval,
-            keep_weights=plan.keep_weights or keep_weights,
-            confirm_run_unsafe_code=confirm_run_unsafe_code,
-        )
-        if plan_only:
-            _print(plan)
-            return
-        from axolotl_cotmask.reproduction.external import read_external
-        from axolotl_cotmask.reproduction.run import reproduce
+    plan = _plan(what, seeds, tiny)
+    profile = profile or ("cpu" if plan.laptop else "gpu")
+    plan = dataclasses.replace(
+        with_settings(plan, settings, gpus),
+        device="cpu" if profile == "cpu" else plan.device,
+        command=shlex.join(["axolotl-cotmask", *sys.argv[sys.argv.index("repro") :]]) if "repro" in sys.argv else "",
+        backend=backend,
+        lm_eval=lm_eval,
+        keep_weights=plan.keep_weights or keep_weights,
+        confirm_run_unsafe_code=confirm_run_unsafe_code,
+    )
+    if plan_only:
+        _print(plan)
+        return
+    from axolotl_cotmask.reproduction.external import read_external
+    from axolotl_cotmask.reproduction.run import reproduce
 
-        _check(plan, gpus)
-        others = [result for path in externals for result in read_external(path)]
-        directory = output or Path("outputs", "tiny" if tiny else Path(what[0]).stem if plan.laptop else "reproduce")
-        status = reproduce(plan, directory, profile, arguments, others, lambda line: click.echo(line, err=True))
-    except CoTMaskError as error:
-        raise click.ClickException(str(error)) from error
+    _check(plan, gpus)
+    others = [result for path in externals for result in read_external(path)]
+    directory = output or Path("outputs", "tiny" if tiny else Path(what[0]).stem if plan.laptop else "reproduce")
+    status = reproduce(plan, directory, profile, arguments, others, lambda line: click.echo(line, err=True))
     sys.exit(status)
 
 

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import click
 
+from axolotl_cotmask.cli.common import command
 from axolotl_cotmask.common.resources import directory
 
 
-@click.command("tasks-path")
+@command("tasks-path")
 def tasks_path() -> None:
     """Print the directory of the lm-eval tasks, for `lm_eval --include_path`."""
     click.echo(directory("evaltasks"))
 
 
-@click.command()
+@command()
 @click.argument("what", type=click.Choice(["recipes", "evaltasks"]))
 @click.argument("destination", type=click.Path(path_type=Path), required=False)
 def fetch(what: str, destination: Path | None) -> None:

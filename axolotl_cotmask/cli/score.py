@@ -7,26 +7,23 @@ from pathlib import Path
 
 import click
 
-from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.cli.common import command, json_option
 from axolotl_cotmask.evaluation.answers import RULES
 from axolotl_cotmask.evaluation.scoring import score_file
 
 
-@click.command()
+@command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--rule", "rule_name", type=click.Choice(list(RULES)), required=True, help="The answer rule.")
 @click.option("--prediction-field", required=True, help="The field with the generation, e.g. filtered_resps.")
 @click.option("--gold-field", required=True, help="The field with the reference solution or answer, e.g. target.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: n, correct, invalid, accuracy.")
+@json_option
 def score(file: Path, rule_name: str, prediction_field: str, gold_field: str, as_json: bool) -> None:
     """Score the generations in FILE (JSON lines) by an answer rule.
 
     FILE is any JSON-lines file with one generation per line, such as lm-eval's samples_*.jsonl.
     """
-    try:
-        result = score_file(file, RULES[rule_name], prediction_field, gold_field)
-    except CoTMaskError as error:
-        raise click.ClickException(str(error)) from error
+    result = score_file(file, RULES[rule_name], prediction_field, gold_field)
     if as_json:
         counts = {"n": result.n, "correct": result.correct, "invalid": result.invalid, "accuracy": result.accuracy}
         click.echo(json.dumps(counts))

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.cli.common import command
 
 
-@click.command()
+@command()
 @click.argument("results", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="RESULTS...")
 @click.option("--task", help="Of lm-eval.  [default: all]")
 def signature(results: tuple[Path, ...], task: str | None) -> None:
@@ -17,10 +17,7 @@ def signature(results: tuple[Path, ...], task: str | None) -> None:
 
     RESULTS are directories or results_*.json of lm_eval. The prompt's fingerprint needs --log_samples.
     """
-    try:
-        lines = [line for path in results for line in _lines(path, task)]
-    except CoTMaskError as error:
-        raise click.ClickException(str(error)) from error
+    lines = [line for path in results for line in _lines(path, task)]
     for line in lines:
         click.echo(line)
 

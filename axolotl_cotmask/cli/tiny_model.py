@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from axolotl_cotmask.cli.common import command
 
-@click.command("tiny-model")
+
+@command("tiny-model")
 @click.argument("directory", type=click.Path(file_okay=False))
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the initial weights.")
 @click.option(
@@ -20,14 +22,10 @@ def tiny_model(directory: str, seed: int, size: str) -> None:
 
     With COTMASK_DATA_DIR set, from the gsm8k_train.jsonl in that directory.
     """
-    from axolotl_cotmask.common.errors import CoTMaskError
     from axolotl_cotmask.data.sources import load
     from axolotl_cotmask.reproduction.laptop.tiny_model import SHAPES, build_tiny_model, training_texts
 
-    try:
-        rows = load("gsm8k_train")
-        texts = training_texts(zip(rows["question"], rows["answer"], strict=True))
-        built = build_tiny_model(directory, texts, seed, shape=SHAPES[size])
-    except CoTMaskError as error:
-        raise click.ClickException(str(error)) from error
+    rows = load("gsm8k_train")
+    texts = training_texts(zip(rows["question"], rows["answer"], strict=True))
+    built = build_tiny_model(directory, texts, seed, shape=SHAPES[size])
     click.echo(f"{directory}: built" if built else f"{directory}: the same tiny model is there already")

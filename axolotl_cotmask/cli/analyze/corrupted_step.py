@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from axolotl_cotmask.cli.analyze.common import cell, labelled
+from axolotl_cotmask.cli.common import cell, command, json_option, labelled
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.benchmarks.corrupted_step import Case, Cases, Kind, Reason, find_cases
 from axolotl_cotmask.evaluation.stats.estimates import Estimate
@@ -25,7 +25,7 @@ _JANET = "cotmask_janet"
 _JANET_METRICS = ("follows_question", "follows_changed_question")
 
 
-@click.command("corrupted-step")
+@command("corrupted-step")
 @click.argument("results", nargs=-1, metavar="[LABEL=RESULTS]...")
 @click.option(
     "--data",
@@ -33,7 +33,7 @@ _JANET_METRICS = ("follows_question", "follows_changed_question")
     help="JSON lines with question and answer.  [default: GSM8K's test split]",
 )
 @click.option("--show", type=click.IntRange(min=0), help="Cases to show, spread over the data.  [default: 0]")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
+@json_option
 def corrupted_step(results: tuple[str, ...], data: Path | None, show: int | None, as_json: bool) -> None:
     """Ask whether models read operands in the question, or copy them from the solution before.
 
@@ -43,13 +43,10 @@ def corrupted_step(results: tuple[str, ...], data: Path | None, show: int | None
     """
     if results and (data is not None or show is not None):
         raise click.UsageError("--data and --show are about cases, LABEL=RESULTS about models: give one or the other")
-    try:
-        if results:
-            compared = {label: _compare(source) for label, source in labelled(results, "results").items()}
-        else:
-            cases = _cases(data)
-    except CoTMaskError as error:
-        raise click.ClickException(str(error)) from error
+    if results:
+        compared = {label: _compare(source) for label, source in labelled(results, "results").items()}
+    else:
+        cases = _cases(data)
     if results:
         if as_json:
             click.echo(json.dumps(compared))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from axolotl_cotmask.cli.analyze.common import cell, json_option, labelled, plot_option
+from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plot_option
 from axolotl_cotmask.common.errors import CoTMaskError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FORMATS = ("gsm8k", "query_response", "instruction_output")
 
 
-@click.command()
+@command()
 @click.argument("models", nargs=-1, required=True, metavar="LABEL=MODEL...")
 @click.option(
     "--data",
@@ -51,12 +51,9 @@ def dependency(
     import contextlib
     import sys
 
-    try:
-        # What libraries print does not belong to the result.
-        with contextlib.redirect_stdout(sys.stderr):
-            measured = _measure_all(labelled(models, "model"), data, row_format, rows, batch_size, plot)
-    except CoTMaskError as error:
-        raise click.ClickException(str(error)) from error
+    # What libraries print does not belong to the result.
+    with contextlib.redirect_stdout(sys.stderr):
+        measured = _measure_all(labelled(models, "model"), data, row_format, rows, batch_size, plot)
     if as_json:
         click.echo(json.dumps({label: result.as_dict() for label, result in measured.items()}))
     else:

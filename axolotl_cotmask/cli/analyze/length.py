@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.analyze.common import cell, json_option, labelled, plot_option
+from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plot_option
 from axolotl_cotmask.common.errors import CoTMaskError
 
 if TYPE_CHECKING:
     from axolotl_cotmask.analysis.length import LengthBucket
 
 
-@click.command()
+@command()
 @click.argument("results", nargs=-1, required=True, metavar="LABEL=RESULTS...")
 @click.option("--task", default="cotmask_gsm8k", show_default=True, help="The lm-eval task.")
 @click.option("--tokenizer", help="Directory or hub name.  [default: of the model of the first RESULTS]")
@@ -31,10 +31,7 @@ def length(
     RESULTS is what lm_eval wrote with --output_path and --log_samples; all models have to be scored on the same
     questions. Intervals cover 95 %.
     """
-    try:
-        measured = _measure(labelled(results, "results"), task, tokenizer, buckets, plot)
-    except CoTMaskError as error:
-        raise click.ClickException(str(error)) from error
+    measured = _measure(labelled(results, "results"), task, tokenizer, buckets, plot)
     if as_json:
         click.echo(json.dumps([bucket.as_dict() for bucket in measured]))
     else:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.analyze.common import cell, json_option, labelled, plot_option
-from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plot_option
 
 if TYPE_CHECKING:
     from axolotl_cotmask.analysis.checkpoints import Point, Scoring
 
 
-@click.command()
+@command()
 @click.argument("runs", nargs=-1, required=True, metavar="LABEL=OUTPUT_DIR...")
 @click.option("--task", default="cotmask_gsm8k", show_default=True, help="The lm-eval task.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Of lm_eval.")
@@ -41,11 +40,8 @@ def samples(
     """
     from axolotl_cotmask.analysis.checkpoints import Scoring
 
-    try:
-        scoring = Scoring(task, batch_size, limit, confirm_run_unsafe_code)
-        measured = _measure(labelled(runs, "output_dir"), scoring, plot)
-    except CoTMaskError as error:
-        raise click.ClickException(str(error)) from error
+    scoring = Scoring(task, batch_size, limit, confirm_run_unsafe_code)
+    measured = _measure(labelled(runs, "output_dir"), scoring, plot)
     if as_json:
         click.echo(json.dumps({label: [point.as_dict() for point in points] for label, points in measured.items()}))
     else:

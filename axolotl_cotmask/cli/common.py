@@ -1,10 +1,11 @@
-"""What the analyses have in common: labelled arguments, the option for a figure, and how an estimate reads."""
+"""What the commands have in common: how their errors end, options, labelled arguments, and how an estimate reads."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,21 @@ from axolotl_cotmask.common.errors import CoTMaskError
 
 if TYPE_CHECKING:
     from axolotl_cotmask.evaluation.stats.estimates import Estimate
+
+
+class Command(click.Command):
+    """A command whose CoTMaskError ends it with one sentence and status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except CoTMaskError as error:
+            raise click.ClickException(str(error)) from error
+
+
+#: As `click.command`.
+command = partial(click.command, cls=Command)
 
 plot_option = click.option(
     "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.png", help="Draw a figure, too."
