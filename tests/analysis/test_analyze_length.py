@@ -10,32 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.lm_eval_runs import DATE, TASK, write_results
 
 from axolotl_cotmask.analysis.length import accuracy_by_length
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.scored import Question, read_scored
-
-TASK, DATE = "cotmask_gsm8k", "2026-01-01T00-00-00.000000"
-
-
-def write_results(
-    directory: Path, answers: list[str], correct: list[float], pretrained: str | None = None, samples: bool = True
-) -> Path:
-    """Write what lm-eval writes, the samples in another order than the data."""
-    directory.mkdir()
-    content = {
-        "results": {TASK: {"exact_match,none": sum(correct) / len(correct)}},
-        "config": {"model_args": {"pretrained": pretrained} if pretrained else {}},
-    }
-    (directory / f"results_{DATE}.json").write_text(json.dumps(content), encoding="utf-8")
-    rows = [
-        {"doc_id": i, "doc": {"question": f"q{i}", "answer": answer}, "exact_match": value}
-        for i, (answer, value) in enumerate(zip(answers, correct, strict=True))
-    ]
-    if samples:
-        text = "".join(json.dumps(row) + "\n" for row in reversed(rows))
-        (directory / f"samples_{TASK}_{DATE}.jsonl").write_text(text, encoding="utf-8")
-    return directory
 
 
 def questions(lengths: list[int], correct: list[float]) -> list[Question]:

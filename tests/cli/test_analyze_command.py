@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from support.lm_eval_runs import write_results
 from support.project import Rows, write_jsonl
-from test_analyze_length import write_results
 
 from axolotl_cotmask.cli import cotmask
 

@@ -13,15 +13,14 @@ from typing import Any
 import lm_eval
 import pytest
 from click.testing import CliRunner
-from lm_eval.api.model import LM
-from lm_eval.tasks import TaskManager, get_task_dict
+from lm_eval.tasks import TaskManager
+from support.lm_eval_runs import evaluate, lm_eval_command, values
 from support.project import write_jsonl
 from support.scripted_lm import ScriptedLM
 
 from axolotl_cotmask.cli.score import score
 from axolotl_cotmask.data.prompts import alpaca_prompt
 
-EVALTASKS = Path(__file__).parents[2] / "evaltasks"
 PROBLEMS = [
     {"question": "What is 1 + 1?", "answer": "1 + 1 = <<1+1=2>>2\n#### 2"},
     {"question": "What is {x}\n\ntimes 3?", "answer": "#### 1,200"},
@@ -29,30 +28,6 @@ PROBLEMS = [
     {"question": "What is 8?", "answer": "#### 8"},
 ]
 GENERATIONS = [" so\n\nQuestion: #### 2", " #### 1200", " #### 10", " 8"]
-
-
-@pytest.fixture(scope="module")
-def tasks() -> TaskManager:
-    return TaskManager(include_path=str(EVALTASKS), include_defaults=False)
-
-
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty directory that COTMASK_DATA_DIR names."""
-    directory = tmp_path / "data"
-    directory.mkdir()
-    monkeypatch.setenv("COTMASK_DATA_DIR", str(directory))
-    return directory
-
-
-def evaluate(model: LM, task: str, tasks: TaskManager, **options: Any) -> dict[str, Any]:
-    return lm_eval.evaluate(model, get_task_dict([task], tasks), **options)
-
-
-def values(results: dict[str, Any], task: str) -> dict[str, float | None]:
-    """The task's metrics, without lm-eval's filter name."""
-    found = results["results"][task].items()
-    return {key.removesuffix(",none"): value for key, value in found if "," in key and "_stderr" not in key}
 
 
 def variant(base: str | None, distractor: str, answer: str, **labels: str) -> dict[str, Any]:
@@ -280,13 +255,6 @@ def test_a_hub_that_does_not_answer(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert "CoTMaskError: openai/gsm8k could not be loaded" in run.stderr
     assert "set COTMASK_DATA_DIR to a directory that holds gsm8k_test.jsonl" in run.stderr
-
-
-def lm_eval_command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run lm-eval's command line with the scripted model."""
-    runner = Path(__file__).parents[1] / "support" / "scripted_lm.py"
-    command = [sys.executable, runner, "run", "--model", "scripted", "--include_path", EVALTASKS, *arguments]
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
 
 
 def test_command_line_error_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,18 +9,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import lm_eval
 import pytest
 from click.testing import CliRunner
-from lm_eval.api.model import LM
-from lm_eval.tasks import TaskManager, get_task_dict
+from lm_eval.tasks import TaskManager
+from support.lm_eval_runs import EVALTASKS, evaluate, values
 from support.project import write_jsonl
 from support.scripted_lm import ScriptedLM
 
 from axolotl_cotmask.cli.analyze.corrupted_step import corrupted_step
 from axolotl_cotmask.data.prompts import alpaca_prompt
 
-EVALTASKS = Path(__file__).parents[2] / "evaltasks"
 NATALIA = {
     "question": "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May.",
     "answer": "Natalia sold 48/2 = <<48/2=24>>24 clips in May.\nShe sold 48+24 = <<48+24=72>>72 clips.\n#### 72",
@@ -56,11 +54,6 @@ class Answering(ScriptedLM):
         return answer
 
 
-@pytest.fixture(scope="module")
-def tasks() -> TaskManager:
-    return TaskManager(include_path=str(EVALTASKS), include_defaults=False)
-
-
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file that COTMASK_DATA_DIR leads to: one first-step case, a row with both kinds, and Janet's ducks."""
@@ -68,16 +61,6 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory.mkdir()
     monkeypatch.setenv("COTMASK_DATA_DIR", str(directory))
     return write_jsonl(directory / "gsm8k_test.jsonl", [NATALIA, BOB, DUCKS])
-
-
-def evaluate(model: LM, task: str, tasks: TaskManager, **options: Any) -> dict[str, Any]:
-    return lm_eval.evaluate(model, get_task_dict([task], tasks), **options)
-
-
-def values(results: dict[str, Any], task: str) -> dict[str, float | None]:
-    """The task's metrics, without lm-eval's filter name."""
-    found = results["results"][task].items()
-    return {key.removesuffix(",none"): value for key, value in found if "," in key and "_stderr" not in key}
 
 
 # Natalia: follows and is right. Bob's boxes: copies. Bob's sum: no annotation, and right. Janet: another number.

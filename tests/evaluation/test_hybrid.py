@@ -10,9 +10,9 @@ import lm_eval
 import pytest
 from click.testing import CliRunner
 from lm_eval.tasks import TaskManager, get_task_dict
+from support.lm_eval_runs import lm_eval_command, values
 from support.project import write_jsonl
 from support.scripted_lm import ScriptedLM
-from test_evaltasks import EVALTASKS, lm_eval_command, values
 
 from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.data.prompts import alpaca_prompt
@@ -53,11 +53,6 @@ def gsm8k(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_jsonl(tmp_path / "gsm8k_test.jsonl", rows)
     monkeypatch.setenv("COTMASK_DATA_DIR", str(tmp_path))
     return tmp_path
-
-
-@pytest.fixture(scope="module")
-def tasks() -> TaskManager:
-    return TaskManager(include_path=str(EVALTASKS), include_defaults=False)
 
 
 def evaluate(task: str, tasks: TaskManager, model: ScriptedLM | None = None, **options: Any) -> dict[str, Any]:

@@ -18,9 +18,9 @@ import pytest
 from lm_eval.api.instance import Instance
 from lm_eval.tasks import TaskManager, get_task_dict
 from lm_eval.utils import load_yaml_config
+from support.lm_eval_runs import EVALTASKS, evaluate, values
 from support.project import write_jsonl
 from support.scripted_lm import ScriptedLM
-from test_evaltasks import EVALTASKS, evaluate, values
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_jsonl
