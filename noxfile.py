@@ -37,7 +37,7 @@ def env(session: nox.Session) -> None:
         return
     session.log("installing Axolotl, torch and the rest: about 4 GB, a few minutes")
     # One command: with torch already chosen, nothing else can pull in another build.
-    session.install(TORCH, "--editable", ".[demo,test,lint]", silent=False)
+    session.install(TORCH, "--editable", ".[plots,test,lint]", silent=False)
     stamp.write_text(wanted)
 
 
@@ -62,17 +62,26 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env"])
 def lint(session: nox.Session) -> None:
-    """Check style (ruff) and types (mypy)."""
+    """Check style (ruff), spelling (codespell), types (mypy), the rooms (import-linter), and what is made from code."""
     run(session, "ruff", "check", ".")
     run(session, "ruff", "format", "--check", ".")
+    run(session, "codespell")
     run(session, "mypy")
+    run(session, "lint-imports", "--no-cache")
+    made(session, "--check")
 
 
 @nox.session(venv_backend="none", requires=["env"])
 def tables(session: nox.Session) -> None:
-    """Write what is made from the published facts: the table in recipes/README.md, and the sweeps of the ablations."""
+    """Write what is made from code: the table in recipes/README.md, the ablations' sweeps, docs/architecture.svg."""
+    made(session)
+
+
+def made(session: nox.Session, *options: str) -> None:
+    """Make what is made from code, or with ``--check`` say whether it is up to date."""
     for module in ("recipe_table", "ablations"):
-        run(session, "python", "-m", f"axolotl_cotmask.reproduction.paper.{module}")
+        run(session, "python", "-m", f"axolotl_cotmask.reproduction.paper.{module}", *options)
+    run(session, "python", "docs/architecture.py", *options)
 
 
 @nox.session

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,10 @@ from axolotl.datasets import TokenizedPromptDataset
 from axolotl.prompt_tokenizers import AlpacaPromptTokenizingStrategy
 from axolotl.prompters import AlpacaPrompter
 from datasets import Dataset, load_dataset
-from small_tokenizers import mistral
+from support.small_tokenizers import mistral
 
 from axolotl_cotmask.masking.datasets import PREPARED_AS
+from axolotl_cotmask.masking.marks import Marking
 from axolotl_cotmask.prompt_strategies import metamath
 from axolotl_cotmask.prompt_strategies.strategy import MarkedStrategy
 from axolotl_cotmask.training.preparation import mark_dataset
@@ -89,7 +91,8 @@ def main() -> None:
     alpaca = AlpacaPromptTokenizingStrategy(AlpacaPrompter(), tokenizer, False, SEQUENCE_LEN)
 
     def ours(dataset: Dataset, weight: float = 1.0) -> Dataset:
-        entry: dict[str, Any] = {"path": "metamath.jsonl", PREPARED_AS: {"weight": weight}}
+        marking = Marking(weight=weight, sha256=None, scope="target", select=None, group=None)
+        entry: dict[str, Any] = {"path": "metamath.jsonl", PREPARED_AS: asdict(marking)}
         return mark_dataset(strategy.wrap_dataset(dataset, process_count=1), entry, 1)
 
     with tempfile.TemporaryDirectory() as directory:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from axolotl_cotmask.common.errors import CoTMaskError, closest
+from axolotl_cotmask.masking.experimental.config import AdaptiveConfig
 
 #: The token that ``noise: mask`` adds when ``mask_token`` names none (paper section 3.1).
 DEFAULT_MASK_TOKEN = "<mask>"
@@ -19,16 +20,21 @@ _NOISE_FORMS = (
 )
 
 
+#: p rises from 0 over this share of the steps (paper section 3.2).
+MASK_WARMUP = 2 / 3
+#: The paper's learning rate with ``lr_tail: linear``: from this share of the peak, at this share of the steps, to 0.
+TAIL_START_LR, TAIL_START_STEP = 0.05, 0.6
+
 #: What a data set's ``protect:`` may name.
 PROTECTABLE = ("final_answer", "eos")
 
 #: Name of the mixture of mask and random tokens, which the config writes by its shares.
-TOKENS = "tokens"
+TOKEN_MIXTURE = "tokens"
 
 
 @dataclass(frozen=True)
 class NoiseSpec:
-    """What ``noise:`` says: a noise by name with its options, or, with the name `TOKENS`, a mixture of two.
+    """What ``noise:`` says: a noise by name with its options, or, with the name `TOKEN_MIXTURE`, a mixture of two.
 
     ``mask_share`` is the paper's m, the probability that a noised token becomes the mask token; 0 for other noises.
     """
@@ -57,33 +63,7 @@ def parse_noise(value: Any) -> NoiseSpec:
         raise ValueError(_NOISE_FORMS)
     if any(not 0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
         raise ValueError("the shares of mask and random are probabilities, and have to add up to 1")
-    return NoiseSpec(TOKENS, {}, float(value.get("mask", 0)))
-
-
-class AdaptiveConfig(BaseModel):
-    """Options of the adaptive ratio: ``adaptive:`` in the ``cotmask:`` block."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    target_gap: float = Field(
-        gt=0,
-        allow_inf_nan=False,
-        description="How much greater the loss at noised positions shall be than at clean ones, in nats per token.",
-    )
-    rate: float = Field(
-        default=0.02,
-        gt=0,
-        le=0.25,
-        description="Greatest relative change of a ratio per optimizer step; losses are averaged over 1 / (4 * rate).",
-    )
-    min_ratio: float = Field(default=0.1, gt=0, lt=1, description="No data set's ratio falls below it.")
-    max_ratio: float = Field(default=0.8, gt=0, lt=1, description="No data set's ratio rises above it.")
-
-    @model_validator(mode="after")
-    def _bounds_are_in_order(self) -> AdaptiveConfig:
-        if self.min_ratio >= self.max_ratio:
-            raise ValueError(f"min_ratio {self.min_ratio:g} is not below max_ratio {self.max_ratio:g}: make it smaller")
-        return self
+    return NoiseSpec(TOKEN_MIXTURE, {}, float(value.get("mask", 0)))
 
 
 class CoTMaskConfig(BaseModel):
@@ -102,7 +82,7 @@ class CoTMaskConfig(BaseModel):
         "U(0, p_max) for each micro-batch.",
     )
     warmup_ratio: float = Field(
-        default=2 / 3,
+        default=MASK_WARMUP,
         ge=0,
         le=1,
         description="The ratio rises from 0 over this share of the optimizer steps; 0 = constant.",

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from axolotl_cotmask.masking import selectors
-from axolotl_cotmask.masking.config import TOKENS, CoTMaskConfig, NoiseSpec, parse_noise
+from axolotl_cotmask.masking.config import TOKEN_MIXTURE, CoTMaskConfig, NoiseSpec, parse_noise
+from axolotl_cotmask.masking.experimental.selectors import EVERY_TOKEN
+from axolotl_cotmask.masking.marks import Marking
 from axolotl_cotmask.masking.mask_token import base_token_ids, mask_token_id
 from axolotl_cotmask.masking.noise import Noise, NoiseContext, build
 from axolotl_cotmask.masking.noise.tokens import TokenNoise
-from axolotl_cotmask.masking.schedule import MaskSchedule
 
-#: Key of a data set entry that holds what preparation needs and the cache hash has to cover.
+#: Key of an entry that holds its `Marking` as plain data: there once the plugin was registered.
 PREPARED_AS = "cotmask"
 
 
@@ -27,8 +27,13 @@ def dataset_entries(cfg: Mapping[str, Any]) -> list[tuple[str, Any]]:
     ]
 
 
+def marking_of(entry: Mapping[str, Any]) -> Marking:
+    """Return how an entry's data are marked, from what `RunMasking.describe` put into it."""
+    return Marking(**{name: entry[PREPARED_AS][name] for name in Marking.__dataclass_fields__})
+
+
 @dataclass(frozen=True)
-class Group:
+class DatasetMasking:
     """The masking of one data set: its p_max, which of its tokens, and with what. ``name`` is unique in the run."""
 
     name: str
@@ -37,81 +42,90 @@ class Group:
     noise: NoiseSpec
 
 
-def groups(entries: list[Mapping[str, Any]], config: CoTMaskConfig) -> list[Group]:
-    """Return the masking of each entry of ``datasets:``, in their order."""
-    found: list[Group] = []
-    for entry in entries:
+class RunMasking:
+    """The masking of each data set of a run, in the order of its entries."""
+
+    def __init__(self, config: CoTMaskConfig, entries: Iterable[Mapping[str, Any]] | None) -> None:
+        """Read the entries.
+
+        Args:
+            config: the ``cotmask:`` block.
+            entries: of ``datasets:`` (or of ``test_datasets:``), as they were written or validated.
+
+        Raises:
+            ValueError: an entry's ``noise`` has no known form.
+        """
+        self.config = config
+        self.datasets: list[DatasetMasking] = []
+        for entry in entries or ():
+            self.datasets.append(self._dataset(entry))
+
+    def _dataset(self, entry: Mapping[str, Any]) -> DatasetMasking:
         name = str(entry.get("path"))
-        if any(group.name == name for group in found):
-            name = f"{name}#{len(found)}"
-        ratio, own_noise = entry.get("mask_ratio"), entry.get("noise")
-        found.append(
-            Group(
-                name=name,
-                ratio=config.mask_ratio if ratio is None or config.mask_ratio == 0 else float(ratio),
-                select=entry.get("select") or config.select,
-                noise=parse_noise(config.noise if own_noise is None else own_noise),
-            )
+        if any(other.name == name for other in self.datasets):
+            name = f"{name}#{len(self.datasets)}"
+        ratio, noise = entry.get("mask_ratio"), entry.get("noise")
+        return DatasetMasking(
+            name=name,
+            ratio=self.config.mask_ratio if ratio is None or not self.config.mask_ratio else float(ratio),
+            select=entry.get("select") or self.config.select,
+            noise=parse_noise(self.config.noise if noise is None else noise),
         )
-    return found
 
+    @property
+    def uses_mask_token(self) -> bool:
+        """Whether any noise of the run masks with a token; not when ``mask_ratio`` is 0."""
+        noises = [dataset.noise for dataset in self.datasets] or [parse_noise(self.config.noise)]
+        return self.config.mask_ratio > 0 and any(noise.mask_share > 0 for noise in noises)
 
-def uses_mask_token(entries: list[Mapping[str, Any]], config: CoTMaskConfig) -> bool:
-    """Return whether any noise of the run masks with a token; not when ``mask_ratio`` is 0."""
-    noises = [group.noise for group in groups(entries, config)] or [parse_noise(config.noise)]
-    return config.mask_ratio > 0 and any(noise.mask_share > 0 for noise in noises)
+    @property
+    def has_units(self) -> bool:
+        """Whether some tokens share their draw, so that the prepared data needs the column ``mask_unit``."""
+        return any(dataset.select != EVERY_TOKEN for dataset in self.datasets)
 
+    @property
+    def tells_datasets_apart(self) -> bool:
+        """Whether the step has to know a token's data set, so that it needs the column ``mask_group``."""
+        noises = [dataset.noise for dataset in self.datasets]
+        return self.config.adaptive is not None or any(noise != noises[0] for noise in noises)
 
-def has_units(entries: list[Mapping[str, Any]], config: CoTMaskConfig) -> bool:
-    """Return whether some tokens share their draw, so that the prepared data needs the column ``mask_unit``."""
-    return any(group.select != selectors.TOKENS for group in groups(entries, config))
+    def describe(self, number: int, sha256: str | None) -> dict[str, Any]:
+        """Return the `Marking` of data set ``number``, from 0, as plain data; ``sha256`` is that of its file.
 
+        Schedule and noise stay out of it: changing them must not prepare the data again.
+        """
+        dataset = self.datasets[number]
+        marking = Marking(
+            weight=dataset.ratio / self.config.mask_ratio if self.config.mask_ratio else 1.0,
+            sha256=sha256,
+            scope=self.config.scope,
+            select=dataset.select if self.has_units else None,
+            group=number if self.tells_datasets_apart else None,
+        )
+        return asdict(marking)
 
-def tells_datasets_apart(entries: list[Mapping[str, Any]], config: CoTMaskConfig) -> bool:
-    """Return whether the step has to know a token's data set, so that it needs the column ``mask_group``."""
-    found = groups(entries, config)
-    return config.adaptive is not None or any(group.noise != found[0].noise for group in found)
+    def noises(self, tokenizer: Any) -> list[Noise]:
+        """Return the noise of each data set, in the ids of ``tokenizer``; one object for all with the same noise.
 
-
-def noises(entries: list[Mapping[str, Any]], config: CoTMaskConfig, tokenizer: Any) -> list[Noise]:
-    """Return the noise of each group, in the ids of ``tokenizer``; the same object for groups with the same noise.
-
-    Raises:
-        CoTMaskError: a noise is not known or has wrong options, or the tokenizer lacks the mask token.
-    """
-    has_token = uses_mask_token(entries, config) or config.mask_token is not None
-    context = NoiseContext(
-        mask_token_id=mask_token_id(tokenizer, config) if has_token else None,
-        random_ids=base_token_ids(tokenizer),
-    )
-    built: list[tuple[NoiseSpec, Noise]] = []
-    found: list[Noise] = []
-    for group in groups(entries, config):
-        if config.mask_ratio == 0:
+        Raises:
+            CoTMaskError: a noise is not known or has wrong options, or the tokenizer lacks the mask token.
+        """
+        has_token = self.uses_mask_token or self.config.mask_token is not None
+        context = NoiseContext(
+            mask_token_id=mask_token_id(tokenizer, self.config) if has_token else None,
+            random_ids=base_token_ids(tokenizer),
+        )
+        if self.config.mask_ratio == 0:
             # Plain SFT: whatever the noise is, it has nothing to do, and maybe no token.
-            found.append(TokenNoise(0.0, None, context.random_ids))
-            continue
-        noise = next((noise for spec, noise in built if spec == group.noise), None)
-        if noise is None:
-            noise = _built(group.noise, context)
-            built.append((group.noise, noise))
-        found.append(noise)
-    return found
+            return [TokenNoise(0.0, None, context.random_ids)] * len(self.datasets)
+        built: list[tuple[NoiseSpec, Noise]] = []
+        for dataset in self.datasets:
+            if all(spec != dataset.noise for spec, _ in built):
+                built.append((dataset.noise, _build(dataset.noise, context)))
+        return [next(noise for spec, noise in built if spec == dataset.noise) for dataset in self.datasets]
 
 
-def _built(spec: NoiseSpec, context: NoiseContext) -> Noise:
-    if spec.name == TOKENS:
+def _build(spec: NoiseSpec, context: NoiseContext) -> Noise:
+    if spec.name == TOKEN_MIXTURE:
         return TokenNoise(spec.mask_share, context.mask_token_id, context.random_ids)
     return build(spec.name, spec.options, context)
-
-
-def schedule(config: CoTMaskConfig) -> MaskSchedule:
-    """Return the schedule that the block describes."""
-    return MaskSchedule(
-        config.mask_ratio,
-        config.warmup_ratio,
-        kind=config.schedule,
-        warmup_steps=config.warmup_steps,
-        start_ratio=config.start_ratio,
-        start_steps=config.start_steps,
-    )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from axolotl_cotmask.masking.experimental import selectors
 from axolotl_cotmask.masking.offsets import decoded_offsets, text_between
-from axolotl_cotmask.masking.selectors import Selector, unit_distances
 
 #: Column of the prepared data: float32 per token; 0 = never, 1 = at the scheduled ratio, 0.5 = at half of it.
 MASK_WEIGHT = "mask_weight"
@@ -27,6 +28,61 @@ UNIT_KEY = "unit_key"
 BATCH_MARKS = (MASK_WEIGHT, MASK_GROUP, TOKEN_KEY, UNIT_KEY)
 #: Label of a token without loss.
 IGNORE_INDEX = -100
+
+
+#: Rises when the prepared data changes in meaning, so that older caches are not read.
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marking:
+    """How the tokens of a data set are marked: what preparation needs, and Axolotl's cache hash has to cover.
+
+    Args:
+        format: of the marks.
+        weight: of a maskable token, the data set's p_max over that of the run.
+        sha256: of the data's file; None where that is no single local file.
+        scope: target, source or all, see `scoped`.
+        select: which tokens there, by the name of a selector; None where no data set of the run has one.
+        group: the data set's number; None where the step need not tell the data sets apart.
+    """
+
+    format: int = FORMAT_VERSION
+    weight: float
+    sha256: str | None
+    scope: str
+    select: str | None
+    group: int | None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every token with a label is maskable at the scheduled ratio, by itself."""
+        return (self.weight, self.scope, self.select, self.group) == (1, "target", None, None)
+
+
+def mark_rows(columns: Mapping[str, Sequence[Any]], marking: Marking, tokenizer: Any) -> dict[str, list[Any]]:
+    """Return the marks of tokenised rows, a column for each that the run needs.
+
+    Args:
+        columns: ``input_ids`` and ``labels`` of the rows, and ``mask_weight`` where a prompt strategy has set it.
+        marking: how.
+        tokenizer: the run's; needed where ``marking`` selects.
+    """
+    targets = columns.get(MASK_WEIGHT) or [weights_from_labels(labels) for labels in columns["labels"]]
+    weights = [scoped(target, labels, marking.scope) for target, labels in zip(targets, columns["labels"], strict=True)]
+    marks: dict[str, list[Any]] = {}
+    if marking.select is not None:
+        marks[MASK_UNIT] = [np.zeros(len(row), dtype=np.int32) for row in weights]
+        selector = selectors.get(marking.select)
+        if selector is not None:
+            selected = [
+                selected_units(tokenizer, ids, row, selector)
+                for ids, row in zip(columns["input_ids"], weights, strict=True)
+            ]
+            weights, marks[MASK_UNIT] = [taken for taken, _ in selected], [units for _, units in selected]
+    if marking.group is not None:
+        marks[MASK_GROUP] = [np.full(len(row), marking.group, dtype=np.int32) for row in weights]
+    return {MASK_WEIGHT: [row * np.float32(marking.weight) for row in weights], **marks}
 
 
 def weights_from_labels(labels: Sequence[int]) -> NDArray[np.float32]:
@@ -50,7 +106,7 @@ def scoped(weights: Sequence[float], labels: Sequence[int], scope: str) -> NDArr
 
 
 def selected_units(
-    tokenizer: Any, input_ids: Sequence[int], weights: NDArray[np.float32], selector: Selector
+    tokenizer: Any, input_ids: Sequence[int], weights: NDArray[np.float32], selector: selectors.Selector
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Return the weights of the tokens that ``selector`` takes, and how many tokens back the unit of each begins.
 
@@ -66,7 +122,7 @@ def selected_units(
     taken, units = np.zeros_like(weights), np.zeros(len(weights), dtype=np.int32)
     for first, last in _stretches(weights):
         part, spans = text_between(text, offsets, first, last)
-        distances = np.asarray(unit_distances(part, list(selector(part)), spans), dtype=np.int32)
+        distances = np.asarray(selectors.unit_distances(part, list(selector(part)), spans), dtype=np.int32)
         chosen = distances >= 0
         taken[first:last] = np.where(chosen, weights[first:last], 0)
         units[first:last] = np.where(chosen, distances, 0)

@@ -88,6 +88,11 @@ def token_losses(logits: Tensor, labels: Tensor) -> Tensor:
     return torch.cat(losses).view_as(labels)
 
 
+def predicts_label(labels: Tensor) -> Tensor:
+    """Return at which positions a token with a label is predicted: ``[batch, seq]`` bool, as ``labels``."""
+    return functional.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX) != IGNORE_INDEX
+
+
 def summarise(stacked: Tensor, scheduled_ratio: float, step: int) -> dict[str, float]:
     """Return the metrics of summed `Totals`, by the name under which they are logged.
 

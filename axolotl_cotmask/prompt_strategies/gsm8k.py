@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.data.prompts import SEPARATOR, alpaca_prompt
 from axolotl_cotmask.evaluation.answers import RULES
-from axolotl_cotmask.prompt_strategies.strategy import Example, MarkedStrategy, RowFormat, load_strategy
+from axolotl_cotmask.prompt_strategies.strategy import Example, RowFormat, load_strategy
 
 
 def check_answer(answer: str) -> None:
@@ -24,7 +25,5 @@ def _to_example(row: Mapping[str, Any]) -> Example:
 
 ROW_FORMAT = RowFormat(required=("question", "answer"), to_example=_to_example)
 
-
-def load(tokenizer: Any, cfg: Any, ds_cfg: Any = None) -> MarkedStrategy:
-    """Axolotl's entry point for ``type: axolotl_cotmask.prompt_strategies.gsm8k``."""
-    return load_strategy(ROW_FORMAT, tokenizer, cfg, ds_cfg)
+#: Axolotl's entry point for ``type: axolotl_cotmask.prompt_strategies.gsm8k``.
+load = partial(load_strategy, ROW_FORMAT)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from axolotl_cotmask.data.prompts import alpaca_prompt
-from axolotl_cotmask.prompt_strategies.strategy import Example, MarkedStrategy, RowFormat, load_strategy
+from axolotl_cotmask.prompt_strategies.strategy import Example, RowFormat, load_strategy
 
 
 def _to_example(row: Mapping[str, Any]) -> Example:
@@ -17,7 +18,5 @@ def _to_example(row: Mapping[str, Any]) -> Example:
 
 ROW_FORMAT = RowFormat(required=("query", "response"), to_example=_to_example)
 
-
-def load(tokenizer: Any, cfg: Any, ds_cfg: Any = None) -> MarkedStrategy:
-    """Axolotl's entry point for ``type: axolotl_cotmask.prompt_strategies.metamath``."""
-    return load_strategy(ROW_FORMAT, tokenizer, cfg, ds_cfg)
+#: Axolotl's entry point for ``type: axolotl_cotmask.prompt_strategies.metamath``.
+load = partial(load_strategy, ROW_FORMAT)

@@ -49,6 +49,8 @@ class RowFormat:
 def load_strategy(row_format: RowFormat, tokenizer: Any, cfg: Any, ds_cfg: Any) -> MarkedStrategy:
     """Return the strategy of ``row_format`` for one data set of an Axolotl config.
 
+    A module's ``load`` is this function with its row format: Axolotl passes ``ds_cfg`` to a ``load`` that names it.
+
     Raises:
         SystemExit: the plugin is not registered, so that training would silently be plain SFT; or ``sequence_len``
             leaves no room for a prompt.

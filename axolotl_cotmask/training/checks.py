@@ -9,9 +9,9 @@ from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError, closest
 from axolotl_cotmask.common.files import read_jsonl
-from axolotl_cotmask.masking import selectors
-from axolotl_cotmask.masking.config import PROTECTABLE, CoTMaskConfig, parse_noise
-from axolotl_cotmask.masking.datasets import dataset_entries
+from axolotl_cotmask.masking.config import PROTECTABLE, TAIL_START_LR, TAIL_START_STEP, CoTMaskConfig, parse_noise
+from axolotl_cotmask.masking.datasets import RunMasking, dataset_entries
+from axolotl_cotmask.masking.experimental import selectors
 
 #: Keys that this package adds to an entry of `datasets:`.
 DATASET_KEYS = ("mask_ratio", "noise", "select", "protect")
@@ -27,7 +27,7 @@ _NOT_SFT = {
     "trainer_cls": "it would be replaced by the plugin's trainer",
 }
 #: What Axolotl's cosine with a constant tail needs, with the paper's value.
-_COSINE_RATIOS = {"cosine_min_lr_ratio": 0.05, "cosine_constant_lr_ratio": 0.6}
+_COSINE_RATIOS = {"cosine_min_lr_ratio": TAIL_START_LR, "cosine_constant_lr_ratio": TAIL_START_STEP}
 #: Config keys that make another curve of the cosine.
 _OTHER_CURVES = ("lr_quadratic_warmup", "jagged_restart_steps")
 
@@ -78,7 +78,7 @@ def check_datasets(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
                 raise CoTMaskError(f"{name}.{key} is not an option{closest(key, DATASET_KEYS)}")
         _check_mask_ratio(name, entry.get("mask_ratio"), config)
         _check_noise(name, entry.get("noise"))
-        _check_select(f"{name}.select", entry.get("select") or selectors.TOKENS)
+        _check_select(f"{name}.select", entry.get("select") or selectors.EVERY_TOKEN)
         _check_protect(name, entry)
 
 
@@ -116,11 +116,9 @@ def check_options(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
     Raises:
         CoTMaskError: names the keys.
     """
-    from axolotl_cotmask.masking import datasets as masking
-
     _check_select("cotmask.select", config.select)
     entries = [entry for _, entry in dataset_entries(cfg)]
-    if config.strip_mask_token and not masking.uses_mask_token(cfg.get("datasets") or [], config):
+    if config.strip_mask_token and not RunMasking(config, cfg.get("datasets")).uses_mask_token:
         raise CoTMaskError(
             "cotmask: only noise with a new <mask> token leaves something to strip: take strip_mask_token out"
         )

@@ -15,6 +15,23 @@ from torch.utils.data import BatchSampler, RandomSampler
 Bins = list[list[int]]
 
 
+def train_whole_epochs(cfg: Any, args: Any) -> None:
+    """Let transformers count the steps of a run, where the config says no number.
+
+    Axolotl's own number is an estimate that can cut epochs off, and so is a warm-up that is a share of it: as a number
+    below 1 transformers takes it of the real number of steps.
+
+    Args:
+        cfg: the validated config.
+        args: the trainer's; they are changed.
+    """
+    if cfg.max_steps:
+        return
+    args.max_steps = -1
+    if cfg.warmup_steps is None and cfg.warmup_ratio is not None and cfg.warmup_ratio < 1:
+        args.warmup_steps = cfg.warmup_ratio
+
+
 class WholeEpochs(BatchSampler):
     """Batches of bins of row numbers, as Axolotl's ``MultipackBatchSampler`` yields them.
 

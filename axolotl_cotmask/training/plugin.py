@@ -1,9 +1,8 @@
-"""Axolotl's hooks, nothing else: each maps to the module that does the work."""
+"""Axolotl's hooks: each maps to the module that does the work."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,12 +11,13 @@ from axolotl.utils.logging import get_logger
 
 from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.masking import attention
-from axolotl_cotmask.masking import datasets as masking
 from axolotl_cotmask.masking.config import CoTMaskConfig, parse_config
+from axolotl_cotmask.masking.datasets import RunMasking
 from axolotl_cotmask.masking.marks import MASK_WEIGHT
-from axolotl_cotmask.masking.mask_token import mask_token_id
+from axolotl_cotmask.masking.step import Masking
 from axolotl_cotmask.training import checks, preparation, vocabulary
 from axolotl_cotmask.training.collator import MarkCollator
+from axolotl_cotmask.training.epochs import train_whole_epochs
 
 LOG = get_logger(__name__)
 
@@ -49,7 +49,7 @@ class CoTMaskPlugin(BasePlugin):
         preparation.use_local_files(cfg)
         checks.check_datasets(cfg, self.config)
         checks.check_options(cfg, self.config)
-        if masking.uses_mask_token(cfg.get("datasets") or [], self.config) and self.config.mask_token is None:
+        if RunMasking(self.config, cfg.get("datasets")).uses_mask_token and self.config.mask_token is None:
             vocabulary.add_mask_token(cfg)
         preparation.patch_axolotl()
         preparation.describe_datasets(cfg, self.config)
@@ -66,17 +66,10 @@ class CoTMaskPlugin(BasePlugin):
         checks.check_other_plugins(cfg, PluginManager.get_instance().plugins.items(), self)
         checks.check_files(cfg)
         tokenizer = load_tokenizer(cfg)
-        masking.noises(cfg.datasets or [], self.config, tokenizer)
-        self._new_token_id = None
-        if masking.uses_mask_token(cfg.datasets or [], self.config):
-            token_id = mask_token_id(tokenizer, self.config)
-            if self.config.token not in vocabulary.load_base_tokenizer(cfg).get_vocab():
-                self._new_token_id = token_id
-        if self.config.strip_mask_token and self._new_token_id not in (None, len(tokenizer) - 1):
-            raise CoTMaskError(
-                f"cotmask.strip_mask_token takes off the last token, and `tokens:` puts others behind "
-                f"{self.config.token}: take it out of `tokens:` (it is added by itself), or put it last"
-            )
+        run = RunMasking(self.config, cfg.datasets)
+        # Here a wrong option of a noise stops the run, before data and model are loaded.
+        run.noises(tokenizer)
+        self._new_token_id = vocabulary.new_token_id(cfg, run, tokenizer)
         if cfg.ddp and not torch.accelerator.is_available():
             # Axolotl maps each rank's model to the GPU of that number, also where there is none.
             cfg.device_map = "cpu"
@@ -113,19 +106,14 @@ class CoTMaskPlugin(BasePlugin):
                 "the plugin; delete dataset_prepared_path and prepare it again"
             )
         tokenizer = trainer.processing_class
-        trainer.start_masking(self.config, cfg.datasets, seed=self.config.mask_seed(cfg.seed))
+        trainer.start_masking(Masking.start(RunMasking(self.config, cfg.datasets), tokenizer, cfg.seed))
         if self.config.hide_from_attention:
             model = trainer.model.config
             attention.check(model._attn_implementation, getattr(model, "sliding_window", None), cfg.sequence_len)
         trainer.data_collator = MarkCollator(trainer.data_collator, tokenizer.padding_side, marks=True)
         if trainer.eval_data_collator is not None:
             trainer.eval_data_collator = MarkCollator(trainer.eval_data_collator, tokenizer.padding_side, marks=False)
-        if not cfg.max_steps:
-            # Axolotl's own number of steps is an estimate that can cut epochs off: transformers counts the batches.
-            trainer.args.max_steps = -1
-            # A share of that estimate; as a number below 1 transformers takes it of the real number of steps.
-            if cfg.warmup_steps is None and cfg.warmup_ratio is not None and cfg.warmup_ratio < 1:
-                trainer.args.warmup_steps = cfg.warmup_ratio
+        train_whole_epochs(cfg, trainer.args)
 
     def create_lr_scheduler(self, cfg: Any, trainer: Any, optimizer: Any, num_training_steps: int) -> Any:
         """Return the scheduler of ``lr_tail``, or None for Axolotl's own."""
@@ -146,13 +134,5 @@ class CoTMaskPlugin(BasePlugin):
         """Take the mask token out of the saved model, when the config asks for it."""
         if not self.config.strip_mask_token or self._new_token_id is None or os.environ.get("RANK", "0") != "0":
             return
-        from axolotl.loaders import load_tokenizer
-        from axolotl.utils.dict import DictDefault
-
-        without = DictDefault(cfg.to_dict())
-        without.tokens = [token for token in cfg.tokens if token != self.config.token]
-        tokenizer = load_tokenizer(without)
-        output_dir = Path(cfg.output_dir)
-        vocabulary.strip_rows(output_dir, self._embedding_names, rows=max(self._base_rows, len(tokenizer)))
-        tokenizer.save_pretrained(str(output_dir))
-        LOG.info(f"took {self.config.token} out of the model in {output_dir}")
+        vocabulary.strip_token(cfg, self.config.token, self._embedding_names, self._base_rows)
+        LOG.info(f"took {self.config.token} out of the model in {cfg.output_dir}")

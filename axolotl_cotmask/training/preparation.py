@@ -7,26 +7,12 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.common.files import sha256
-from axolotl_cotmask.data import sources as data
-from axolotl_cotmask.masking import datasets as masking
-from axolotl_cotmask.masking import selectors
+from axolotl_cotmask.data import sources
 from axolotl_cotmask.masking.config import CoTMaskConfig
-from axolotl_cotmask.masking.datasets import PREPARED_AS, dataset_entries
-from axolotl_cotmask.masking.marks import (
-    MASK_GROUP,
-    MASK_UNIT,
-    MASK_WEIGHT,
-    scoped,
-    selected_units,
-    weights_from_labels,
-)
-
-#: Rises when the prepared data changes in meaning, so that older caches are not read.
-FORMAT_VERSION = 1
+from axolotl_cotmask.masking.datasets import PREPARED_AS, RunMasking, dataset_entries, marking_of
+from axolotl_cotmask.masking.marks import MASK_WEIGHT, mark_rows
 
 
 def use_local_files(cfg: Any) -> None:
@@ -35,41 +21,32 @@ def use_local_files(cfg: Any) -> None:
     Raises:
         CoTMaskError: the directory or the file in it is missing, or the file is not the one that was fetched.
     """
-    if data.data_dir() is None:
+    if sources.data_dir() is None:
         return
     for _, entry in dataset_entries(cfg):
-        for name, source in data.SOURCES.items():
+        for name, source in sources.SOURCES.items():
             if source.url is not None:
                 if entry.get("path") == source.url:
-                    entry["path"] = str(data.local_file(name))
+                    entry["path"] = str(sources.local_file(name))
                 continue
             split, _, part = str(entry.get("split")).partition("[")
             if (entry.get("path"), entry.get("name"), split) == tuple(
                 source.remote.get(key) for key in ("path", "name", "split")
             ):
-                entry["path"] = str(data.local_file(name))
+                entry["path"] = str(sources.local_file(name))
                 entry["name"] = None
                 # A single file has only this split, whatever it holds.
                 entry["split"] = f"train[{part}" if part else "train"
 
 
 def describe_datasets(cfg: Any, config: CoTMaskConfig) -> None:
-    """Give every data set its marks' description, and with it what the cache hash has to cover beyond Axolotl's fields.
-
-    Schedule and noise stay out of it: changing them must not prepare the data again.
-    """
+    """Give every data set the `Marking` of its tokens, and with it what the cache hash has to cover."""
     for key in ("datasets", "test_datasets"):
         entries = [entry for name, entry in dataset_entries(cfg) if name.startswith(f"{key}[")]
-        units, apart = masking.has_units(entries, config), masking.tells_datasets_apart(entries, config)
-        for number, (entry, group) in enumerate(zip(entries, masking.groups(entries, config), strict=True)):
-            entry[PREPARED_AS] = {
-                "format": FORMAT_VERSION,
-                "weight": 1.0 if config.mask_ratio == 0 else group.ratio / config.mask_ratio,
-                "sha256": sha256(path) if (path := Path(str(entry.get("path")))).is_file() else None,
-                "scope": config.scope,
-                "select": group.select if units else None,
-                "group": number if apart else None,
-            }
+        run = RunMasking(config, entries)
+        for number, entry in enumerate(entries):
+            path = Path(str(entry.get("path")))
+            entry[PREPARED_AS] = run.describe(number, sha256(path) if path.is_file() else None)
 
 
 def patch_axolotl() -> None:
@@ -120,32 +97,13 @@ def mark_dataset(dataset: Any, entry: Mapping[str, Any], tokenizer: Any, num_pro
             f"{entry['path']}: the prepared rows have no labels (there are: {', '.join(dataset.column_names)}), so "
             "there is nothing to mask: use a `type` that makes input_ids and labels"
         )
-    how = entry[PREPARED_AS]
-    plain = (how["weight"], how["scope"], how["select"], how["group"]) == (1, "target", None, None)
-    if MASK_WEIGHT in dataset.column_names and plain:
+    marking = marking_of(entry)
+    if MASK_WEIGHT in dataset.column_names and marking.is_plain:
         return dataset
     return dataset.map(
-        _mark_rows,
+        mark_rows,
         batched=True,
-        fn_kwargs={"how": dict(how), "tokenizer": tokenizer if how["select"] else None},
+        fn_kwargs={"marking": marking, "tokenizer": tokenizer if marking.select else None},
         num_proc=num_proc,
         desc="Marking maskable tokens",
     )
-
-
-def _mark_rows(columns: Mapping[str, list[Any]], how: Mapping[str, Any], tokenizer: Any) -> dict[str, list[Any]]:
-    targets = columns.get(MASK_WEIGHT) or [weights_from_labels(labels) for labels in columns["labels"]]
-    weights = [scoped(target, labels, how["scope"]) for target, labels in zip(targets, columns["labels"], strict=True)]
-    marks: dict[str, list[Any]] = {}
-    if how["select"] is not None:
-        marks[MASK_UNIT] = [np.zeros(len(row), dtype=np.int32) for row in weights]
-        selector = selectors.get(how["select"])
-        if selector is not None:
-            found = [
-                selected_units(tokenizer, ids, row, selector)
-                for ids, row in zip(columns["input_ids"], weights, strict=True)
-            ]
-            weights, marks[MASK_UNIT] = [taken for taken, _ in found], [units for _, units in found]
-    if how["group"] is not None:
-        marks[MASK_GROUP] = [np.full(len(row), how["group"], dtype=np.int32) for row in weights]
-    return {MASK_WEIGHT: [row * np.float32(how["weight"]) for row in weights], **marks}

@@ -10,13 +10,10 @@ from typing import Any, Literal
 import torch
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.masking import datasets as masking
 from axolotl_cotmask.masking.config import parse_config
-from axolotl_cotmask.masking.datasets import PREPARED_AS
-from axolotl_cotmask.masking.draws import select_positions
-from axolotl_cotmask.masking.marks import IGNORE_INDEX, MASK_WEIGHT, TOKEN_KEY, UNIT_KEY
-from axolotl_cotmask.masking.noise import Noise
-from axolotl_cotmask.masking.noise.tokens import TokenNoise
+from axolotl_cotmask.masking.datasets import RunMasking, marking_of
+from axolotl_cotmask.masking.marks import IGNORE_INDEX
+from axolotl_cotmask.masking.step import Masking
 from axolotl_cotmask.training import checks
 from axolotl_cotmask.training.collator import marks_of
 
@@ -78,7 +75,7 @@ def preview(config_path: str, rows: int, epoch: int, step: int | None) -> Previe
         config_path: an Axolotl config that names the plugin.
         rows: rows per data set.
         epoch: epoch, from 0.
-        step: optimizer steps done; None for the end of the warm-up.
+        step: optimizer steps done; None for the end of the run.
 
     Raises:
         CoTMaskError: the config or a row is wrong.
@@ -97,18 +94,17 @@ def preview(config_path: str, rows: int, epoch: int, step: int | None) -> Previe
     checks.check_files(cfg)
     config = parse_config(cfg.cotmask.to_dict())
     tokenizer = load_tokenizer(cfg)
-    noises = masking.noises(cfg.datasets, config, tokenizer)
+    masking = Masking.start(RunMasking(config, cfg.datasets), tokenizer, cfg.seed)
     loaded = [_load_first_rows(entry, cfg, tokenizer, rows) for entry in cfg.datasets]
     # As transformers counts them: every epoch begins with a batch of its own.
     steps_per_epoch = math.ceil(sum(total for _, total in loaded) / cfg.batch_size)
     max_steps = cfg.max_steps or math.ceil(steps_per_epoch * cfg.num_epochs)
     if step is None:
         step = max_steps
-    seed = config.mask_seed(cfg.seed)
-    ratio = masking.schedule(config).ratio(step, max_steps, seed=seed)
+    ratio = masking.ratio(step, max_steps)
     views = [
-        _view(entry, dataset, tokenizer, noise, ratio, seed, epoch)
-        for entry, (dataset, _), noise in zip(cfg.datasets, loaded, noises, strict=True)
+        _view(entry, dataset, tokenizer, masking, ratio, epoch)
+        for entry, (dataset, _) in zip(cfg.datasets, loaded, strict=True)
     ]
     return Preview(epoch, step, max_steps, ratio, views)
 
@@ -133,37 +129,28 @@ def _load_first_rows(entry: Any, cfg: Any, tokenizer: Any, rows: int) -> tuple[A
     return tokenised, len(dataset)
 
 
-def _view(
-    entry: Any,
-    dataset: Any,
-    tokenizer: Any,
-    noise: Noise,
-    ratio: float,
-    seed: int,
-    epoch: int,
-) -> DatasetView:
+def _view(entry: Any, dataset: Any, tokenizer: Any, masking: Masking, ratio: float, epoch: int) -> DatasetView:
     row_views, maskable, noised = [], 0, 0
     for index, sample in enumerate(dataset):
-        ids = torch.tensor(sample["input_ids"])
-        marks = marks_of(sample)
-        weight, key = marks[MASK_WEIGHT], marks[TOKEN_KEY]
-        selected = select_positions(weight, marks.get(UNIT_KEY, key), ratio=ratio, seed=seed, epoch=epoch)
-        becomes: list[str | None] = [None] * len(ids)
-        if isinstance(noise, TokenNoise):
-            replaced = noise(ids, selected, key, seed=seed, epoch=epoch)
-            becomes = [_text(tokenizer, new) for new in replaced.tolist()]
+        # A batch of one, as the step takes it.
+        ids = torch.tensor(sample["input_ids"])[None]
+        marks = {name: mark[None] for name, mark in marks_of(sample).items()}
+        selected = masking.select(marks, ratio, epoch)
+        replaced = masking.replaced(ids, marks, selected, epoch)
+        becomes = [None] * ids.numel() if replaced is None else [_text(tokenizer, new) for new in replaced[0].tolist()]
+        weight = masking.weight(marks)[0]
         maskable += int((weight > 0).sum())
         noised += int(selected.sum())
-        kinds = _kinds(sample["labels"], weight.tolist(), selected.tolist())
+        kinds = _kinds(sample["labels"], weight.tolist(), selected[0].tolist())
         tokens = [
             TokenView(_text(tokenizer, old), kind, new if kind == "masked" else None)
-            for old, new, kind in zip(ids.tolist(), becomes, kinds, strict=True)
+            for old, new, kind in zip(ids[0].tolist(), becomes, kinds, strict=True)
         ]
         row_views.append(RowView(index + 1, tokens))
     return DatasetView(
         path=str(entry.path),
         type=str(entry.type),
-        scheduled_ratio=ratio * entry[PREPARED_AS]["weight"],
+        scheduled_ratio=ratio * marking_of(entry).weight,
         realised_ratio=noised / maskable if maskable else None,
         maskable=maskable,
         noised=noised,

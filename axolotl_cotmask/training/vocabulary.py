@@ -1,4 +1,4 @@
-"""The mask token and the base vocabulary: which ids the noise uses, how a new row starts, how it goes again."""
+"""The new mask token in tokenizer and model: how it is added, how its embedding starts, how it goes again."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from torch import nn
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import whole_file
 from axolotl_cotmask.masking.config import DEFAULT_MASK_TOKEN
+from axolotl_cotmask.masking.datasets import RunMasking
+from axolotl_cotmask.masking.mask_token import mask_token_id
 
 
 def load_base_tokenizer(cfg: Mapping[str, Any]) -> Any:
@@ -66,6 +68,31 @@ def _embedding_layers(cfg: Mapping[str, Any]) -> list[str]:
     return get_linear_embedding_layers(model_config.model_type)
 
 
+def new_token_id(cfg: Any, run: RunMasking, tokenizer: Any) -> int | None:
+    """Return the id of the mask token where the run adds it to the base vocabulary, None where nothing is added.
+
+    Args:
+        cfg: the validated config.
+        run: its masking.
+        tokenizer: the run's, with the tokens that the config adds.
+
+    Raises:
+        CoTMaskError: ``strip_mask_token`` could not take it off again.
+    """
+    config = run.config
+    if not run.uses_mask_token:
+        return None
+    token_id = mask_token_id(tokenizer, config)
+    if config.token in load_base_tokenizer(cfg).get_vocab():
+        return None
+    if config.strip_mask_token and token_id != len(tokenizer) - 1:
+        raise CoTMaskError(
+            f"cotmask.strip_mask_token takes off the last token, and `tokens:` puts others behind {config.token}: "
+            "take it out of `tokens:` (it is added by itself), or put it last"
+        )
+    return token_id
+
+
 def start_at_mean(model: Any, token_id: int, old_rows: int) -> None:
     """Set the input and output embedding of ``token_id`` to the mean of the first ``old_rows`` rows.
 
@@ -101,6 +128,28 @@ def embedding_names(model: Any) -> set[str]:
         for name, module in model.named_modules()
         if any(module is x for x in layers)
     }
+
+
+def strip_token(cfg: Any, token: str, names: Collection[str], base_rows: int) -> None:
+    """Save the trained model anew without ``token``, the last one, and its tokenizer with it.
+
+    Args:
+        cfg: the validated config.
+        token: which its ``tokens:`` hold.
+        names: from `embedding_names`.
+        base_rows: of the base model's embeddings.
+
+    Raises:
+        CoTMaskError: there is no safetensors file.
+    """
+    from axolotl.loaders import load_tokenizer
+    from axolotl.utils.dict import DictDefault
+
+    without = DictDefault(cfg.to_dict())
+    without.tokens = [other for other in cfg.tokens if other != token]
+    tokenizer = load_tokenizer(without)
+    strip_rows(Path(cfg.output_dir), names, rows=max(base_rows, len(tokenizer)))
+    tokenizer.save_pretrained(str(cfg.output_dir))
 
 
 def strip_rows(directory: Path, names: Collection[str], rows: int) -> None:

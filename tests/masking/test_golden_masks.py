@@ -17,16 +17,15 @@ from support.project import Rows
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from axolotl_cotmask.masking.config import parse_config
-from axolotl_cotmask.masking.datasets import noises
+from axolotl_cotmask.masking.datasets import RunMasking
 from axolotl_cotmask.masking.draws import select_positions
-from axolotl_cotmask.masking.marks import IGNORE_INDEX
+from axolotl_cotmask.masking.marks import IGNORE_INDEX, Marking, mark_rows
 from axolotl_cotmask.masking.noise import Noised
 from axolotl_cotmask.masking.sample_ids import sample_numbers
 from axolotl_cotmask.prompt_strategies.gsm8k import ROW_FORMAT
 from axolotl_cotmask.prompt_strategies.strategy import MarkedStrategy
 from axolotl_cotmask.reproduction.laptop.tiny_model import build_tokenizer, training_texts
 from axolotl_cotmask.training.collator import MarkCollator
-from axolotl_cotmask.training.preparation import _mark_rows
 
 GOLDEN = json.loads(Path(__file__).with_name("golden_masks.json").read_text(encoding="utf-8"))
 #: The last of the recorded samples; the others are the first three of the tests' problems.
@@ -65,8 +64,8 @@ def tokenised(tokenizer: Any, rows: Rows, *protect: str) -> Columns:
 
 
 def marked(tokenizer: Any, columns: Columns, scope: str, select: str) -> Rows:
-    how = {"scope": scope, "select": select, "group": None, "weight": 1.0}
-    columns = columns | _mark_rows(columns, how, tokenizer)
+    marking = Marking(weight=1.0, sha256=None, scope=scope, select=select, group=None)
+    columns = columns | mark_rows(columns, marking, tokenizer)
     return [{name: column[place] for name, column in columns.items()} for place in range(len(columns["labels"]))]
 
 
@@ -154,7 +153,7 @@ def model(tokenizer: Any) -> LlamaForCausalLM:
 @pytest.mark.parametrize("name", NOISES)
 def test_what_noised_positions_become(name: str, tokenizer: Any, rows: Rows, model: LlamaForCausalLM) -> None:
     config = parse_config({"mask_ratio": 0.4, "mask_token": "<pad>", "noise": NOISES[name]})
-    [noise] = noises([{"path": "golden"}], config, tokenizer)
+    [noise] = RunMasking(config, [{"path": "golden"}]).noises(tokenizer)
     samples = marked(tokenizer, tokenised(tokenizer, rows), "target", "tokens")
     for (batch, _), recorded in zip(batches(tokenizer, samples, "single-right"), GOLDEN["noises"][name], strict=True):
         selected = selection(batch, 0.4, 7, 0)

@@ -10,9 +10,8 @@ from axolotl.utils.collators import DataCollatorForSeq2Seq, V2BatchSamplerDataCo
 from support.small_tokenizers import mistral
 
 from axolotl_cotmask.masking.draws import select_positions
-from axolotl_cotmask.masking.marks import MASK_UNIT, MASK_WEIGHT, TOKEN_KEY, UNIT_KEY
+from axolotl_cotmask.masking.marks import MASK_UNIT, MASK_WEIGHT, TOKEN_KEY, UNIT_KEY, Marking, mark_rows
 from axolotl_cotmask.training.collator import MarkCollator, marks_of
-from axolotl_cotmask.training.preparation import _mark_rows
 
 SCOPES = ("target", "source", "all")
 SELECTS = ("tokens", "numbers", "operators", "equations", "words", "steps")
@@ -33,7 +32,8 @@ def rows(scope: str, select: str) -> list[dict[str, Any]]:
         columns["input_ids"].append(ids)
         columns["attention_mask"].append([1] * len(ids))
         columns["labels"].append([-100] * len(prompt) + ids[len(prompt) :])
-    marks = _mark_rows(columns, {"scope": scope, "select": select, "group": None, "weight": 1.0}, tokenizer)
+    marking = Marking(weight=1.0, sha256=None, scope=scope, select=select, group=None)
+    marks = mark_rows(columns, marking, tokenizer)
     return [{name: values[i] for name, values in {**columns, **marks}.items()} for i in range(len(TEXTS))]
 
 

@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking.config import parse_config
-from axolotl_cotmask.masking.datasets import uses_mask_token
+from axolotl_cotmask.masking.datasets import RunMasking
 from axolotl_cotmask.masking.mask_token import base_token_ids, mask_token_id
 
 
@@ -40,9 +40,9 @@ def test_the_mask_token_is_one_token(tiny_model: Path) -> None:
 
 def test_which_runs_use_the_mask_token() -> None:
     entries = [{"path": "a"}, {"path": "b", "noise": "random"}]
-    assert uses_mask_token(entries, parse_config({"mask_ratio": 0.4}))
-    assert not uses_mask_token(entries[1:], parse_config({"mask_ratio": 0.4}))
-    assert not uses_mask_token(entries, parse_config({"mask_ratio": 0.4, "noise": "random"}))
-    assert not uses_mask_token(entries, parse_config({"mask_ratio": 0.4, "noise": {"dropout": {"q": 0.5}}}))
-    assert uses_mask_token([], parse_config({"mask_ratio": 0.4, "noise": {"mask": 0.1, "random": 0.9}}))
-    assert not uses_mask_token(entries, parse_config({"mask_ratio": 0}))
+    assert RunMasking(parse_config({"mask_ratio": 0.4}), entries).uses_mask_token
+    assert not RunMasking(parse_config({"mask_ratio": 0.4}), entries[1:]).uses_mask_token
+    assert not RunMasking(parse_config({"mask_ratio": 0.4, "noise": "random"}), entries).uses_mask_token
+    assert not RunMasking(parse_config({"mask_ratio": 0.4, "noise": {"dropout": {"q": 0.5}}}), entries).uses_mask_token
+    assert RunMasking(parse_config({"mask_ratio": 0.4, "noise": {"mask": 0.1, "random": 0.9}}), []).uses_mask_token
+    assert not RunMasking(parse_config({"mask_ratio": 0}), entries).uses_mask_token

@@ -18,6 +18,7 @@ from support.project import Project, Rows, Run, write_jsonl
 import axolotl_cotmask
 from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.data.sources import data_dir
+from axolotl_cotmask.masking.config import MASK_WARMUP, TAIL_START_LR, TAIL_START_STEP
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.facts import BENCHMARKS, RUNS, find_run
 from axolotl_cotmask.reproduction.paper.recipe_table import with_table
@@ -64,8 +65,8 @@ def test_hyper_parameters_are_the_papers(name: str) -> None:
     assert recipes.gpus(name) == paper.GPUS
     masking = dict(config["cotmask"])
     assert (masking.pop("mask_ratio"), masking.pop("noise", None)) == (run.mask_ratio, run.noise)
-    assert masking.pop("warmup_ratio", paper.MASK_WARMUP) == pytest.approx(paper.MASK_WARMUP, abs=1e-4)
-    tail = {"cosine_min_lr_ratio": paper.TAIL_START_LR, "cosine_constant_lr_ratio": paper.TAIL_START_STEP}
+    assert masking.pop("warmup_ratio", MASK_WARMUP) == pytest.approx(MASK_WARMUP, abs=1e-4)
+    tail = {"cosine_min_lr_ratio": TAIL_START_LR, "cosine_constant_lr_ratio": TAIL_START_STEP}
     assert masking == ({"lr_tail": "linear"} if run.lr_tail else {})
     assert {key: config[key] for key in tail if key in config} == (tail if run.lr_tail else {})
 

@@ -11,8 +11,9 @@ import torch
 from axolotl.integrations.base import BasePlugin
 
 from axolotl_cotmask.masking.config import parse_config
-from axolotl_cotmask.masking.marks import MASK_WEIGHT
-from axolotl_cotmask.training.preparation import _mark_rows
+from axolotl_cotmask.masking.datasets import RunMasking
+from axolotl_cotmask.masking.marks import MASK_WEIGHT, Marking, mark_rows
+from axolotl_cotmask.masking.step import Masking
 
 SCOPES = ("target", "source", "all")
 SELECTS = ("tokens", "numbers", "operators", "equations", "words", "steps")
@@ -46,7 +47,7 @@ class EveryNoisePlugin(BasePlugin):
         ] + [{"scope": "target", "select": "numbers", "noise": "random", **extra} for extra in EXTRAS]  # fmt: skip
         for block in blocks:
             config = parse_config({"mask_ratio": 0.5, "mask_token": "<pad>", **block})
-            trainer.start_masking(config, cfg.datasets, seed=7)
+            self._start(cfg, trainer, config)
             batch = self._batch(cfg, trainer, config)
             trainer._get_num_items_in_batch([batch], torch.device("cpu"))
             losses = []
@@ -64,16 +65,20 @@ class EveryNoisePlugin(BasePlugin):
             trainer._totals = None
             assert all(map(math.isfinite, losses)), block
         trainer.state.max_steps = trainer.state.global_step = 0
-        trainer.start_masking(parse_config(cfg.cotmask.to_dict()), cfg.datasets, seed=7)
+        self._start(cfg, trainer, parse_config(cfg.cotmask.to_dict()))
         path = Path(cfg.output_dir)
         path.mkdir(parents=True, exist_ok=True)
         (path / "every-noise.json").write_text(json.dumps(found), encoding="utf-8")
 
     @staticmethod
+    def _start(cfg: Any, trainer: Any, config: Any) -> None:
+        trainer.start_masking(Masking.start(RunMasking(config, cfg.datasets), trainer.processing_class, run_seed=7))
+
+    @staticmethod
     def _batch(cfg: Any, trainer: Any, config: Any) -> dict[str, torch.Tensor]:
         rows = trainer.train_dataset.select(range(ROWS))
-        how = {"scope": config.scope, "select": config.select, "group": None, "weight": 1.0}
-        marks = _mark_rows(rows.to_dict(), how, trainer.processing_class)
+        marking = Marking(weight=1.0, sha256=None, scope=config.scope, select=config.select, group=None)
+        marks = mark_rows(rows.to_dict(), marking, trainer.processing_class)
         samples = [{**row, **{name: marks[name][i] for name in marks}} for i, row in enumerate(rows)]
         assert MASK_WEIGHT in samples[0]
         return dict(trainer.data_collator([samples] if cfg.sample_packing else samples))

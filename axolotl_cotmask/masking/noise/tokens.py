@@ -30,10 +30,10 @@ class TokenNoise:
     @contextmanager
     def applied(self, model: nn.Module, inputs: Mapping[str, Tensor], noised: Noised) -> Iterator[dict[str, Tensor]]:
         """Yield the inputs with replaced ``input_ids``; arguments as `Noise.applied`."""
-        ids = self(inputs["input_ids"], noised.selected, noised.token_key, seed=noised.seed, epoch=noised.epoch)
-        yield {**inputs, "input_ids": ids}
+        draw = {"seed": noised.seed, "epoch": noised.epoch}
+        yield {**inputs, "input_ids": self.replaced(inputs["input_ids"], noised.selected, noised.token_key, **draw)}
 
-    def __call__(self, input_ids: Tensor, selected: Tensor, token_key: Tensor, *, seed: int, epoch: int) -> Tensor:
+    def replaced(self, input_ids: Tensor, selected: Tensor, token_key: Tensor, *, seed: int, epoch: int) -> Tensor:
         """Return a copy of ``input_ids`` with the selected positions replaced.
 
         Args:

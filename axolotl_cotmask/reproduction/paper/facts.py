@@ -68,10 +68,6 @@ class Run:
         return self.table_of(benchmark) == table or (table == "Table 5" and "gsm_ic" in self.scores)
 
 
-#: p rises from 0 over this share of the steps (section 3.2).
-MASK_WARMUP = 2 / 3
-#: The learning rate's tail, where a run has one: from this share of the peak, at this share of the steps, to 0.
-TAIL_START_LR, TAIL_START_STEP = 0.05, 0.6
 #: The paper's machine: eight A100s of 80 GB.
 GPUS = 8
 

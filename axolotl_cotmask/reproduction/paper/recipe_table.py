@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from axolotl_cotmask.common.files import whole_file
 from axolotl_cotmask.common.resources import directory
-from axolotl_cotmask.reproduction.paper.facts import BASES, BENCHMARKS, DATA, RUNS, TAIL_START_LR, TAIL_START_STEP, Run
+from axolotl_cotmask.masking.config import TAIL_START_LR, TAIL_START_STEP
+from axolotl_cotmask.reproduction.paper.facts import BASES, BENCHMARKS, DATA, RUNS, Run
 
 _BEGIN, _END = (
     "<!-- the table: nox -s tables -->\n",

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from axolotl_cotmask.masking.experimental.selectors.passages import Passage, passages
 from axolotl_cotmask.masking.offsets import Span
-from axolotl_cotmask.masking.selectors.passages import Passage, passages
 
 _SENTENCE_END = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s)")
 _DISPLAY_END = re.compile(r"[.!?]\s*(?:\$\$?|\\[\])]|\\end\{\w+\*?\})\Z")

@@ -17,11 +17,11 @@ from support.small_tokenizers import mistral
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_jsonl
+from axolotl_cotmask.masking.experimental.selectors import Selector, Span, get, names, unit_distances, unit_starts
+from axolotl_cotmask.masking.experimental.selectors.passages import dollars_are_latex
 from axolotl_cotmask.masking.offsets import decoded_offsets, text_between
-from axolotl_cotmask.masking.selectors import Selector, Span, get, names, unit_distances, unit_starts
-from axolotl_cotmask.masking.selectors.passages import dollars_are_latex
 
-DOCS = (Path(__file__).parents[2] / "docs" / "selectors.md").read_text(encoding="utf-8")
+DOCS = (Path(__file__).parents[3] / "docs" / "selectors.md").read_text(encoding="utf-8")
 BUILT_IN = ["numbers", "operators", "equations", "words", "steps"]
 
 # Each text with the units of its selector in ⟦⟧.

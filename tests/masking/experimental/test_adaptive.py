@@ -18,8 +18,9 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainerCallback, TrainerState, TrainingArguments
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.masking.adaptive import STATE_KEY, AdaptiveConfig, AdaptiveRatios, AdaptiveState, loss_sums
 from axolotl_cotmask.masking.draws import select_positions, token_keys
+from axolotl_cotmask.masking.experimental.adaptive import STATE_KEY, AdaptiveRatios, AdaptiveState, loss_sums
+from axolotl_cotmask.masking.experimental.config import AdaptiveConfig
 from axolotl_cotmask.masking.schedule import MaskSchedule
 
 CONFIG = AdaptiveConfig(target_gap=0.3, min_ratio=0.05, max_ratio=0.8)

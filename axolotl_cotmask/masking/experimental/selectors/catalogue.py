@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from axolotl_cotmask.common.entry_points import Registry
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.masking.experimental.selectors.parts import equations, numbers, operators, words
+from axolotl_cotmask.masking.experimental.selectors.steps import steps
 from axolotl_cotmask.masking.offsets import Span
-from axolotl_cotmask.masking.selectors.parts import equations, numbers, operators, words
-from axolotl_cotmask.masking.selectors.steps import steps
 
 #: Finds the stretches of a text that a mask may fall on: in order, without overlaps, none empty. Each is masked whole.
 Selector = Callable[[str], Sequence[Span]]
 
 #: Every token is a unit of its own; no text is read.
-TOKENS = "tokens"
+EVERY_TOKEN = "tokens"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class _PluggedIn:
         return spans
 
 
-_OWN = {TOKENS: None} | {find.__name__: find for find in (numbers, operators, equations, words, steps)}
+_OWN = {EVERY_TOKEN: None} | {find.__name__: find for find in (numbers, operators, equations, words, steps)}
 _SELECTORS = Registry[Selector | None](
     "selector", "{} is not a selector", "axolotl_cotmask.selectors", _OWN, _PluggedIn
 )

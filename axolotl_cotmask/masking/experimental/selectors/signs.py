@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from axolotl_cotmask.masking.selectors.lexemes import OPERATOR_COMMANDS, Lexeme, Part
+from axolotl_cotmask.masking.experimental.selectors.lexemes import OPERATOR_COMMANDS, Lexeme, Part
 
 _MINUS = frozenset("-−–")
 _OPERANDS = frozenset({"number", "letter", "command", "edge"})

@@ -16,7 +16,8 @@ from torch import Tensor
 from transformers import TrainerCallback
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.masking.config import AdaptiveConfig
+from axolotl_cotmask.masking.experimental.config import AdaptiveConfig
+from axolotl_cotmask.masking.marks import MASK_GROUP, MASK_WEIGHT
 from axolotl_cotmask.masking.schedule import MaskSchedule
 
 #: Where a checkpoint's ``trainer_state.json`` keeps the ratios, under ``stateful_callbacks``.
@@ -168,6 +169,47 @@ def loss_sums(loss: Tensor, noised: Tensor, clean: Tensor, dataset: Tensor, data
     for positions in (member & noised, member & clean):
         columns += [torch.where(positions, loss, 0).sum(-1), positions.sum(-1).to(loss.dtype)]
     return torch.stack(columns, dim=-1)
+
+
+class LossTally:
+    """The `loss_sums` of an update, added up over its micro-batches."""
+
+    def __init__(self, datasets: int) -> None:
+        self._datasets = datasets
+        self._sums: Tensor | None = None
+
+    def add(self, losses: Tensor | None, predicts: Tensor, selected: Tensor, marks: Mapping[str, Tensor]) -> None:
+        """Add a micro-batch; all tensors are ``[batch, seq]``.
+
+        Args:
+            losses: float32, of the prediction made at each position; None where the model gave no logits.
+            predicts: bool, where a token with a label is predicted.
+            selected: bool, the noised positions.
+            marks: of the micro-batch.
+
+        Raises:
+            CoTMaskError: there are no losses.
+        """
+        if losses is None:
+            raise CoTMaskError(
+                "cotmask.adaptive follows losses that are taken from the model's logits, and a fused loss keeps "
+                "none: take out the fused loss (Liger, Cut Cross Entropy), or adaptive"
+            )
+        clean = predicts & (marks[MASK_WEIGHT] > 0) & ~selected
+        sums = loss_sums(
+            losses.flatten(),
+            (predicts & selected).flatten(),
+            clean.flatten(),
+            marks[MASK_GROUP].flatten(),
+            self._datasets,
+        )
+        self._sums = sums if self._sums is None else self._sums + sums
+
+    def take(self) -> Tensor:
+        """Return the sums, ``[datasets, 4]``, and forget them; at least one micro-batch was added."""
+        sums, self._sums = self._sums, None
+        assert sums is not None
+        return sums
 
 
 class AdaptiveState(TrainerCallback):

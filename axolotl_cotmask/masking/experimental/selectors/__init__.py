@@ -4,8 +4,8 @@ The paper draws for every target token alone (section 3.1); section 6 names what
 definition that a later step needs, and ClozeMath masks equations instead. docs/selectors.md has the rules and examples.
 """
 
+from axolotl_cotmask.masking.experimental.selectors.catalogue import EVERY_TOKEN, Selector, get, names
+from axolotl_cotmask.masking.experimental.selectors.units import unit_distances, unit_starts
 from axolotl_cotmask.masking.offsets import Span
-from axolotl_cotmask.masking.selectors.catalogue import TOKENS, Selector, get, names
-from axolotl_cotmask.masking.selectors.units import unit_distances, unit_starts
 
-__all__ = ["TOKENS", "Selector", "Span", "get", "names", "unit_distances", "unit_starts"]
+__all__ = ["EVERY_TOKEN", "Selector", "Span", "get", "names", "unit_distances", "unit_starts"]

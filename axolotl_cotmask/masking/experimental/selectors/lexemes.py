@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from axolotl_cotmask.masking.selectors.passages import Kind as PassageKind
-from axolotl_cotmask.masking.selectors.passages import passages
+from axolotl_cotmask.masking.experimental.selectors.passages import Kind as PassageKind
+from axolotl_cotmask.masking.experimental.selectors.passages import passages
 
 Kind = Literal[
     "number",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from axolotl_cotmask.masking.experimental.selectors.lexemes import Lexeme, Part, parts
+from axolotl_cotmask.masking.experimental.selectors.signs import UNIT_ENDS, resolve
 from axolotl_cotmask.masking.offsets import Span
-from axolotl_cotmask.masking.selectors.lexemes import Lexeme, Part, parts
-from axolotl_cotmask.masking.selectors.signs import UNIT_ENDS, resolve
 
 _VALUES = frozenset({"number", "letter", "command", "close", "percent"})
 _IN_EQUATIONS = _VALUES | {"operator", "open", "currency"}
