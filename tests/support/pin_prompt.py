@@ -13,9 +13,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.small_tokenizers import byte_level, sentencepiece_like
-
 from axolotl_cotmask.prompt_strategies.strategy import MarkedStrategy
+from support.small_tokenizers import byte_level, sentencepiece_like
 
 TOKENIZERS = {"sentencepiece-like": sentencepiece_like, "byte-level": byte_level}
 
