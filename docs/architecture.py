@@ -1,7 +1,7 @@
 """Draws docs/architecture.svg, the rooms of the package and which imports which, from the imports themselves.
 
-``nox -s tables`` writes it; with ``--check`` (``nox -s lint``) it only says whether the drawing is current. Either way it
-stops when files import each other in a circle. The floors are those of the import-linter contract in pyproject.toml.
+``nox -s tables`` writes it; with ``--check`` (``nox -s lint``) it only says whether the drawing is current. Either way
+it stops when files import each other in a circle. The floors are those of the import-linter contract in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _room(module: str) -> str:
 
 
 def circle(graph: grimp.ImportGraph) -> list[str]:
-    """Return modules that import each other in a circle, the first one again at the end; none when there is no circle."""
+    """Return modules that import each other in a circle, the first one again at the end; none where there is none."""
     sorter = TopologicalSorter({module: graph.find_modules_directly_imported_by(module) for module in graph.modules})
     try:
         sorter.prepare()

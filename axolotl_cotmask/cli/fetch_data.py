@@ -13,7 +13,7 @@ import click
 from axolotl_cotmask.cli.common import command
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.data import sources as data
-from axolotl_cotmask.data.download import Progress, alone_in, fetch
+from axolotl_cotmask.data.download import ReportProgress, alone_in, fetch
 
 
 @command("fetch-data")
@@ -55,10 +55,9 @@ def _fetch_all(names: tuple[str, ...], directory: Path) -> None:
 
 
 @contextmanager
-def _progress_bar(label: str) -> Iterator[Progress]:
+def _progress_bar(label: str) -> Iterator[ReportProgress]:
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bars
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (
         TextColumn("{task.description}"),
@@ -67,7 +66,7 @@ def _progress_bar(label: str) -> Iterator[Progress]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bars:
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bars:
         task = bars.add_task(label, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
 

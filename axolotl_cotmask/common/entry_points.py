@@ -34,13 +34,13 @@ class Registry(Generic[T]):
         """
         if name in self.own:
             return self.own[name]
-        found = {point.value: point for point in entry_points(group=self.group, name=name)}
-        if not found:
+        points = {point.value: point for point in entry_points(group=self.group, name=name)}
+        if not points:
             raise CoTMaskError(f"{self.unknown.format(name)}{closest(name, self.names())}")
-        if len(found) > 1:
-            places = ", ".join(sorted(found))
+        if len(points) > 1:
+            places = ", ".join(sorted(points))
             raise CoTMaskError(f"more than one package has a {self.kind} {name} ({places}): uninstall one")
-        [(place, point)] = found.items()
+        [(place, point)] = points.items()
         title = f"the {self.kind} {name} ({place})"
         try:
             function = point.load()

@@ -25,7 +25,7 @@ _TIMEOUT = 30
 _CHUNK = 1 << 16
 
 #: Is told the bytes that are there and, where the server says so, how many there will be.
-Progress = Callable[[int, int | None], None]
+ReportProgress = Callable[[int, int | None], None]
 #: Says what makes a file unfit, or None.
 Problem = Callable[[Path], str | None]
 
@@ -70,7 +70,7 @@ def alone_in(directory: Path, waiting: Callable[[], None]) -> Iterator[None]:
         lock.release()
 
 
-def fetch(url: str, path: Path, problem: Problem, progress: Progress) -> str:
+def fetch(url: str, path: Path, problem: Problem, progress: ReportProgress) -> str:
     """Fetch ``url`` to ``path`` and record its checksum, or check the file that is there; to be called `alone_in`.
 
     What an interrupted fetch leaves in ``<name>.part`` is used by the next one.
@@ -117,7 +117,7 @@ def check_recorded(path: Path) -> bool:
     return True
 
 
-def _fetch_anew(url: str, path: Path, problem: Problem, progress: Progress) -> None:
+def _fetch_anew(url: str, path: Path, problem: Problem, progress: ReportProgress) -> None:
     part = _Part(path.with_name(f"{path.name}.part"), url)
     _download(part, path, progress)
     try:
@@ -143,7 +143,7 @@ def _fetch_anew(url: str, path: Path, problem: Problem, progress: Progress) -> N
         part.discard()
 
 
-def _download(part: _Part, path: Path, progress: Progress) -> None:
+def _download(part: _Part, path: Path, progress: ReportProgress) -> None:
     for wait in (*WAITS, None):
         try:
             _attempt(part, progress)
@@ -197,7 +197,7 @@ class _Part:
         self._version.unlink(missing_ok=True)
 
 
-def _attempt(part: _Part, progress: Progress) -> None:
+def _attempt(part: _Part, progress: ReportProgress) -> None:
     # A compressed answer would have neither the length nor the ranges of the file.
     headers = {"User-Agent": "axolotl-cotmask", "Accept-Encoding": "identity"}
     done = 0

@@ -19,7 +19,7 @@ ENV_VAR = "COTMASK_DATA_DIR"
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class DataSource:
     """One data set: its file under ``COTMASK_DATA_DIR``, its remote home, and the fields that its rows must have.
 
     ``files`` are the names that the file may have there, the preferred one first; ``fetch-data`` writes that one.
@@ -58,50 +58,50 @@ def _json_at(url: str) -> Mapping[str, str]:
     return {"path": "json", "data_files": url, "split": "train"}
 
 
-def _gsm_symbolic(name: str) -> Source:
+def _gsm_symbolic(name: str) -> DataSource:
     remote = {"path": "apple/GSM-Symbolic", "name": name, "split": "test"}
-    return Source((f"gsm_symbolic_{name}.jsonl",), remote, ("instance", "question", "answer"))
+    return DataSource((f"gsm_symbolic_{name}.jsonl",), remote, ("instance", "question", "answer"))
 
 
-SOURCES: Mapping[str, Source] = {
-    "gsm8k_train": Source(
+SOURCES: Mapping[str, DataSource] = {
+    "gsm8k_train": DataSource(
         ("gsm8k_train.jsonl",), {"path": "openai/gsm8k", "name": "main", "split": "train"}, ("question", "answer")
     ),
-    "gsm8k_test": Source(
+    "gsm8k_test": DataSource(
         ("gsm8k_test.jsonl",), {"path": "openai/gsm8k", "name": "main", "split": "test"}, ("question", "answer")
     ),
-    "gsm_ic_2step": Source(
+    "gsm_ic_2step": DataSource(
         ("GSM-IC_2step.json", "gsm_ic_2step_1k.jsonl"),
         _json_at(_GSM_IC_URL + "GSM-IC_2step.json"),
         _GSM_IC_FIELDS,
         _GSM_IC_NULLABLE,
     ),
-    "gsm_ic_mstep": Source(
+    "gsm_ic_mstep": DataSource(
         ("GSM-IC_mstep.json", "gsm_ic_mstep_1k.jsonl"),
         _json_at(_GSM_IC_URL + "GSM-IC_mstep.json"),
         _GSM_IC_FIELDS,
         _GSM_IC_NULLABLE,
     ),
-    "rft_u33": Source(("rft_u33b.jsonl",), _json_at(_RFT_URL + "u33b.jsonl"), _RFT_FIELDS),
-    "rft_100_llama2_7b": Source(("rft_llama_7b2.jsonl",), _json_at(_RFT_URL + "llama_7b2.jsonl"), _RFT_FIELDS),
-    "rft_100_llama2_13b": Source(("rft_llama_13b2.jsonl",), _json_at(_RFT_URL + "llama_13b2.jsonl"), _RFT_FIELDS),
-    "math_test": Source(
+    "rft_u33": DataSource(("rft_u33b.jsonl",), _json_at(_RFT_URL + "u33b.jsonl"), _RFT_FIELDS),
+    "rft_100_llama2_7b": DataSource(("rft_llama_7b2.jsonl",), _json_at(_RFT_URL + "llama_7b2.jsonl"), _RFT_FIELDS),
+    "rft_100_llama2_13b": DataSource(("rft_llama_13b2.jsonl",), _json_at(_RFT_URL + "llama_13b2.jsonl"), _RFT_FIELDS),
+    "math_test": DataSource(
         ("math_test.jsonl",),
         {"path": "DigitalLearningGmbH/MATH-lighteval", "split": "test"},
         ("problem", "solution", "level"),
     ),
-    "math500": Source(
+    "math500": DataSource(
         ("math500.jsonl",), {"path": "HuggingFaceH4/MATH-500", "split": "test"}, ("problem", "answer", "level")
     ),
-    "gsm8k_platinum": Source(
+    "gsm8k_platinum": DataSource(
         ("gsm8k_platinum_test.jsonl",),
         {"path": "madrylab/gsm8k-platinum", "name": "main", "split": "test"},
         ("question", "answer"),
     ),
-    "gsm8k_backward": Source(
+    "gsm8k_backward": DataSource(
         ("gsm8k_backward_fobar.jsonl",), {"path": "meta-math/GSM8K_Backward", "split": "test"}, ("question", "answer")
     ),
-    "gsm_plus": Source(
+    "gsm_plus": DataSource(
         ("gsm_plus_testmini.jsonl",),
         {"path": "qintongli/GSM-Plus", "split": "testmini"},
         ("question", "answer", "perturbation_type"),
@@ -109,20 +109,20 @@ SOURCES: Mapping[str, Source] = {
     "gsm_symbolic_main": _gsm_symbolic("main"),
     "gsm_symbolic_p1": _gsm_symbolic("p1"),
     "gsm_symbolic_p2": _gsm_symbolic("p2"),
-    "svamp": Source(("svamp.jsonl",), {"path": "ChilleD/SVAMP", "split": "test"}, ("Body", "Question", "Answer")),
-    "asdiv": Source(
+    "svamp": DataSource(("svamp.jsonl",), {"path": "ChilleD/SVAMP", "split": "test"}, ("Body", "Question", "Answer")),
+    "asdiv": DataSource(
         ("asdiv.jsonl",),
         {"path": "EleutherAI/asdiv", "name": "asdiv", "split": "validation"},
         ("body", "question", "answer"),
     ),
-    "multiarith": Source(
+    "multiarith": DataSource(
         ("multiarith.jsonl",),
         {"path": "ChilleD/MultiArith", "split": "test"},
         ("question", "final_ans"),
         aliases={"sQuestion": "question", "lSolutions": "final_ans"},
     ),
-    "mawps": Source(("mawps_test.jsonl",), {}, ("input", "target")),
-    "aqua": Source(
+    "mawps": DataSource(("mawps_test.jsonl",), {}, ("input", "target")),
+    "aqua": DataSource(
         ("aqua_test.jsonl",),
         {"path": "deepmind/aqua_rat", "name": "raw", "split": "test"},
         ("question", "options", "correct"),
@@ -175,7 +175,7 @@ def local_file(name: str) -> Path | None:
     raise CoTMaskError(f"{ENV_VAR} is {directory}, and {' or '.join(source.files)} is not in it: {mend}")
 
 
-def source_rows(path: Path, source: Source) -> Iterator[dict[str, Any]]:
+def source_rows(path: Path, source: DataSource) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file of ``source``: a JSON array, or JSON lines.
 
     Raises:
@@ -195,7 +195,7 @@ def source_rows(path: Path, source: Source) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def problem(path: Path, source: Source) -> str | None:
+def problem(path: Path, source: DataSource) -> str | None:
     """Return what makes ``path`` no file of ``source``, or None."""
     with path.open("rb") as file:
         start = file.read(64).lstrip()
@@ -222,7 +222,7 @@ def load(name: str) -> Dataset:
     return _load_remote(name, source) if path is None else _load_local(path, source)
 
 
-def _load_local(path: Path, source: Source) -> Dataset:
+def _load_local(path: Path, source: DataSource) -> Dataset:
     import pyarrow
     from datasets import Dataset
 
@@ -239,7 +239,7 @@ def _load_local(path: Path, source: Source) -> Dataset:
         raise CoTMaskError(f"{path}: a field changes its type between rows ({error}): give it one type") from error
 
 
-def _load_remote(name: str, source: Source) -> Dataset:
+def _load_remote(name: str, source: DataSource) -> Dataset:
     from datasets import load_dataset
 
     if not source.remote:

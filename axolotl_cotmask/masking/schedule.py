@@ -9,7 +9,7 @@ from typing import Literal
 
 from axolotl_cotmask.common.errors import CoTMaskError
 
-Kind = Literal["linear", "constant", "cosine", "random"]
+ScheduleKind = Literal["linear", "constant", "cosine", "random"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class MaskSchedule:
 
     max_ratio: float
     warmup_ratio: float
-    kind: Kind = "linear"
+    kind: ScheduleKind = "linear"
     warmup_steps: int | None = None
     start_ratio: float = 0.0
     start_steps: int | None = None

@@ -17,7 +17,7 @@ from axolotl_cotmask.masking.step import Masking
 from axolotl_cotmask.training import checks
 from axolotl_cotmask.training.collator import marks_of
 
-Kind = Literal["prompt", "target", "protected", "masked"]
+TokenKind = Literal["prompt", "target", "protected", "masked"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class TokenView:
     """
 
     text: str
-    kind: Kind
+    kind: TokenKind
     becomes: str | None
 
 
@@ -158,7 +158,7 @@ def _view(entry: Any, dataset: Any, tokenizer: Any, masking: Masking, ratio: flo
     )
 
 
-def _kinds(labels: list[int], weights: list[float], selected: list[bool]) -> Iterator[Kind]:
+def _kinds(labels: list[int], weights: list[float], selected: list[bool]) -> Iterator[TokenKind]:
     for label, weight, noised in zip(labels, weights, selected, strict=True):
         if noised:
             yield "masked"

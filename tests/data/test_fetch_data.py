@@ -110,7 +110,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     server.server_close()
 
 
-def sources_at(url: str) -> dict[str, data.Source]:
+def sources_at(url: str) -> dict[str, data.DataSource]:
     return {
         name: replace(source, remote={**source.remote, "data_files": url}) if source.url else source
         for name, source in data.SOURCES.items()

@@ -254,7 +254,7 @@ def test_multiarith_by_either_name_of_its_fields(directory: Path, manager: TaskM
 def test_aliases_of_a_remote_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_jsonl(tmp_path / "rows.jsonl", [{"sQuestion": "q", "lSolutions": "1"}])
     remote = {"path": "json", "data_files": str(path), "split": "train"}
-    source = sources.Source((), remote, ("question", "final_ans"), aliases=sources.SOURCES["multiarith"].aliases)
+    source = sources.DataSource((), remote, ("question", "final_ans"), aliases=sources.SOURCES["multiarith"].aliases)
     monkeypatch.setattr(sources, "SOURCES", {"multiarith": source})
     assert list(sources.load("multiarith")) == [{"question": "q", "final_ans": "1"}]
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.masking.schedule import Kind, MaskSchedule
+from axolotl_cotmask.masking.schedule import MaskSchedule, ScheduleKind
 
-KINDS: list[Kind] = ["linear", "constant", "cosine", "random"]
-RISING: list[Kind] = ["linear", "cosine"]
+KINDS: list[ScheduleKind] = ["linear", "constant", "cosine", "random"]
+RISING: list[ScheduleKind] = ["linear", "cosine"]
 
 
 @pytest.mark.parametrize("max_steps", [1, 2, 117, 1170, 123_000])
@@ -37,7 +37,7 @@ def test_starts_at_zero_rises_and_stays() -> None:
 
 
 @pytest.mark.parametrize("kind", RISING)
-def test_no_warm_up_is_constant_from_the_first_step_and_needs_no_number_of_steps(kind: Kind) -> None:
+def test_no_warm_up_is_constant_from_the_first_step_and_needs_no_number_of_steps(kind: ScheduleKind) -> None:
     assert [MaskSchedule(0.3, 0, kind).ratio(step, -1) for step in (0, 1, 1000)] == [0.3, 0.3, 0.3]
 
 
@@ -55,7 +55,7 @@ def test_cosine_point_by_point() -> None:
 
 
 @pytest.mark.parametrize("kind", RISING)
-def test_a_number_of_steps_is_the_same_as_its_share(kind: Kind) -> None:
+def test_a_number_of_steps_is_the_same_as_its_share(kind: ScheduleKind) -> None:
     by_share = MaskSchedule(0.4, 0.25, kind, start_ratio=0.1)
     by_number = MaskSchedule(0.4, 2 / 3, kind, warmup_steps=50, start_steps=20)
     assert [by_share.ratio(step, 200) for step in range(201)] == [by_number.ratio(step, 200) for step in range(201)]
@@ -63,7 +63,7 @@ def test_a_number_of_steps_is_the_same_as_its_share(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_late_start_moves_the_whole_schedule(kind: Kind) -> None:
+def test_a_late_start_moves_the_whole_schedule(kind: ScheduleKind) -> None:
     at_once, late = MaskSchedule(0.4, 0.3, kind), MaskSchedule(0.4, 0.3, kind, start_steps=7)
     assert [late.ratio(step, 100) for step in range(7)] == [0] * 7
     assert [late.share(step + 7, 100) for step in range(93)] == [at_once.share(step, 100) for step in range(93)]

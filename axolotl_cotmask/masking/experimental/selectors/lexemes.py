@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from axolotl_cotmask.masking.experimental.selectors.passages import Kind as PassageKind
-from axolotl_cotmask.masking.experimental.selectors.passages import passages
+from axolotl_cotmask.masking.experimental.selectors.passages import PassageKind, passages
 
-Kind = Literal[
+LexemeKind = Literal[
     "number",
     "word",
     "letter",  # a word of one letter
@@ -55,7 +54,7 @@ _MATHEMATICS = _pattern(rf"{_LETTER}{{2,}}")
 class Lexeme(NamedTuple):
     """The characters from ``start`` to ``end`` of the text."""
 
-    kind: Kind
+    kind: LexemeKind
     start: int
     end: int
 

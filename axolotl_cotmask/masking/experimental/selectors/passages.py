@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-Kind = Literal["prose", "annotation", "math", "figure"]
+PassageKind = Literal["prose", "annotation", "math", "figure"]
 
 # A row's dollars are either all money or all LaTeX: MATH writes money as `\$5`, GSM8K has no LaTeX.
 _DOLLARS = re.compile(r"(?<!\\)\$\$?")
@@ -24,7 +24,7 @@ _WITH_LATEX = re.compile(rf"{_ANNOTATION}|{_FIGURE}|(?P<math>{_DISPLAY}|{_INLINE
 class Passage(NamedTuple):
     """The characters from ``start`` to ``end``, delimiters included, are prose or not."""
 
-    kind: Kind
+    kind: PassageKind
     start: int
     end: int
 
@@ -41,7 +41,7 @@ def passages(text: str) -> Iterator[Passage]:
         if match.start() > end:
             yield Passage("prose", end, match.start())
         end = match.end()
-        kind: Kind = "annotation" if match["annotation"] else "figure" if match["figure"] else "math"
+        kind: PassageKind = "annotation" if match["annotation"] else "figure" if match["figure"] else "math"
         yield Passage(kind, match.start(), end)
     if end < len(text):
         yield Passage("prose", end, len(text))
