@@ -11,7 +11,7 @@ import click
 
 from axolotl_cotmask.cli.common import cell, command, json_option, labelled
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.evaluation.benchmarks.corrupted_step import Case, Cases, Kind, Reason, find_cases
+from axolotl_cotmask.evaluation.benchmarks.corrupted_step import NoCaseReason, StepCase, StepCases, StepKind, find_cases
 from axolotl_cotmask.evaluation.stats.estimates import Estimate
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def corrupted_step(results: tuple[str, ...], data: Path | None, show: int | None
         return
     shown = _spread(cases.cases, show or 0)
     if as_json:
-        counts = {kind: len(cases.of(kind)) for kind in Kind}
+        counts = {kind: len(cases.of_kind(kind)) for kind in StepKind}
         described = [dataclasses.asdict(case) for case in shown]
         content = {"rows": cases.rows, "cases": counts, "reasons": cases.reasons, "shown": described}
         click.echo(json.dumps(content, ensure_ascii=False))
@@ -63,7 +63,7 @@ def corrupted_step(results: tuple[str, ...], data: Path | None, show: int | None
         _print_cases(cases, shown)
 
 
-def _cases(data: Path | None) -> Cases:
+def _cases(data: Path | None) -> StepCases:
     from axolotl_cotmask.common.files import read_jsonl
     from axolotl_cotmask.data.sources import load
 
@@ -79,7 +79,7 @@ def _cases(data: Path | None) -> Cases:
     return cases
 
 
-def _spread(cases: tuple[Case, ...], count: int) -> list[Case]:
+def _spread(cases: tuple[StepCase, ...], count: int) -> list[StepCase]:
     """Return ``count`` of the cases at equal distances, or all when there are not as many."""
     count = min(count, len(cases))
     return [cases[index * len(cases) // count] for index in range(count)]
@@ -104,7 +104,7 @@ def _shares(result: TaskResult, place: str) -> dict[str, dict[str, dict[str, flo
     if not result.samples:
         raise CoTMaskError(f"{place}: the samples are missing: evaluate again with --log_samples")
     shares: dict[str, dict[str, dict[str, float]]] = {}
-    for kind in ("all", *Kind):
+    for kind in ("all", *StepKind):
         values: dict[str, list[tuple[int, float]]] = {}
         for sample in result.samples:
             if kind in ("all", sample["doc"]["kind"]):
@@ -127,7 +127,7 @@ def _sample(sample: dict[str, Any]) -> dict[str, float]:
     return values
 
 
-def _print_cases(cases: Cases, shown: list[Case]) -> None:
+def _print_cases(cases: StepCases, shown: list[StepCase]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -136,17 +136,17 @@ def _print_cases(cases: Cases, shown: list[Case]) -> None:
         _print_case(case, console)
     table = Table(title=f"corrupted steps of {cases.rows} rows")
     table.add_column("")
-    for kind in Kind:
+    for kind in StepKind:
         table.add_column(f"{kind} step", justify="right")
-    table.add_row("rows with a case", *(str(len(cases.of(kind))) for kind in Kind), end_section=True)
-    for reason in Reason:
-        counts = [cases.reasons[kind][reason] for kind in Kind]
+    table.add_row("rows with a case", *(str(len(cases.of_kind(kind))) for kind in StepKind), end_section=True)
+    for reason in NoCaseReason:
+        counts = [cases.reasons[kind][reason] for kind in StepKind]
         if any(counts):
             table.add_row(f"none: {reason}", *map(str, counts))
     console.print(table)
 
 
-def _print_case(case: Case, console: Console) -> None:
+def _print_case(case: StepCase, console: Console) -> None:
     from rich.panel import Panel
     from rich.text import Text
 
@@ -176,7 +176,7 @@ def _print_comparison(compared: dict[str, Any]) -> None:
     for heading in ("rows", *names.values(), "final answer right"):
         table.add_column(heading, justify="right")
     for change in _TASKS.values():
-        for kind in ("all", *Kind):
+        for kind in ("all", *StepKind):
             for label, found in compared.items():
                 shares = found.get(change, {}).get(kind)
                 if shares:
