@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,32 +90,32 @@ def _compare(source: str) -> dict[str, Any]:
     """Return what one model did: by change and kind of step the shares with intervals, and Table 4's two shares."""
     from axolotl_cotmask.evaluation.results import read_results
 
-    found = read_results(source, (*_TASKS, _JANET))
-    compared: dict[str, Any] = {
-        change: _shares(found[task], f"{source}, task {task}") for task, change in _TASKS.items() if task in found
-    }
-    if _JANET in found:
-        compared["janet"] = {name: found[_JANET].metrics.get(name) for name in _JANET_METRICS}
+    results = read_results(source, (*_TASKS, _JANET))
+    compared: dict[str, Any] = {change: _shares(results[task]) for task, change in _TASKS.items() if task in results}
+    if _JANET in results:
+        compared["janet"] = {name: results[_JANET].metrics.get(name) for name in _JANET_METRICS}
     return compared
 
 
-def _shares(result: TaskResult, place: str) -> dict[str, dict[str, dict[str, float]]]:
+def _shares(result: TaskResult) -> dict[str, dict[str, dict[str, float]]]:
+    from axolotl_cotmask.evaluation.graded import clusters_of
+    from axolotl_cotmask.evaluation.results import read_samples
     from axolotl_cotmask.evaluation.stats.estimates import share
 
-    if not result.samples:
-        raise CoTMaskError(f"{place}: the samples are missing: evaluate again with --log_samples")
+    samples = read_samples(result.samples_file())
+    _, clusters = clusters_of([sample.document for sample in samples])
     shares: dict[str, dict[str, dict[str, float]]] = {}
     for kind in ("all", *StepKind):
-        values: dict[str, list[tuple[int, float]]] = {}
-        for sample in result.samples:
-            if kind in ("all", sample["doc"]["kind"]):
-                for name, value in _sample(sample).items():
-                    values.setdefault(name, []).append((sample["doc"]["row"], value))
+        values: dict[str, list[tuple[Hashable, float]]] = {}
+        for sample, cluster in zip(samples, clusters, strict=True):
+            if kind in ("all", sample.document["kind"]):
+                for name, value in _counted_for(sample.fields).items():
+                    values.setdefault(name, []).append((cluster, value))
         shares[kind] = {name: dataclasses.asdict(share(items)) for name, items in values.items()}
     return shares
 
 
-def _sample(sample: dict[str, Any]) -> dict[str, float]:
+def _counted_for(sample: dict[str, Any]) -> dict[str, float]:
     """Return what a sample counts for: one of the four outcomes, and the final answer where its gold is known."""
     values = {
         "follows": sample["follows_question"],
@@ -177,8 +178,8 @@ def _print_comparison(compared: dict[str, Any]) -> None:
         table.add_column(heading, justify="right")
     for change in _TASKS.values():
         for kind in ("all", *StepKind):
-            for label, found in compared.items():
-                shares = found.get(change, {}).get(kind)
+            for label, of_model in compared.items():
+                shares = of_model.get(change, {}).get(kind)
                 if shares:
                     estimates = (shares.get(name) for name in (*names, "accuracy"))
                     cells = (cell(None if share is None else Estimate(**share)) for share in estimates)
@@ -189,9 +190,9 @@ def _print_comparison(compared: dict[str, Any]) -> None:
     janet.add_column("model")
     for heading in ("prefix changed: 16-3", "question changed: 16-n"):
         janet.add_column(heading, justify="right")
-    for label, found in compared.items():
-        if "janet" in found:
-            values = (found["janet"][name] for name in _JANET_METRICS)
+    for label, of_model in compared.items():
+        if "janet" in of_model:
+            values = (of_model["janet"][name] for name in _JANET_METRICS)
             janet.add_row(label, *("-" if value is None else f"{value:.1f}" for value in values))
     if janet.row_count:
         console.print(janet)
