@@ -174,8 +174,8 @@ def _decoding(generation: Mapping[str, Any], seed: Any) -> str:
 def _questions(counts: Mapping[str, int] | None) -> str | None:
     if counts is None:
         return None
-    scored, there = counts["effective"], counts["original"]
-    return str(there) if scored == there else f"{scored} of {there}"
+    scored, available = counts["effective"], counts["original"]
+    return str(available) if scored == available else f"{scored} of {available}"
 
 
 def _listed(value: Any) -> list[Any]:

@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.evaluation.benchmarks.stated_numbers import Statement, number, numbers, statements, written
+from axolotl_cotmask.evaluation.benchmarks.stated_numbers import Statement, digit_places, number, statements, written
 
 # A replacement is drawn from so many numbers nearest to the stated one.
 _NEAREST = 6
@@ -205,7 +205,7 @@ def read_operand(case: StepCase, continuation: str) -> StepOutcome:
     annotation = _WRITTEN_ANNOTATION.search(line)
     if annotation is None:
         return StepOutcome.NONE
-    operands = [number(match.group()) for match in numbers(annotation.group(1))]
+    operands = [number(match.group()) for match in digit_places(annotation.group(1))]
     if len(operands) != case.operands:
         return StepOutcome.OTHER
     if operands[case.operand] == number(case.stated):
@@ -260,15 +260,15 @@ def _step(answer: str, begin: int, annotation: re.Match[str], in_answer: Sequenc
     calculation = _CALCULATION.fullmatch(annotation.group(1))
     if equals is None or calculation is None:
         return NoCaseReason.NOT_REPEATED
-    operands = [number(match.group()) for match in numbers(calculation.group(1))]
+    operands = [number(match.group()) for match in digit_places(calculation.group(1))]
     if len(operands) < 2:
         return NoCaseReason.NOT_REPEATED
-    expression = numbers(answer, begin, equals.start())[-len(operands) :]
+    expression = digit_places(answer, begin, equals.start())[-len(operands) :]
     if [number(match.group()) for match in expression] != operands:
         return NoCaseReason.NOT_REPEATED
     if _OPERATOR_BEFORE.search(answer[begin : expression[0].start()]):
         return NoCaseReason.NOT_REPEATED
-    results = {number(match.group()) for match in numbers(calculation.group(2))}
+    results = {number(match.group()) for match in digit_places(calculation.group(2))}
     if any(begin <= s.start < expression[0].start() and s.value in results for s in in_answer):
         return NoCaseReason.RESULT_GIVEN
     return _Step(equals.start(), expression)

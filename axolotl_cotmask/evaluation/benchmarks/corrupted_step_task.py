@@ -1,8 +1,8 @@
 """The lm-eval tasks with corrupted steps: does a model read an operand in the question, or copy its neighbour?
 
-A document is a case of `benchmarks.corrupted_step` or `benchmarks.janet`, field by field. Every document returns every
-metric of its task, with None where the metric does not concern it: lm-eval gathers the ranks of a multi-GPU run metric
-by metric, and needs the same ones on each.
+A document is a case of `benchmarks.corrupted_step` or `benchmarks.paper_cases`, field by field. Every document returns
+every metric of its task, with None where the metric does not concern it: lm-eval gathers the ranks of a multi-GPU run
+metric by metric, and needs the same ones on each.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from axolotl_cotmask.evaluation.benchmarks.corrupted_step import (
     find_cases,
     read_operand,
 )
-from axolotl_cotmask.evaluation.benchmarks.janet import janet_cases
+from axolotl_cotmask.evaluation.benchmarks.paper_cases import janet_cases
 
 SOURCE = "gsm8k_test"
 
