@@ -126,9 +126,8 @@ def accuracy_by_samples(
 
 def results_directory(checkpoint: Path, settings: EvaluationSettings) -> Path:
     """Return where a checkpoint's results lie; a limit is part of the name, so that no result stands for another."""
-    return (
-        checkpoint / SCORES / (settings.task if settings.limit is None else f"{settings.task}-first-{settings.limit}")
-    )
+    questions = "" if settings.limit is None else f"-first-{settings.limit}"
+    return checkpoint / SCORES / f"{settings.task}{questions}"
 
 
 def _graded(checkpoint: Path, settings: EvaluationSettings) -> GradedFile:

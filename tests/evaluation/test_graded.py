@@ -239,3 +239,9 @@ def test_the_analyses_refuse_what_would_count_twice(tmp_path: Path) -> None:
     write_jsonl(samples, rows * 2)
     with pytest.raises(CoTMaskError, match="a doc_id comes twice"):
         read_graded_task(result)
+
+    task = "cotmask_corrupted_step"
+    file = write_jsonl(tmp_path / f"samples_{task}_1.jsonl", rows * 2)
+    (tmp_path / "results_1.json").write_text(json.dumps({"results": {task: {}}}), encoding="utf-8")
+    refusal = CliRunner().invoke(cotmask, ["analyze", "corrupted-step", f"A={tmp_path / 'results_1.json'}"])
+    assert refusal.stderr == f"Error: {file}: a doc_id comes twice: evaluate again, one file per evaluation\n"

@@ -46,14 +46,12 @@ def corrupted_step(results: tuple[str, ...], data: Path | None, show: int | None
         raise click.UsageError("--data and --show are about cases, LABEL=RESULTS about models: give one or the other")
     if results:
         compared = {label: _compare(source) for label, source in labelled(results, "results").items()}
-    else:
-        cases = _cases(data)
-    if results:
         if as_json:
             click.echo(json.dumps(compared))
         else:
             _print_comparison(compared)
         return
+    cases = _cases(data)
     shown = _spread(cases.cases, show or 0)
     if as_json:
         counts = {kind: len(cases.of_kind(kind)) for kind in StepKind}

@@ -29,7 +29,7 @@ def length(
     """Compare the accuracy of models by the length of the reference answer in tokens (the paper's Figure 15).
 
     RESULTS is what lm_eval wrote with --output_path and --log_samples; all models have to be scored on the same
-    questions. Intervals cover 95 %.
+    questions. Intervals cover 95 %; questions that belong together are clusters, as for `axolotl cotmask compare`.
     """
     measured = _measure(labelled(results, "results"), task, tokenizer, buckets, plot)
     if as_json:

@@ -36,7 +36,8 @@ def samples(
 
     OUTPUT_DIR is that of a config with `save_strategy: epoch`. Axolotl keeps the last few checkpoints only: set
     `save_total_limit` in the config to keep them all. Results lie in CHECKPOINT/cotmask-scores; what is there is used
-    again, so a killed analysis continues where it was. Intervals cover 95 %.
+    again, so a killed analysis continues where it was. Intervals cover 95 %; questions that belong together are
+    clusters, as for `axolotl cotmask compare`.
     """
     from axolotl_cotmask.analysis.checkpoints import EvaluationSettings
 
