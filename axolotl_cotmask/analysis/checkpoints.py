@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_json, whole_directory
-from axolotl_cotmask.common.resources import directory
-from axolotl_cotmask.evaluation.lm_eval import model_args
-from axolotl_cotmask.evaluation.scored import Question, check_same_questions, read_scored
+from axolotl_cotmask.evaluation.graded import GradedFile, question_clusters, read_graded_task
+from axolotl_cotmask.evaluation.lm_eval import evaluation_command, model_args
+from axolotl_cotmask.evaluation.results import read_results
+from axolotl_cotmask.evaluation.same_questions import check_same_questions
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, share
 from axolotl_cotmask.masking.metrics import SAMPLES_SEEN
 
@@ -34,7 +34,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Point:
-    """One checkpoint's accuracy, from 0 to 1; its independent observations are the questions."""
+    """One checkpoint's accuracy, from 0 to 1; independent are the questions, or their clusters."""
 
     checkpoint: str
     step: int
@@ -47,7 +47,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Scoring:
+class EvaluationSettings:
     """How a checkpoint is scored: the lm-eval task, the batch size, and at most how many questions (None: all).
 
     ``confirm_run_unsafe_code``: programs that the model wrote may run, as MAmmoTH's tasks need it.
@@ -65,14 +65,14 @@ def find_checkpoints(output_dir: str | os.PathLike[str]) -> list[Checkpoint]:
     Raises:
         CoTMaskError: there are none, or one is not complete, or the run did not log the samples seen.
     """
-    found = [path for path in Path(output_dir).glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdigit()]
-    if not found:
+    paths = [path for path in Path(output_dir).glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdigit()]
+    if not paths:
         raise CoTMaskError(
             f"{output_dir}: there are no checkpoints: train with save_strategy: epoch and a save_total_limit that "
             "keeps them all"
         )
-    found.sort(key=lambda path: int(path.name.removeprefix("checkpoint-")))
-    states = {path: _trainer_state(path) for path in found}
+    paths.sort(key=lambda path: int(path.name.removeprefix("checkpoint-")))
+    states = {path: _trainer_state(path) for path in paths}
     logged = [entry for state in states.values() for entry in state["log_history"] if entry.get(SAMPLES_SEEN)]
     if not logged:
         raise CoTMaskError(
@@ -94,67 +94,67 @@ def _trainer_state(checkpoint: Path) -> dict[str, Any]:
 
 
 def accuracy_by_samples(
-    runs: Mapping[str, Sequence[Checkpoint]], scoring: Scoring, announce: Callable[[str], None]
+    runs: Mapping[str, Sequence[Checkpoint]], settings: EvaluationSettings, announce: Callable[[str], None]
 ) -> dict[str, list[Point]]:
     """Return the accuracy of each checkpoint of each run, by label; what has not been scored yet is scored.
 
     Args:
         runs: from `find_checkpoints`.
-        scoring: how to score; existing results of the same task and limit are used as they are.
+        settings: how to score; existing results of the same task and limit are used as they are.
         announce: gets a line before each evaluation.
 
     Raises:
         CoTMaskError: an evaluation failed, or existing results are broken or from other questions.
     """
-    missing = [
-        checkpoint
-        for checkpoints in runs.values()
-        for checkpoint in checkpoints
-        if not results_directory(checkpoint.path, scoring).is_dir()
-    ]
+    checkpoints = [checkpoint for of_run in runs.values() for checkpoint in of_run]
+    missing = [checkpoint for checkpoint in checkpoints if not results_directory(checkpoint.path, settings).is_dir()]
     for number, checkpoint in enumerate(missing, start=1):
         announce(f"[{number}/{len(missing)}] scoring {checkpoint.path}")
-        _score(checkpoint.path, scoring)
-    scored = {
-        checkpoint.path: read_scored(results_directory(checkpoint.path, scoring), scoring.task).questions
-        for checkpoints in runs.values()
-        for checkpoint in checkpoints
-    }
-    check_same_questions({str(results_directory(path, scoring)): questions for path, questions in scored.items()})
+        _evaluate(checkpoint.path, settings)
+    graded = {checkpoint.path: _graded(checkpoint.path, settings) for checkpoint in checkpoints}
+    first, *others = graded.values()
+    for other in others:
+        check_same_questions(first, other)
     return {
         label: [
-            Point(str(found.path), found.step, found.samples, _accuracy(scored[found.path])) for found in checkpoints
+            Point(str(checkpoint.path), checkpoint.step, checkpoint.samples, _accuracy(graded[checkpoint.path]))
+            for checkpoint in of_run
         ]
-        for label, checkpoints in runs.items()
+        for label, of_run in runs.items()
     }
 
 
-def results_directory(checkpoint: Path, scoring: Scoring) -> Path:
+def results_directory(checkpoint: Path, settings: EvaluationSettings) -> Path:
     """Return where a checkpoint's results lie; a limit is part of the name, so that no result stands for another."""
-    return checkpoint / SCORES / (scoring.task if scoring.limit is None else f"{scoring.task}-first-{scoring.limit}")
+    questions = "" if settings.limit is None else f"-first-{settings.limit}"
+    return checkpoint / SCORES / f"{settings.task}{questions}"
 
 
-def _accuracy(questions: Iterable[Question]) -> Estimate:
-    # Variants of one base problem (GSM-IC) are not independent of each other.
-    bases = [(question.doc.get("base_id"), question.correct) for question in questions]
-    return share((("row", place) if base is None else base, right) for place, (base, right) in enumerate(bases))
+def _graded(checkpoint: Path, settings: EvaluationSettings) -> GradedFile:
+    results = read_results(results_directory(checkpoint, settings), [settings.task])
+    return read_graded_task(results[settings.task])
 
 
-def _score(checkpoint: Path, scoring: Scoring) -> None:
-    """Run ``lm_eval`` on a checkpoint; its results appear whole or not at all.
+def _accuracy(graded: GradedFile) -> Estimate:
+    questions = graded.concerned
+    return share(zip(question_clusters(questions), (question.right for question in questions), strict=True))
+
+
+def _evaluate(checkpoint: Path, settings: EvaluationSettings) -> None:
+    """Run lm-eval on a checkpoint; its results appear whole or not at all.
 
     Raises:
         CoTMaskError: it failed; it has said why.
     """
-    program = Path(sys.executable).with_name("lm_eval")
-    with whole_directory(results_directory(checkpoint, scoring)) as results:
-        command = [
-            *(str(program), "--model", "hf", "--model_args", json.dumps(model_args(checkpoint))),
-            *("--include_path", str(directory("evaltasks")), "--tasks", scoring.task),
-            *("--batch_size", str(scoring.batch_size), "--output_path", str(results), "--log_samples"),
-            *(() if scoring.limit is None else ("--limit", str(scoring.limit))),
-            *(("--confirm_run_unsafe_code",) if scoring.confirm_run_unsafe_code else ()),
-        ]
+    with whole_directory(results_directory(checkpoint, settings)) as results:
+        command = evaluation_command(
+            model_args(checkpoint),
+            settings.task,
+            results,
+            batch_size=settings.batch_size,
+            limit=settings.limit,
+            confirm_run_unsafe_code=settings.confirm_run_unsafe_code,
+        )
         # Standard output belongs to the analysis.
         status = subprocess.run(command, stdout=sys.stderr, check=False).returncode
         if status != 0:

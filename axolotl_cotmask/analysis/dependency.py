@@ -43,7 +43,7 @@ class TokenRow:
 
 
 @dataclass(frozen=True)
-class Cell:
+class DistanceBucket:
     """The pairs of one source whose distance b - a is from ``low`` to ``high`` tokens (None: without end).
 
     ``share`` is ``changed / pairs`` with a 95 % interval whose independent clusters are the rows; None without pairs.
@@ -75,8 +75,8 @@ class Control:
 
 
 @dataclass(frozen=True)
-class Dependency:
-    """What `measure` found.
+class MeasuredDependency:
+    """What `measure` counted.
 
     Attributes:
         rows: how many rows were looked at.
@@ -90,8 +90,8 @@ class Dependency:
     rows: int
     replaced: int
     without_alternative: int
-    cells: tuple[Cell, ...]
-    totals: tuple[Cell, ...]
+    cells: tuple[DistanceBucket, ...]
+    totals: tuple[DistanceBucket, ...]
     control: Control
 
     def as_dict(self) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def measure(
     batch_size: int = 16,
     edges: Sequence[int] = EDGES,
     progress: Callable[[Sequence[Batch]], Iterable[Batch]] = iter,
-) -> Dependency:
+) -> MeasuredDependency:
     """Replace each number of each row by another, one at a time, and see which predictions of later numbers change.
 
     The model runs on its own device and in its own dtype, in evaluation mode (restored afterwards), once per row and
@@ -200,7 +200,7 @@ def measure(
     finally:
         model.train(was_training)
     replaced = sum(forward.replaced is not None for forward in forwards)
-    return Dependency(len(rows), replaced, without_alternative, tally.cells(), tally.totals(), tally.control())
+    return MeasuredDependency(len(rows), replaced, without_alternative, tally.cells(), tally.totals(), tally.control())
 
 
 def _plan(rows: Sequence[TokenRow], kinds: Mapping[int, tuple[int, ...]]) -> tuple[list[Forward], int]:
@@ -258,20 +258,21 @@ class _Tally:
         pairs = self._control if distance <= 0 else self._pairs[source][bisect_left(self._edges, distance)]
         pairs.append((row, changed))
 
-    def cells(self) -> tuple[Cell, ...]:
+    def cells(self) -> tuple[DistanceBucket, ...]:
         lows, highs = (1, *(edge + 1 for edge in self._edges)), (*self._edges, None)
         return tuple(
-            _cell(source, low, high, pairs)
+            _bucket(source, low, high, pairs)
             for source in SOURCES
             for low, high, pairs in zip(lows, highs, self._pairs[source], strict=True)
         )
 
-    def totals(self) -> tuple[Cell, ...]:
-        return tuple(_cell(source, 1, None, list(chain.from_iterable(self._pairs[source]))) for source in SOURCES)
+    def totals(self) -> tuple[DistanceBucket, ...]:
+        return tuple(_bucket(source, 1, None, list(chain.from_iterable(self._pairs[source]))) for source in SOURCES)
 
     def control(self) -> Control:
         return Control(len(self._control), sum(changed for _, changed in self._control))
 
 
-def _cell(source: str, low: int, high: int | None, pairs: Sequence[tuple[int, bool]]) -> Cell:
-    return Cell(source, low, high, len(pairs), sum(changed for _, changed in pairs), share(pairs) if pairs else None)
+def _bucket(source: str, low: int, high: int | None, pairs: Sequence[tuple[int, bool]]) -> DistanceBucket:
+    changes = sum(changed for _, changed in pairs)
+    return DistanceBucket(source, low, high, len(pairs), changes, share(pairs) if pairs else None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.analysis.checkpoints import Point
-from axolotl_cotmask.analysis.dependency import SOURCES, Dependency
+from axolotl_cotmask.analysis.dependency import SOURCES, MeasuredDependency
 from axolotl_cotmask.analysis.length import LengthBucket
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import whole_file
@@ -37,7 +37,7 @@ def check_plot(path: Path) -> None:
         raise CoTMaskError(f"--plot {path}: there is no directory {path.parent}: create it")
 
 
-def plot_dependency(models: Mapping[str, Dependency], path: Path) -> None:
+def plot_dependency(models: Mapping[str, MeasuredDependency], path: Path) -> None:
     """Draw the share of changed predictions by distance, with a in the question and in the chain (Figures 1 and 6).
 
     Buckets with pairs from fewer than 10 rows (or all rows, where there are fewer) are left out.

@@ -15,6 +15,7 @@ from axolotl_cotmask.evaluation.answers import RULES
 if TYPE_CHECKING:
     from axolotl_cotmask.evaluation.comparison import Compared
     from axolotl_cotmask.evaluation.graded import Reading
+    from axolotl_cotmask.evaluation.same_questions import FieldPair
     from axolotl_cotmask.evaluation.stats.estimates import Estimate
 
 _METRIC = "exact_match"
@@ -74,24 +75,33 @@ def compare(
             raise click.UsageError(f"--rule and {name} go together: give both or neither")
     if rule_name is not None and metrics:
         raise click.UsageError("--metric reads verdicts, --rule makes them: give one or the other")
-    readings = _readings(metrics, rule_name, predictions, golds, questions)
-    compared, left_out = _compare_all(a, b, task, readings)
+    readings = _readings(metrics, rule_name, predictions, golds)
+    question_fields = _of_side(questions, 0), _of_side(questions, -1)
+    comparisons, left_out = _compare_all(a, b, task, readings, question_fields)
     if left_out:
         click.echo(f"not compared, for want of a partner or the metric: {', '.join(left_out)}", err=True)
     metric = rule_name or " / ".join(dict.fromkeys(reading.metric for reading in readings))
     if as_json:
         click.echo(
-            json.dumps({"metric": metric, "comparisons": [_as_dict(found) for found in compared], "left_out": left_out})
+            json.dumps(
+                {
+                    "metric": metric,
+                    "comparisons": [_as_dict(compared) for compared in comparisons],
+                    "left_out": left_out,
+                }
+            )
         )
     else:
-        for found in compared:
-            _print(metric, found)
-    for found in compared:
-        for difference in _signature_differences(found):
-            click.echo(f"warning: {_place(found)}the evaluations differ in {difference}", err=True)
-        if (found.a.signature is None) != (found.b.signature is None):
-            unknown = "A" if found.a.signature is None else "B"
-            click.echo(f"warning: {_place(found)}the settings of {unknown} are not known: it has no results", err=True)
+        for compared in comparisons:
+            _print(metric, compared)
+    for compared in comparisons:
+        for difference in _signature_differences(compared):
+            click.echo(f"warning: {_place(compared)}the evaluations differ in {difference}", err=True)
+        if (compared.a.signature is None) != (compared.b.signature is None):
+            unknown = "A" if compared.a.signature is None else "B"
+            click.echo(
+                f"warning: {_place(compared)}the settings of {unknown} are not known: it has no results", err=True
+            )
 
 
 def _readings(
@@ -99,94 +109,88 @@ def _readings(
     rule_name: str | None,
     predictions: tuple[str, ...],
     golds: tuple[str, ...],
-    questions: tuple[str, ...],
 ) -> tuple[Reading, Reading]:
     from axolotl_cotmask.evaluation.graded import Reading
 
     rule = None if rule_name is None else RULES[rule_name]
     first, second = (
         Reading(
-            _of(metrics, side) or _METRIC,
-            rule,
-            _of(predictions, side) or "",
-            _of(golds, side) or "",
-            _of(questions, side),
+            _of_side(metrics, side) or _METRIC, rule, _of_side(predictions, side) or "", _of_side(golds, side) or ""
         )
         for side in (0, -1)
     )
     return first, second
 
 
-def _of(values: tuple[str, ...], side: int) -> str | None:
+def _of_side(values: tuple[str, ...], side: int) -> str | None:
     return values[side] if values else None
 
 
 def _compare_all(
-    a: Path, b: Path, task: str | None, readings: tuple[Reading, Reading]
+    a: Path, b: Path, task: str | None, readings: tuple[Reading, Reading], question_fields: FieldPair
 ) -> tuple[list[Compared], list[str]]:
-    from axolotl_cotmask.evaluation.comparison import compare as compare_sources
-    from axolotl_cotmask.evaluation.comparison import match
+    from axolotl_cotmask.evaluation.comparison import compare_sides, pair_sides
 
-    pairs, left_out = match(a, b, task, readings)
-    return [compare_sources(*pair, readings) for pair in pairs], left_out
+    pairs, left_out = pair_sides(a, b, task, readings)
+    return [compare_sides(*pair, readings, question_fields) for pair in pairs], left_out
 
 
-def _signature_differences(found: Compared) -> list[str]:
+def _signature_differences(compared: Compared) -> list[str]:
     from axolotl_cotmask.evaluation.signature import differences
 
-    if found.a.signature is None or found.b.signature is None:
+    if compared.a.signature is None or compared.b.signature is None:
         return []
-    return differences(found.a.signature, found.b.signature)
+    return differences(compared.a.signature, compared.b.signature)
 
 
-def _place(found: Compared) -> str:
-    return "" if found.task is None else f"{found.task}: "
+def _place(compared: Compared) -> str:
+    return "" if compared.task is None else f"{compared.task}: "
 
 
-def _as_dict(found: Compared) -> dict[str, Any]:
-    signatures = (found.a.signature, found.b.signature)
+def _as_dict(compared: Compared) -> dict[str, Any]:
+    signatures = (compared.a.signature, compared.b.signature)
     return {
-        "task": found.task,
-        "a_file": str(found.a.source.answers),
-        "b_file": str(found.b.source.answers),
-        **dataclasses.asdict(found.comparison),
-        "cluster_field": found.cluster_field,
+        "task": compared.task,
+        "a_file": str(compared.a.side.answers),
+        "b_file": str(compared.b.side.answers),
+        **dataclasses.asdict(compared.comparison),
+        "cluster_field": compared.cluster_field,
         **{f"{side}_signature": line and str(line) for side, line in zip("ab", signatures, strict=True)},
-        "signature_differences": _signature_differences(found),
+        "signature_differences": _signature_differences(compared),
     }
 
 
-def _print(metric: str, found: Compared) -> None:
+def _print(metric: str, compared: Compared) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    result = found.comparison
-    click.echo(f"{_place(found)}{metric}, % [95 % interval]")
+    result = compared.comparison
+    click.echo(f"{_place(compared)}{metric}, % [95 % interval]")
     table = Table(show_header=False)
     table.add_column()
     table.add_column(justify="right")
     table.add_row("questions", f"{result.n:,}")
-    if found.cluster_field is not None:
-        table.add_row(f"clusters, by {found.cluster_field}", f"{result.clusters:,}")
+    if compared.cluster_field is not None:
+        table.add_row(f"clusters, by {compared.cluster_field}", f"{result.clusters:,}")
     table.add_row("A", cell(result.a))
     table.add_row("B", cell(result.b))
     table.add_row("B - A, points", _points(result.difference), end_section=True)
     table.add_row("right in A alone", f"{result.only_a:,}")
     table.add_row("right in B alone", f"{result.only_b:,}")
-    if found.cluster_field is not None:
+    if compared.cluster_field is not None:
         table.add_row("p, sign flips of clusters", f"{result.p:.2g}")
         table.add_row("p, McNemar, as if no clusters", f"{result.mcnemar_p:.2g}")
     else:
         table.add_row("p, McNemar", f"{result.p:.2g}")
     Console().print(table)
-    if found.cluster_field is not None:
+    if compared.cluster_field is not None:
         click.echo("The p that counts is that of the sign flips: the questions of a cluster are not independent.")
     if result.clusters == 1:
         click.echo("One independent question says nothing about others.")
     elif result.only_a + result.only_b == 0:
         click.echo("No question flipped, so the interval has no width: other questions may still flip.")
-    click.echo(f"A: {found.a.source.answers}\nB: {found.b.source.answers}")
-    lines = {"A": found.a.signature, "B": found.b.signature}
+    click.echo(f"A: {compared.a.side.answers}\nB: {compared.b.side.answers}")
+    lines = {"A": compared.a.signature, "B": compared.b.signature}
     if lines["A"] == lines["B"]:
         lines = {"A and B": lines["A"]}
     for side, line in lines.items():

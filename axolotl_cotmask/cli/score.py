@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from axolotl_cotmask.cli.common import command, json_option
-from axolotl_cotmask.evaluation.answers import RULES
-from axolotl_cotmask.evaluation.scoring import score_file
+from axolotl_cotmask.evaluation.answers import RULES, Judgement
+from axolotl_cotmask.evaluation.graded import Reading, read_graded
 
 
 @command()
@@ -21,14 +21,17 @@ from axolotl_cotmask.evaluation.scoring import score_file
 def score(file: Path, rule_name: str, prediction_field: str, gold_field: str, as_json: bool) -> None:
     """Score the generations in FILE (JSON lines) by an answer rule.
 
-    FILE is any JSON-lines file with one generation per line, such as lm-eval's samples_*.jsonl.
+    FILE is any JSON-lines file with one generation per line, such as lm-eval's samples_*.jsonl. Fields may be dotted
+    to reach into an object.
     """
-    result = score_file(file, RULES[rule_name], prediction_field, gold_field)
+    reading = Reading(rule=RULES[rule_name], prediction=prediction_field, gold=gold_field)
+    ratings = [question.rating for question in read_graded(file, reading).questions]
+    correct, invalid = ratings.count(Judgement.TRUE), ratings.count(Judgement.INVALID)
+    accuracy = correct / len(ratings)
     if as_json:
-        counts = {"n": result.n, "correct": result.correct, "invalid": result.invalid, "accuracy": result.accuracy}
-        click.echo(json.dumps(counts))
+        click.echo(json.dumps({"n": len(ratings), "correct": correct, "invalid": invalid, "accuracy": accuracy}))
     else:
         click.echo(
-            f"accuracy {result.accuracy:.2%}: {result.correct} of {result.n} right, {result.invalid} without a "
-            f"readable answer (rule {rule_name})"
+            f"accuracy {accuracy:.2%}: {correct} of {len(ratings)} right, {invalid} without a readable answer "
+            f"(rule {rule_name})"
         )

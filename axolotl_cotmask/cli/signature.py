@@ -23,11 +23,8 @@ def signature(results: tuple[Path, ...], task: str | None) -> None:
 
 
 def _lines(path: Path, task: str | None) -> list[str]:
-    from axolotl_cotmask.common.files import read_json
-    from axolotl_cotmask.evaluation import signature
-    from axolotl_cotmask.evaluation.results import find_tasks, read_results
+    from axolotl_cotmask.evaluation.results import find_tasks, logged_samples, read_results
+    from axolotl_cotmask.evaluation.signature import compose
 
-    found = find_tasks(path)
-    tasks = [task] if task is not None else list(found)
-    results = read_results(path, tasks)
-    return [str(signature.of(read_json(found[name]), name, results[name].samples)) for name in tasks]
+    results = find_tasks(path) if task is None else read_results(path, [task])
+    return [str(compose(result.content, name, logged_samples(result))) for name, result in results.items()]

@@ -1,7 +1,7 @@
 """The signature of a result: one line with all that moves a score besides the model, in the manner of sacreBLEU.
 
 What only the evaluating process knows (data, versions) the tasks `record` into their metadata, which lm-eval writes to
-the results file; `of` composes the line from there and from what lm-eval notes itself.
+the results file; `compose` makes the line from there and from what lm-eval notes itself.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def fingerprint(rows: Iterable[Mapping[str, Any]]) -> str:
     return digest.hexdigest()[:_DIGITS]
 
 
-def of(content: Mapping[str, Any], task: str, samples: Iterable[Mapping[str, Any]] = ()) -> Signature:
+def compose(content: Mapping[str, Any], task: str, samples: Iterable[Mapping[str, Any]] = ()) -> Signature:
     """Compose the signature of one task.
 
     Args:
@@ -117,7 +117,7 @@ def of(content: Mapping[str, Any], task: str, samples: Iterable[Mapping[str, Any
     task_metadata = task_config.get("metadata") or {}
     recorded = task_metadata.get("signature") or {}
     first = min(samples, key=lambda sample: sample["doc_id"], default={})
-    found = {
+    parts = {
         "task": task,
         "v": task_metadata.get("version"),
         "shots": content.get("n-shot", {}).get(task),
@@ -139,7 +139,7 @@ def of(content: Mapping[str, Any], task: str, samples: Iterable[Mapping[str, Any
         **dict.fromkeys((*_RECORDED_VERSIONS, PACKAGE)),
         **recorded,
     }
-    return Signature({name: str(found[name]) for name in {**_PARTS, **found} if found[name] not in (None, "")})
+    return Signature({name: str(parts[name]) for name in {**_PARTS, **parts} if parts[name] not in (None, "")})
 
 
 def differences(a: Signature, b: Signature) -> list[str]:
@@ -174,8 +174,8 @@ def _decoding(generation: Mapping[str, Any], seed: Any) -> str:
 def _questions(counts: Mapping[str, int] | None) -> str | None:
     if counts is None:
         return None
-    scored, there = counts["effective"], counts["original"]
-    return str(there) if scored == there else f"{scored} of {there}"
+    scored, available = counts["effective"], counts["original"]
+    return str(available) if scored == available else f"{scored} of {available}"
 
 
 def _listed(value: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What the lm-eval tasks share: checked documents, an exact and a robust verdict, aggregations over parts.
+"""What the lm-eval tasks share: checked documents, an exact and a robust rating, aggregations over parts.
 
 lm-eval finds a task's functions only in files beside its YAML, so `evaltasks` has thin ones that call these. A document
 has ``question`` and ``answer``, the gold, besides the fields of its row.
@@ -61,6 +61,19 @@ def load_documents(
     return {"test": Dataset.from_list(documents)}
 
 
+def check_golds(golds: Iterable[str | float], rule: Rule, place: str) -> None:
+    """Check that ``rule`` reads an answer from every gold, so that a broken one shows before hours of generation.
+
+    Raises:
+        CoTMaskError: it reads none; the sentence names ``place`` and the row, counted from 1.
+    """
+    for number, gold in enumerate(golds, start=1):
+        try:
+            rule.gold_answer(gold)
+        except CoTMaskError as error:
+            raise CoTMaskError(f"{place}, row {number}: {error}") from error
+
+
 def load_math_documents(source: str, gold: str, *rules: Rule, **arguments: Any) -> dict[str, Dataset]:
     """Return the problems of a copy of MATH, whose field ``gold`` holds a reference solution or the answer alone.
 
@@ -82,11 +95,11 @@ def by_level(doc: Row, metrics: dict[str, float]) -> dict[str, float | None]:
 
 def scores(prediction: str, gold: str | float, exact: Rule, robust: Rule) -> dict[str, float]:
     """Return the metrics of one generation; ``invalid`` is 1 where the exact rule finds no answer in it."""
-    verdict = exact.judge(prediction, gold)
+    rating = exact.judge(prediction, gold)
     return {
-        "exact_match": float(verdict is Judgement.TRUE),
+        "exact_match": float(rating is Judgement.TRUE),
         "robust_match": float(robust.judge(prediction, gold) is Judgement.TRUE),
-        "invalid": float(verdict is Judgement.INVALID),
+        "invalid": float(rating is Judgement.INVALID),
     }
 
 

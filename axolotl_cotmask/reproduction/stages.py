@@ -18,11 +18,11 @@ from typing import Any
 import yaml
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import read_json, read_jsonl, whole_directory, whole_file
+from axolotl_cotmask.common.files import read_json, whole_directory, whole_file
 from axolotl_cotmask.common.resources import directory
 from axolotl_cotmask.evaluation import signature
-from axolotl_cotmask.evaluation.comparison import clusters_of
-from axolotl_cotmask.evaluation.results import find_tasks, samples_file
+from axolotl_cotmask.evaluation.graded import clusters_of
+from axolotl_cotmask.evaluation.results import find_tasks, read_samples
 from axolotl_cotmask.reproduction import provenance
 from axolotl_cotmask.reproduction.integrity import write_manifest
 
@@ -161,22 +161,23 @@ def score(results: Path, task: str, output: Path) -> None:
     Raises:
         CoTMaskError: the samples are not those that lm-eval counted.
     """
-    files = find_tasks(results)
-    content = read_json(next(iter(files.values())))
+    members = find_tasks(results)
+    content = next(iter(members.values())).content
     questions: dict[str, list[float | None]] = {}
     documents: list[dict[str, Any]] = []
     clusters: list[tuple[str, Hashable]] = []
     signatures = {}
     # Of a group of tasks all members are there, and the group only as a sum.
-    for member, file in sorted(files.items()):
-        samples = sorted(read_jsonl(samples_file(file, member), ("doc", "doc_id")), key=lambda sample: sample["doc_id"])
+    for member, result in sorted(members.items()):
+        samples = read_samples(result.samples_file())
         if len(samples) != content["n-samples"][member]["effective"]:
-            raise CoTMaskError(f"{samples_file(file, member)}: {len(samples)} samples, not those that were scored")
-        documents += [sample["doc"] for sample in samples]
-        clusters += [(member, cluster) for cluster in clusters_of([sample["doc"] for sample in samples])[1]]
-        for metric in samples[0]["metrics"]:
-            questions.setdefault(metric, []).extend(sample[metric] for sample in samples)
-        signatures[member] = str(signature.of(content, member, samples))
+            raise CoTMaskError(f"{result.samples_path}: {len(samples)} samples, not those that were scored")
+        of_member = [sample.document for sample in samples]
+        documents += of_member
+        clusters += [(member, cluster) for cluster in clusters_of(of_member)[1]]
+        for metric in samples[0].fields["metrics"]:
+            questions.setdefault(metric, []).extend(sample.fields[metric] for sample in samples)
+        signatures[member] = str(signature.compose(content, member, (sample.fields for sample in samples)))
     numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
     scored = {
         "values": {

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.project import Project, Rows, write_jsonl
 
-from axolotl_cotmask.analysis.checkpoints import SCORES, Scoring, find_checkpoints, results_directory
+from axolotl_cotmask.analysis.checkpoints import SCORES, EvaluationSettings, find_checkpoints, results_directory
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking.metrics import SAMPLES_SEEN
 
@@ -53,7 +53,7 @@ def test_checkpoints_are_scored_once(project: Project, base_model: Path, gsm8k_r
     assert of_lora.step < 40, "rows are packed"
     assert of_lora.samples == pytest.approx(48 * state(of_lora.path)["epoch"], abs=0.5)
 
-    scoring = Scoring("cotmask_gsm8k", 16, 2)
+    settings = EvaluationSettings("cotmask_gsm8k", 16, 2)
     (of_lora.path / "adapter_model.safetensors").rename(lora / "hidden")
     broken = analyze(project, "MFT=whole", "LoRA=lora", "--limit", "2")
     assert broken.returncode == 1
@@ -62,7 +62,7 @@ def test_checkpoints_are_scored_once(project: Project, base_model: Path, gsm8k_r
     assert list((of_lora.path / SCORES).iterdir()) == [], "no half result is left"
 
     # A model of random weights would never get a 1: it shows that what is there is used again.
-    [samples] = results_directory(of_whole.path, scoring).rglob("samples_*.jsonl")
+    [samples] = results_directory(of_whole.path, settings).rglob("samples_*.jsonl")
     samples.write_text(samples.read_text(encoding="utf-8").replace('"exact_match": 0.0', '"exact_match": 1.0'))
     (lora / "hidden").rename(of_lora.path / "adapter_model.safetensors")
     done = analyze(project, "MFT=whole", "LoRA=lora", "--limit", "2", "--json", "--plot", "figure.png")
@@ -76,7 +76,7 @@ def test_checkpoints_are_scored_once(project: Project, base_model: Path, gsm8k_r
         assert (point["accuracy"]["value"], point["accuracy"]["n"]) == (accuracy, 2)
     assert f"[1/1] scoring {place}" in done.stderr
     assert (project.directory / "figure.png").read_bytes().startswith(b"\x89PNG")
-    [results] = results_directory(of_lora.path, scoring).rglob("results_*.json")
+    [results] = results_directory(of_lora.path, settings).rglob("results_*.json")
     arguments = json.loads(results.read_text(encoding="utf-8"))["config"]["model_args"]
     assert (arguments["pretrained"], arguments["peft"]) == (str(base_model), str(place))
 

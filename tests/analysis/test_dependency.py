@@ -14,8 +14,8 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTraine
 
 from axolotl_cotmask.analysis.dependency import (
     SOURCES,
-    Cell,
-    Dependency,
+    DistanceBucket,
+    MeasuredDependency,
     TokenRow,
     measure,
     numeric_tokens,
@@ -104,7 +104,7 @@ def reference(model: nn.Module, rows: list[TokenRow]) -> dict[tuple[str, int], l
     return found
 
 
-def counts(cells: tuple[Cell, ...]) -> list[tuple[int, int]]:
+def counts(cells: tuple[DistanceBucket, ...]) -> list[tuple[int, int]]:
     return [(cell.pairs, cell.changed) for cell in cells]
 
 
@@ -280,7 +280,7 @@ def test_an_adapter_with_an_added_token_is_its_model(tiny_model: Path, gsm8k_row
         with adapted.disable_adapter():
             assert not torch.allclose(expected, adapted(input_ids=ids).logits), "the adapter does something"
     rows = tokenise(gsm8k_rows[:2], ROW_FORMAT, model, loaded, "train.jsonl")
-    assert isinstance(measure(model, rows, numeric_tokens(loaded)), Dependency)
+    assert isinstance(measure(model, rows, numeric_tokens(loaded)), MeasuredDependency)
 
 
 def test_a_model_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def test_tasks_that_are_not_there(tmp_path: Path) -> None:
     assert f"{b}: the task x was not scored there (there are: z)" in refused(a, b, "--task", "x")
     assert f"{a} (x, y) and {b} (z) have no task with the metric in common" in refused(a, b)
     (b / f"samples_z_{DATE}.jsonl").unlink()
-    assert "task z: there are no samples: evaluate with --log_samples" in refused(b, b)
+    assert "task z: there are no samples: evaluate again with --log_samples" in refused(b, b)
     file = write_jsonl(tmp_path / "a.jsonl", samples([1.0]))
     assert "--task x chooses from results" in refused(file, file, "--task", "x")
     (tmp_path / "empty").mkdir()

@@ -18,16 +18,16 @@ from axolotl_cotmask.cli.analyze.corrupted_step import corrupted_step
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.data.sources import load
 from axolotl_cotmask.evaluation.benchmarks.corrupted_step import (
-    Case,
-    Cases,
-    Kind,
-    Outcome,
-    Reason,
+    NoCaseReason,
+    StepCase,
+    StepCases,
+    StepKind,
+    StepOutcome,
     converse,
     find_cases,
-    janet_cases,
-    read,
+    read_operand,
 )
+from axolotl_cotmask.evaluation.benchmarks.paper_cases import janet_cases
 from axolotl_cotmask.evaluation.benchmarks.stated_numbers import statements, written
 
 Row = dict[str, str]
@@ -62,12 +62,12 @@ def problems(draw: st.DrawFn) -> tuple[int, int, int]:
     return a, b, c
 
 
-def only(cases: Cases, kind: Kind) -> Case:
-    (case,) = cases.of(kind)
+def only(cases: StepCases, kind: StepKind) -> StepCase:
+    (case,) = cases.of_kind(kind)
     return case
 
 
-def one_step(question: str, step: str, before: str = "") -> Cases:
+def one_step(question: str, step: str, before: str = "") -> StepCases:
     return find_cases([{"question": question, "answer": f"{before}{step}\n#### 1"}])
 
 
@@ -76,7 +76,7 @@ def test_what_is_forced(problem: tuple[int, int, int], spaced: bool) -> None:
     a, b, c = problem
     row = rows_of(a, b, c)[spaced]
     cases = find_cases([row])
-    first, later = only(cases, Kind.FIRST), only(cases, Kind.LATER)
+    first, later = only(cases, StepKind.FIRST), only(cases, StepKind.LATER)
     assert (first.stated, first.operand, first.step) == (str(a), 0, 1)
     assert (later.stated, later.operand, later.step) == (str(c), 1, 2)
     space = " " if spaced else ""
@@ -102,15 +102,15 @@ def test_what_is_forced(problem: tuple[int, int, int], spaced: bool) -> None:
 @given(problems(), st.booleans(), st.sampled_from(["<<{}+{}=", " $<< {} + {} = 8 >> 8", " <<{}.0 + {}=8>>8\n#### 8"]))
 def test_reading_what_a_template_writes(problem: tuple[int, int, int], spaced: bool, template: str) -> None:
     a, b, c = problem
-    case = only(find_cases([rows_of(a, b, c)[spaced]]), Kind.FIRST)
+    case = only(find_cases([rows_of(a, b, c)[spaced]]), StepKind.FIRST)
     swapped = converse(case)
-    assert read(case, template.format(a, b)) is Outcome.QUESTION
-    assert read(case, template.format(case.replacement, b)) is Outcome.PREFIX
-    assert read(swapped, template.format(a, b)) is Outcome.PREFIX
-    assert read(swapped, template.format(case.replacement, b)) is Outcome.QUESTION
+    assert read_operand(case, template.format(a, b)) is StepOutcome.QUESTION
+    assert read_operand(case, template.format(case.replacement, b)) is StepOutcome.PREFIX
+    assert read_operand(swapped, template.format(a, b)) is StepOutcome.PREFIX
+    assert read_operand(swapped, template.format(case.replacement, b)) is StepOutcome.QUESTION
     third = next(n for n in range(5) if str(n) not in (case.stated, case.replacement))
-    assert read(case, template.format(third, b)) is Outcome.OTHER
-    assert read(case, template.format(a, f"{b}+1")) is Outcome.OTHER
+    assert read_operand(case, template.format(third, b)) is StepOutcome.OTHER
+    assert read_operand(case, template.format(a, f"{b}+1")) is StepOutcome.OTHER
 
 
 @given(problems(), st.booleans())
@@ -130,60 +130,60 @@ def test_order_and_company_of_rows_do_not_matter(numbers: list[tuple[int, int, i
     rows = [rows_of(*problem)[0] for problem in numbers]
     shuffled = random.sample(rows, len(rows))
 
-    def cases(rows: Sequence[Row]) -> dict[tuple[str, Kind], tuple[str, str]]:
+    def cases(rows: Sequence[Row]) -> dict[tuple[str, StepKind], tuple[str, str]]:
         return {(case.question, case.kind): (case.prefix, case.replacement) for case in find_cases(rows).cases}
 
     assert cases(rows) == cases(shuffled)
-    assert [case.row for case in find_cases(rows).cases] == [row for row in range(1, len(rows) + 1) for _ in Kind]
+    assert [case.row for case in find_cases(rows).cases] == [row for row in range(1, len(rows) + 1) for _ in StepKind]
 
 
 def test_replacements_are_pinned() -> None:
-    case = only(find_cases([NATALIA]), Kind.FIRST)
+    case = only(find_cases([NATALIA]), StepKind.FIRST)
     assert case.prefix == "Natalia sold 46/2 =", "published shares depend on the drawn numbers"
 
 
 @pytest.mark.parametrize(
     ("question", "step", "reason"),
     [
-        ("She has 48.", "She has some.", Reason.NO_STEP),
-        ("She has 48.", "She has <<48/2=24>>24.", Reason.NOT_REPEATED),
-        ("She has 48.", "She has 48+x = <<48+x=50>>50.", Reason.NOT_REPEATED),
-        ("She has 48 at 40%.", "That is 40% of 48 = <<48*40*.01=19.2>>19.2.", Reason.NOT_REPEATED),
-        ("She has 48.", "So n * 48/3 = <<48/3=16>>16.", Reason.NOT_REPEATED),
-        ("She has 48.", "So n = 48 = <<48=48>>48.", Reason.NOT_REPEATED),
-        ("She has 48.", "She has 16 left, as 48/3 = <<48/3=16>>16.", Reason.RESULT_GIVEN),
-        ("She has 4.5.", "She has 4.5/1 = <<4.5/1=4.5>>4.5.", Reason.NOT_WHOLE),
-        ("She has 48.", "She has 48*48 = <<48*48=2304>>2304.", Reason.REPEATED),
-        ("She has some.", "She has 48/3 = <<48/3=16>>16.", Reason.NOT_STATED),
-        ("She has 2/3 of it.", "She has 3*17 = <<3*17=51>>51.", Reason.NOT_PLAIN),
-        ("She has 3 1/2 of it.", "She has 3*17 = <<3*17=51>>51.", Reason.NOT_PLAIN),
-        ("She has three and a half.", "She has 3*17 = <<3*17=51>>51.", Reason.NOT_PLAIN),
-        ("She has two-thirds.", "She has 3*17 = <<3*17=51>>51.", Reason.NOT_PLAIN),
-        ("She is in grades 4 – 7.", "There are 4*17 = <<4*17=68>>68.", Reason.NOT_PLAIN),
-        ("She is in grades 4-7.", "There are 7*17 = <<7*17=119>>119.", Reason.NOT_PLAIN),
-        ("It is 5:30.", "She has 30*17 = <<30*17=510>>510.", Reason.NOT_PLAIN),
-        ("On the 3rd.", "She has 3*17 = <<3*17=51>>51.", Reason.NOT_PLAIN),
-        ("In the 80s.", "She has 80*17 = <<80*17=1360>>1360.", Reason.NOT_PLAIN),
-        ("She has 5 million.", "She has 5*17 = <<5*17=85>>85.", Reason.NOT_PLAIN),
-        ("She sells twice as many.", "She sells 2*17 = <<2*17=34>>34.", Reason.NOT_PLAIN),
-        ("She sells half.", "She sells 17*2 = <<17*2=34>>34.", Reason.NOT_PLAIN),
-        ("She sells double.", "She sells 17*2 = <<17*2=34>>34.", Reason.NOT_PLAIN),
-        ("She sells a dozen.", "She sells 12*17 = <<12*17=204>>204.", Reason.NOT_PLAIN),
-        ("She works a week.", "She works 7*17 = <<7*17=119>>119.", Reason.NOT_PLAIN),
-        ("She has 48 and 48.", "She has 48/3 = <<48/3=16>>16.", Reason.STATED_AGAIN),
-        ("She has 3 and three.", "She has 3*17 = <<3*17=51>>51.", Reason.STATED_AGAIN),
-        ("She has 12 in a dozen.", "She has 12*17 = <<12*17=204>>204.", Reason.STATED_AGAIN),
-        ("She has 100 and sells 5%.", "She has 100*17 = <<100*17=1700>>1700.", Reason.STATED_AGAIN),
-        ("She has 1,000, or 1000.0.", "She has 1000*17 = <<1000*17=17000>>17000.", Reason.STATED_AGAIN),
-        ("She has 48.", "Of her 48 she has 48/3 = <<48/3=16>>16.", Reason.EARLIER),
-        ("She has 3.", "With three she has 3*17 = <<3*17=51>>51.", Reason.EARLIER),
-        ("2 3 4 5 6 7 8 9", "It is 3*17 = <<3*17=51>>51.", Reason.NO_REPLACEMENT),
+        ("She has 48.", "She has some.", NoCaseReason.NO_STEP),
+        ("She has 48.", "She has <<48/2=24>>24.", NoCaseReason.NOT_REPEATED),
+        ("She has 48.", "She has 48+x = <<48+x=50>>50.", NoCaseReason.NOT_REPEATED),
+        ("She has 48 at 40%.", "That is 40% of 48 = <<48*40*.01=19.2>>19.2.", NoCaseReason.NOT_REPEATED),
+        ("She has 48.", "So n * 48/3 = <<48/3=16>>16.", NoCaseReason.NOT_REPEATED),
+        ("She has 48.", "So n = 48 = <<48=48>>48.", NoCaseReason.NOT_REPEATED),
+        ("She has 48.", "She has 16 left, as 48/3 = <<48/3=16>>16.", NoCaseReason.RESULT_GIVEN),
+        ("She has 4.5.", "She has 4.5/1 = <<4.5/1=4.5>>4.5.", NoCaseReason.NOT_WHOLE),
+        ("She has 48.", "She has 48*48 = <<48*48=2304>>2304.", NoCaseReason.REPEATED),
+        ("She has some.", "She has 48/3 = <<48/3=16>>16.", NoCaseReason.NOT_STATED),
+        ("She has 2/3 of it.", "She has 3*17 = <<3*17=51>>51.", NoCaseReason.NOT_PLAIN),
+        ("She has 3 1/2 of it.", "She has 3*17 = <<3*17=51>>51.", NoCaseReason.NOT_PLAIN),
+        ("She has three and a half.", "She has 3*17 = <<3*17=51>>51.", NoCaseReason.NOT_PLAIN),
+        ("She has two-thirds.", "She has 3*17 = <<3*17=51>>51.", NoCaseReason.NOT_PLAIN),
+        ("She is in grades 4 – 7.", "There are 4*17 = <<4*17=68>>68.", NoCaseReason.NOT_PLAIN),
+        ("She is in grades 4-7.", "There are 7*17 = <<7*17=119>>119.", NoCaseReason.NOT_PLAIN),
+        ("It is 5:30.", "She has 30*17 = <<30*17=510>>510.", NoCaseReason.NOT_PLAIN),
+        ("On the 3rd.", "She has 3*17 = <<3*17=51>>51.", NoCaseReason.NOT_PLAIN),
+        ("In the 80s.", "She has 80*17 = <<80*17=1360>>1360.", NoCaseReason.NOT_PLAIN),
+        ("She has 5 million.", "She has 5*17 = <<5*17=85>>85.", NoCaseReason.NOT_PLAIN),
+        ("She sells twice as many.", "She sells 2*17 = <<2*17=34>>34.", NoCaseReason.NOT_PLAIN),
+        ("She sells half.", "She sells 17*2 = <<17*2=34>>34.", NoCaseReason.NOT_PLAIN),
+        ("She sells double.", "She sells 17*2 = <<17*2=34>>34.", NoCaseReason.NOT_PLAIN),
+        ("She sells a dozen.", "She sells 12*17 = <<12*17=204>>204.", NoCaseReason.NOT_PLAIN),
+        ("She works a week.", "She works 7*17 = <<7*17=119>>119.", NoCaseReason.NOT_PLAIN),
+        ("She has 48 and 48.", "She has 48/3 = <<48/3=16>>16.", NoCaseReason.STATED_AGAIN),
+        ("She has 3 and three.", "She has 3*17 = <<3*17=51>>51.", NoCaseReason.STATED_AGAIN),
+        ("She has 12 in a dozen.", "She has 12*17 = <<12*17=204>>204.", NoCaseReason.STATED_AGAIN),
+        ("She has 100 and sells 5%.", "She has 100*17 = <<100*17=1700>>1700.", NoCaseReason.STATED_AGAIN),
+        ("She has 1,000, or 1000.0.", "She has 1000*17 = <<1000*17=17000>>17000.", NoCaseReason.STATED_AGAIN),
+        ("She has 48.", "Of her 48 she has 48/3 = <<48/3=16>>16.", NoCaseReason.EARLIER),
+        ("She has 3.", "With three she has 3*17 = <<3*17=51>>51.", NoCaseReason.EARLIER),
+        ("2 3 4 5 6 7 8 9", "It is 3*17 = <<3*17=51>>51.", NoCaseReason.NO_REPLACEMENT),
     ],
 )  # fmt: skip
-def test_no_case(question: str, step: str, reason: Reason) -> None:
+def test_no_case(question: str, step: str, reason: NoCaseReason) -> None:
     cases = one_step(question, step)
-    assert cases.reasons[Kind.FIRST] == {reason: 1}
-    assert cases.reasons[Kind.LATER] == {Reason.NO_STEP: 1}
+    assert cases.reasons[StepKind.FIRST] == {reason: 1}
+    assert cases.reasons[StepKind.LATER] == {NoCaseReason.NO_STEP: 1}
     assert not cases.cases
 
 
@@ -202,7 +202,7 @@ def test_no_case(question: str, step: str, reason: Reason) -> None:
     ],
 )  # fmt: skip
 def test_cases_in_many_manners(question: str, step: str, stated: str, pattern: str) -> None:
-    case = only(one_step(question, step), Kind.FIRST)
+    case = only(one_step(question, step), StepKind.FIRST)
     assert case.stated == stated
     match = re.search(pattern, case.prefix)
     assert match is not None, case.prefix
@@ -219,12 +219,12 @@ def test_the_earliest_operand_and_step_count() -> None:
 def test_a_result_that_comes_back_is_not_read_in_the_question() -> None:
     answer = "It is 2*3 = <<2*3=6>>6.\nIt is 6*7 = <<6*7=42>>42.\n#### 42"
     cases = find_cases([{"question": "It has 2 of 3 and of 6, 7 times.", "answer": answer}])
-    assert only(cases, Kind.LATER).stated == "7"
+    assert only(cases, StepKind.LATER).stated == "7"
 
 
 def test_a_word_is_replaced_by_a_word() -> None:
     row = {"question": "Twenty-five sheep.", "answer": "It is 25*3 = <<25*3=75>>75.\n#### 75"}
-    case = only(find_cases([row]), Kind.FIRST)
+    case = only(find_cases([row]), StepKind.FIRST)
     assert converse(case).question == f"{written(int(case.replacement), 'Word')} sheep."
     assert [s.value for s in statements(converse(case).question) if s.plain] == [int(case.replacement)]
 
@@ -241,41 +241,41 @@ def test_number_words_are_read_as_they_are_written(value: int, capital: bool) ->
 @pytest.mark.parametrize(
     ("continuation", "outcome"),
     [
-        (" <<48/2=24>>24 clips.", Outcome.QUESTION),
-        ("<<48/2=", Outcome.QUESTION),
-        (" $<< 48 / 2 = 24 >> 24", Outcome.QUESTION),
-        (" <<48.0/2=24>>", Outcome.QUESTION),
-        (" <<48/2>>24", Outcome.QUESTION),
-        (" <<-48/2=24>>", Outcome.QUESTION),
-        (" 48/2 = <<48/2=24>>", Outcome.QUESTION),
-        ("\n<<48/2=24>>", Outcome.QUESTION),
-        (" <<48/57=1>>", Outcome.QUESTION),
-        (" <<48/2=24>> and <<57/2=28.5>>", Outcome.QUESTION),
-        (" <<57/2=28.5>>28.5", Outcome.PREFIX),
-        (" <<57/48=1>>", Outcome.PREFIX),
-        (" <<2/48=24>>", Outcome.OTHER),
-        (" <<48/2/1=24>>", Outcome.OTHER),
-        (" <<48=48>>", Outcome.OTHER),
-        (" <<=24>>", Outcome.OTHER),
-        (" <<.48/2=.24>>", Outcome.OTHER),
-        (" <<4,800/2=2400>>", Outcome.OTHER),
-        (" 24 clips.\nShe sold <<48/2=24>>24.", Outcome.NONE),
-        (" <<48/2", Outcome.NONE),
-        (" 24 clips.", Outcome.NONE),
-        ("", Outcome.NONE),
+        (" <<48/2=24>>24 clips.", StepOutcome.QUESTION),
+        ("<<48/2=", StepOutcome.QUESTION),
+        (" $<< 48 / 2 = 24 >> 24", StepOutcome.QUESTION),
+        (" <<48.0/2=24>>", StepOutcome.QUESTION),
+        (" <<48/2>>24", StepOutcome.QUESTION),
+        (" <<-48/2=24>>", StepOutcome.QUESTION),
+        (" 48/2 = <<48/2=24>>", StepOutcome.QUESTION),
+        ("\n<<48/2=24>>", StepOutcome.QUESTION),
+        (" <<48/57=1>>", StepOutcome.QUESTION),
+        (" <<48/2=24>> and <<57/2=28.5>>", StepOutcome.QUESTION),
+        (" <<57/2=28.5>>28.5", StepOutcome.PREFIX),
+        (" <<57/48=1>>", StepOutcome.PREFIX),
+        (" <<2/48=24>>", StepOutcome.OTHER),
+        (" <<48/2/1=24>>", StepOutcome.OTHER),
+        (" <<48=48>>", StepOutcome.OTHER),
+        (" <<=24>>", StepOutcome.OTHER),
+        (" <<.48/2=.24>>", StepOutcome.OTHER),
+        (" <<4,800/2=2400>>", StepOutcome.OTHER),
+        (" 24 clips.\nShe sold <<48/2=24>>24.", StepOutcome.NONE),
+        (" <<48/2", StepOutcome.NONE),
+        (" 24 clips.", StepOutcome.NONE),
+        ("", StepOutcome.NONE),
     ],
 )
-def test_reading(continuation: str, outcome: Outcome) -> None:
-    case = Case(
+def test_reading(continuation: str, outcome: StepOutcome) -> None:
+    case = StepCase(
         question="48", prefix="57/2 =", answer="", stated="48", replacement="57", operand=0, operands=2, step=1,
-        kind=Kind.FIRST, row=1, question_at=(0, 2), prefix_at=(0, 2),
+        kind=StepKind.FIRST, row=1, question_at=(0, 2), prefix_at=(0, 2),
     )  # fmt: skip
-    assert read(case, continuation) is outcome
+    assert read_operand(case, continuation) is outcome
 
 
 def test_reading_thousands() -> None:
     row = {"question": "It costs $80,000.", "answer": "It is 80,000+5 = $<<80000+5=80005>>80,005\n#### 80005"}
-    assert read(only(find_cases([row]), Kind.FIRST), "$<<80,000+5=80005>>") is Outcome.QUESTION
+    assert read_operand(only(find_cases([row]), StepKind.FIRST), "$<<80,000+5=80005>>") is StepOutcome.QUESTION
 
 
 def test_janets_ducks_in_both_directions() -> None:
@@ -287,10 +287,10 @@ def test_janets_ducks_in_both_directions() -> None:
     words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     assert [case.question for case in changed] == [DUCKS["question"].replace("three", word) for word in words]
     assert {case.row for case in cases} == {2}
-    copying = [read(case, f" <<16-{n}=0>>") for n, case in enumerate(kept)]
-    assert copying == [Outcome.QUESTION if n == 3 else Outcome.PREFIX for n in range(10)]
-    assert {read(case, " <<16-3=13>>") for case in kept} == {Outcome.QUESTION}
-    assert {read(case, f" <<16-{n}=0>>") for n, case in enumerate(changed)} == {Outcome.QUESTION}
+    copying = [read_operand(case, f" <<16-{n}=0>>") for n, case in enumerate(kept)]
+    assert copying == [StepOutcome.QUESTION if n == 3 else StepOutcome.PREFIX for n in range(10)]
+    assert {read_operand(case, " <<16-3=13>>") for case in kept} == {StepOutcome.QUESTION}
+    assert {read_operand(case, f" <<16-{n}=0>>") for n, case in enumerate(changed)} == {StepOutcome.QUESTION}
 
 
 def test_janets_ducks_are_missing() -> None:
@@ -313,12 +313,12 @@ def real_rows(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> list[Row]:
 
 def test_real_counts(real_rows: list[Row]) -> None:
     cases = find_cases(real_rows)
-    assert {kind: len(cases.of(kind)) for kind in Kind} == {Kind.FIRST: 755, Kind.LATER: 541}
-    assert cases.reasons[Kind.FIRST] == {
-        Reason.NO_STEP: 18, Reason.NOT_REPEATED: 88, Reason.RESULT_GIVEN: 87, Reason.NOT_WHOLE: 11,
-        Reason.REPEATED: 45, Reason.NOT_STATED: 6, Reason.NOT_PLAIN: 25, Reason.STATED_AGAIN: 68, Reason.EARLIER: 216,
+    assert {kind: len(cases.of_kind(kind)) for kind in StepKind} == {StepKind.FIRST: 755, StepKind.LATER: 541}
+    assert cases.reasons[StepKind.FIRST] == {
+        NoCaseReason.NO_STEP: 18, NoCaseReason.NOT_REPEATED: 88, NoCaseReason.RESULT_GIVEN: 87, NoCaseReason.NOT_WHOLE: 11,
+        NoCaseReason.REPEATED: 45, NoCaseReason.NOT_STATED: 6, NoCaseReason.NOT_PLAIN: 25, NoCaseReason.STATED_AGAIN: 68, NoCaseReason.EARLIER: 216,
     }  # fmt: skip
-    assert cases.reasons[Kind.LATER].total() == 1319 - 541
+    assert cases.reasons[StepKind.LATER].total() == 1319 - 541
     (ducks,) = {case.row for case in janet_cases(real_rows)}
     assert ducks == 1
 
@@ -372,7 +372,7 @@ def test_real_cases_by_a_plain_loop(real_rows: list[Row]) -> None:
 
 def test_real_simple_first_steps_are_found(real_rows: list[Row]) -> None:
     """Rows that any reader would call a case: two whole operands, of which the first is large and stated once."""
-    found = {case.row: case for case in find_cases(real_rows).of(Kind.FIRST)}
+    found = {case.row: case for case in find_cases(real_rows).of_kind(StepKind.FIRST)}
     simple = 0
     for place, row in enumerate(real_rows, start=1):
         match = re.match(r"([A-Za-z ]*)\b(\d+) ?([-+*/]) ?(\d+) ?= ?\$?<<(\d+)([-+*/])(\d+)=(\d+)>>", row["answer"])
@@ -401,7 +401,10 @@ def test_the_command_counts_and_shows(tmp_path: Path) -> None:
     content = json.loads(result.stdout)
     assert content["rows"] == 2
     assert content["cases"] == {"first": 1, "later": 0}
-    assert content["reasons"] == {"first": {Reason.NO_STEP: 1}, "later": {Reason.EARLIER: 1, Reason.NO_STEP: 1}}
+    assert content["reasons"] == {
+        "first": {NoCaseReason.NO_STEP: 1},
+        "later": {NoCaseReason.EARLIER: 1, NoCaseReason.NO_STEP: 1},
+    }
     assert [case["prefix"] for case in content["shown"]] == ["Natalia sold 46/2 ="]
     text = command("--data", data, "--show", "1").output
     assert "Natalia sold 46/2 =" in text

@@ -260,6 +260,7 @@ def test_models_are_compared(data: Path, tasks: TaskManager, tmp_path: Path) -> 
     bare = evaluated(tmp_path / "bare", data, generations)
     run = CliRunner().invoke(corrupted_step, [f"bare={bare}"])
     assert run.exit_code == 1
+    [file] = bare.rglob("results_*.json")
     assert run.stderr == (
-        f"Error: {bare}, task cotmask_corrupted_step: the samples are missing: evaluate again with --log_samples\n"
+        f"Error: {file}, task cotmask_corrupted_step: there are no samples: evaluate again with --log_samples\n"
     )

@@ -99,6 +99,9 @@ def test_what_a_task_records_arrives_in_the_results_and_is_printed(evaluated: Pa
     assert sorted(printed.stdout.splitlines()) == lines
     one = CliRunner().invoke(signature_command, [str(evaluated), "--task", "signed_test"])
     assert one.stdout == lines[0] + "\n"
+    group = CliRunner().invoke(signature_command, [str(evaluated), "--task", "signed"])
+    assert group.exit_code == 1
+    assert group.stderr.startswith("Error: the results hold no task signed: name one of signed_test, signed_train")
 
     same = CliRunner().invoke(compare, [str(evaluated), str(evaluated), "--task", "signed_test"])
     assert f"Signature of A and B: {lines[0]}\n" in same.stdout
@@ -150,7 +153,7 @@ def results(**config: Any) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_parts_that_lm_eval_notes(content: dict[str, Any], parts: dict[str, str]) -> None:
-    found = signature.of(content, "x")
+    found = signature.compose(content, "x")
     assert {name: found[name] for name in parts} == parts
     assert "prompt" not in found, "there are no samples"
     assert "data" not in found, "nothing was recorded"
@@ -158,12 +161,12 @@ def test_parts_that_lm_eval_notes(content: dict[str, Any], parts: dict[str, str]
 
 def test_the_prompt_is_that_of_the_first_question() -> None:
     samples = [{"doc_id": 2, "prompt_hash": "b" * 64}, {"doc_id": 0, "prompt_hash": "a" * 64}]
-    assert signature.of(results(), "x", samples)["prompt"] == "aaaaaaaa"
+    assert signature.compose(results(), "x", samples)["prompt"] == "aaaaaaaa"
 
 
 def test_a_task_may_record_parts_of_its_own() -> None:
     a, b = (
-        signature.of(results(task={"metadata": {"signature": {"sandbox": level, "data": "d@1"}}}), "x")
+        signature.compose(results(task={"metadata": {"signature": {"sandbox": level, "data": "d@1"}}}), "x")
         for level in ("full", "none")
     )
     assert str(a).endswith("|data:d@1|sandbox:full")
@@ -172,7 +175,7 @@ def test_a_task_may_record_parts_of_its_own() -> None:
 
 def test_a_task_that_is_not_there() -> None:
     with pytest.raises(CoTMaskError, match="the results hold no task y: name one of x"):
-        signature.of(results(), "y")
+        signature.compose(results(), "y")
 
 
 def test_what_moves_scores_differs() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from lm_eval.api.instance import Instance
 from lm_eval.tasks import TaskManager, get_task_dict
 from lm_eval.utils import load_yaml_config
@@ -22,6 +23,7 @@ from support.lm_eval_runs import EVALTASKS, evaluate, values
 from support.project import write_jsonl
 from support.scripted_lm import ScriptedLM
 
+from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.data import sources
@@ -467,6 +469,14 @@ def test_tasks_are_the_same_from_every_working_directory(path: Path, monkeypatch
     for directory in (EVALTASKS, *(readme.parent for readme in READMES)):
         monkeypatch.chdir(directory)
         assert loaded(path) == config, f"in {directory.name}"
+
+
+def test_fetched_tasks_are_the_same(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cotmask, ["fetch", "evaltasks", str(tmp_path / "tasks")])
+    assert result.exit_code == 0, result.output
+    for path in sorted(EVALTASKS.glob("*/*.yaml")):
+        fetched = tmp_path / "tasks" / path.relative_to(EVALTASKS)
+        assert loaded(fetched).replace(str(tmp_path / "tasks"), str(EVALTASKS.resolve())) == loaded(path)
 
 
 def readme_command(path: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 
 from axolotl_cotmask.cli.common import cell, command, json_option, labelled
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.evaluation.benchmarks.corrupted_step import Case, Cases, Kind, Reason, find_cases
+from axolotl_cotmask.evaluation.benchmarks.corrupted_step import NoCaseReason, StepCase, StepCases, StepKind, find_cases
 from axolotl_cotmask.evaluation.stats.estimates import Estimate
 
 if TYPE_CHECKING:
@@ -45,17 +46,15 @@ def corrupted_step(results: tuple[str, ...], data: Path | None, show: int | None
         raise click.UsageError("--data and --show are about cases, LABEL=RESULTS about models: give one or the other")
     if results:
         compared = {label: _compare(source) for label, source in labelled(results, "results").items()}
-    else:
-        cases = _cases(data)
-    if results:
         if as_json:
             click.echo(json.dumps(compared))
         else:
             _print_comparison(compared)
         return
+    cases = _cases(data)
     shown = _spread(cases.cases, show or 0)
     if as_json:
-        counts = {kind: len(cases.of(kind)) for kind in Kind}
+        counts = {kind: len(cases.of_kind(kind)) for kind in StepKind}
         described = [dataclasses.asdict(case) for case in shown]
         content = {"rows": cases.rows, "cases": counts, "reasons": cases.reasons, "shown": described}
         click.echo(json.dumps(content, ensure_ascii=False))
@@ -63,7 +62,7 @@ def corrupted_step(results: tuple[str, ...], data: Path | None, show: int | None
         _print_cases(cases, shown)
 
 
-def _cases(data: Path | None) -> Cases:
+def _cases(data: Path | None) -> StepCases:
     from axolotl_cotmask.common.files import read_jsonl
     from axolotl_cotmask.data.sources import load
 
@@ -79,7 +78,7 @@ def _cases(data: Path | None) -> Cases:
     return cases
 
 
-def _spread(cases: tuple[Case, ...], count: int) -> list[Case]:
+def _spread(cases: tuple[StepCase, ...], count: int) -> list[StepCase]:
     """Return ``count`` of the cases at equal distances, or all when there are not as many."""
     count = min(count, len(cases))
     return [cases[index * len(cases) // count] for index in range(count)]
@@ -89,32 +88,32 @@ def _compare(source: str) -> dict[str, Any]:
     """Return what one model did: by change and kind of step the shares with intervals, and Table 4's two shares."""
     from axolotl_cotmask.evaluation.results import read_results
 
-    found = read_results(source, (*_TASKS, _JANET))
-    compared: dict[str, Any] = {
-        change: _shares(found[task], f"{source}, task {task}") for task, change in _TASKS.items() if task in found
-    }
-    if _JANET in found:
-        compared["janet"] = {name: found[_JANET].metrics.get(name) for name in _JANET_METRICS}
+    results = read_results(source, (*_TASKS, _JANET))
+    compared: dict[str, Any] = {change: _shares(results[task]) for task, change in _TASKS.items() if task in results}
+    if _JANET in results:
+        compared["janet"] = {name: results[_JANET].metrics.get(name) for name in _JANET_METRICS}
     return compared
 
 
-def _shares(result: TaskResult, place: str) -> dict[str, dict[str, dict[str, float]]]:
+def _shares(result: TaskResult) -> dict[str, dict[str, dict[str, float]]]:
+    from axolotl_cotmask.evaluation.graded import clusters_of
+    from axolotl_cotmask.evaluation.results import read_samples
     from axolotl_cotmask.evaluation.stats.estimates import share
 
-    if not result.samples:
-        raise CoTMaskError(f"{place}: the samples are missing: evaluate again with --log_samples")
+    samples = read_samples(result.samples_file())
+    _, clusters = clusters_of([sample.document for sample in samples])
     shares: dict[str, dict[str, dict[str, float]]] = {}
-    for kind in ("all", *Kind):
-        values: dict[str, list[tuple[int, float]]] = {}
-        for sample in result.samples:
-            if kind in ("all", sample["doc"]["kind"]):
-                for name, value in _sample(sample).items():
-                    values.setdefault(name, []).append((sample["doc"]["row"], value))
+    for kind in ("all", *StepKind):
+        values: dict[str, list[tuple[Hashable, float]]] = {}
+        for sample, cluster in zip(samples, clusters, strict=True):
+            if kind in ("all", sample.document["kind"]):
+                for name, value in _counted_for(sample.fields).items():
+                    values.setdefault(name, []).append((cluster, value))
         shares[kind] = {name: dataclasses.asdict(share(items)) for name, items in values.items()}
     return shares
 
 
-def _sample(sample: dict[str, Any]) -> dict[str, float]:
+def _counted_for(sample: dict[str, Any]) -> dict[str, float]:
     """Return what a sample counts for: one of the four outcomes, and the final answer where its gold is known."""
     values = {
         "follows": sample["follows_question"],
@@ -127,7 +126,7 @@ def _sample(sample: dict[str, Any]) -> dict[str, float]:
     return values
 
 
-def _print_cases(cases: Cases, shown: list[Case]) -> None:
+def _print_cases(cases: StepCases, shown: list[StepCase]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -136,17 +135,17 @@ def _print_cases(cases: Cases, shown: list[Case]) -> None:
         _print_case(case, console)
     table = Table(title=f"corrupted steps of {cases.rows} rows")
     table.add_column("")
-    for kind in Kind:
+    for kind in StepKind:
         table.add_column(f"{kind} step", justify="right")
-    table.add_row("rows with a case", *(str(len(cases.of(kind))) for kind in Kind), end_section=True)
-    for reason in Reason:
-        counts = [cases.reasons[kind][reason] for kind in Kind]
+    table.add_row("rows with a case", *(str(len(cases.of_kind(kind))) for kind in StepKind), end_section=True)
+    for reason in NoCaseReason:
+        counts = [cases.reasons[kind][reason] for kind in StepKind]
         if any(counts):
             table.add_row(f"none: {reason}", *map(str, counts))
     console.print(table)
 
 
-def _print_case(case: Case, console: Console) -> None:
+def _print_case(case: StepCase, console: Console) -> None:
     from rich.panel import Panel
     from rich.text import Text
 
@@ -176,9 +175,9 @@ def _print_comparison(compared: dict[str, Any]) -> None:
     for heading in ("rows", *names.values(), "final answer right"):
         table.add_column(heading, justify="right")
     for change in _TASKS.values():
-        for kind in ("all", *Kind):
-            for label, found in compared.items():
-                shares = found.get(change, {}).get(kind)
+        for kind in ("all", *StepKind):
+            for label, of_model in compared.items():
+                shares = of_model.get(change, {}).get(kind)
                 if shares:
                     estimates = (shares.get(name) for name in (*names, "accuracy"))
                     cells = (cell(None if share is None else Estimate(**share)) for share in estimates)
@@ -189,9 +188,9 @@ def _print_comparison(compared: dict[str, Any]) -> None:
     janet.add_column("model")
     for heading in ("prefix changed: 16-3", "question changed: 16-n"):
         janet.add_column(heading, justify="right")
-    for label, found in compared.items():
-        if "janet" in found:
-            values = (found["janet"][name] for name in _JANET_METRICS)
+    for label, of_model in compared.items():
+        if "janet" in of_model:
+            values = (of_model["janet"][name] for name in _JANET_METRICS)
             janet.add_row(label, *("-" if value is None else f"{value:.1f}" for value in values))
     if janet.row_count:
         console.print(janet)

@@ -13,7 +13,9 @@ from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plo
 from axolotl_cotmask.common.errors import CoTMaskError
 
 if TYPE_CHECKING:
-    from axolotl_cotmask.analysis.dependency import Batch, Dependency
+    from rich.table import Table
+
+    from axolotl_cotmask.analysis.dependency import Batch, DistanceBucket, MeasuredDependency
 
 _FORMATS = ("gsm8k", "query_response", "instruction_output")
 
@@ -62,7 +64,7 @@ def dependency(
 
 def _measure_all(
     models: Mapping[str, str], data: Path | None, row_format: str, count: int, batch_size: int, plot: Path | None
-) -> dict[str, Dependency]:
+) -> dict[str, MeasuredDependency]:
     from axolotl_cotmask.analysis import plots
 
     if plot is not None:
@@ -85,15 +87,15 @@ def _rows(data: Path | None, row_format: str, count: int) -> list[dict[str, Any]
         if row_format != "gsm8k":
             raise CoTMaskError(f"--format {row_format} is not the format of GSM8K: name the rows with --data")
         return list(islice(load("gsm8k_test"), count))
-    found = list(islice(read_jsonl(data), count))
-    if not found:
+    rows = list(islice(read_jsonl(data), count))
+    if not rows:
         raise CoTMaskError(f"{data} holds no rows: give a file with at least one")
-    return found
+    return rows
 
 
 def _measure(
     label: str, name: str, rows: Sequence[Mapping[str, Any]], place: str, row_format: str, batch_size: int
-) -> Dependency:
+) -> MeasuredDependency:
     from importlib import import_module
 
     from rich.console import Console
@@ -111,7 +113,7 @@ def _measure(
     return measure(model, tokenised, numeric_tokens(tokenizer), batch_size=batch_size, progress=progress)
 
 
-def _print_table(measured: Mapping[str, Dependency]) -> None:
+def _print_table(measured: Mapping[str, MeasuredDependency]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -122,14 +124,11 @@ def _print_table(measured: Mapping[str, Dependency]) -> None:
     for label in measured:
         table.add_column(label, justify="right")
     for place, total in enumerate(results[0].totals):
-        found = [[c for c in result.cells if c.source == total.source] for result in results]
-        for cells in zip(*found, strict=True):
-            table.add_row(
-                total.source, cells[0].distances, _pairs(c.pairs for c in cells), *(cell(c.share) for c in cells)
-            )
-        totals = [result.totals[place] for result in results]
-        shares = (cell(c.share) for c in totals)
-        table.add_row(total.source, "all", _pairs(c.pairs for c in totals), *shares, end_section=True)
+        of_models = [[bucket for bucket in result.cells if bucket.source == total.source] for result in results]
+        for buckets in zip(*of_models, strict=True):
+            _add_row(table, buckets, buckets[0].distances)
+        _add_row(table, [result.totals[place] for result in results], "all")
+        table.add_section()
     # What nothing may change in: a number of the chain that is replaced at or after the predicted one.
     controls = [result.control for result in results]
     table.add_row(
@@ -147,7 +146,12 @@ def _print_table(measured: Mapping[str, Dependency]) -> None:
         )
 
 
+def _add_row(table: Table, buckets: Sequence[DistanceBucket], distances: str) -> None:
+    shares = (cell(bucket.share) for bucket in buckets)
+    table.add_row(buckets[0].source, distances, _pairs(bucket.pairs for bucket in buckets), *shares)
+
+
 def _pairs(counts: Iterable[int]) -> str:
     """Return one number where all models have as many, as models with the same tokenizer do."""
-    found = [f"{count:,}" for count in counts]
-    return found[0] if len(set(found)) == 1 else " / ".join(found)
+    numbers = [f"{count:,}" for count in counts]
+    return numbers[0] if len(set(numbers)) == 1 else " / ".join(numbers)

@@ -29,7 +29,7 @@ def length(
     """Compare the accuracy of models by the length of the reference answer in tokens (the paper's Figure 15).
 
     RESULTS is what lm_eval wrote with --output_path and --log_samples; all models have to be scored on the same
-    questions. Intervals cover 95 %.
+    questions. Intervals cover 95 %; questions that belong together are clusters, as for `axolotl cotmask compare`.
     """
     measured = _measure(labelled(results, "results"), task, tokenizer, buckets, plot)
     if as_json:
@@ -43,17 +43,18 @@ def _measure(
 ) -> tuple[LengthBucket, ...]:
     from axolotl_cotmask.analysis import plots
     from axolotl_cotmask.analysis.length import accuracy_by_length
-    from axolotl_cotmask.evaluation.scored import read_scored
+    from axolotl_cotmask.evaluation.graded import read_graded_task
+    from axolotl_cotmask.evaluation.results import read_results
 
     if plot is not None:
         plots.check_plot(plot)
-    runs = {label: read_scored(source, task) for label, source in results.items()}
-    (label, first), *_ = runs.items()
+    evaluations = {label: read_results(source, [task])[task] for label, source in results.items()}
+    (label, first), *_ = evaluations.items()
     name = tokenizer or first.pretrained
     if name is None:
         raise CoTMaskError(f"{results[label]}: the results do not say which model was scored: name its --tokenizer")
-    questions = {label: run.questions for label, run in runs.items()}
-    measured = accuracy_by_length(questions, _token_counter(name), buckets)
+    runs = {label: read_graded_task(result) for label, result in evaluations.items()}
+    measured = accuracy_by_length(runs, _token_counter(name), buckets)
     if plot is not None:
         plots.plot_length(measured, plot)
     return measured

@@ -12,7 +12,7 @@ import click
 from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plot_option
 
 if TYPE_CHECKING:
-    from axolotl_cotmask.analysis.checkpoints import Point, Scoring
+    from axolotl_cotmask.analysis.checkpoints import EvaluationSettings, Point
 
 
 @command()
@@ -36,26 +36,27 @@ def samples(
 
     OUTPUT_DIR is that of a config with `save_strategy: epoch`. Axolotl keeps the last few checkpoints only: set
     `save_total_limit` in the config to keep them all. Results lie in CHECKPOINT/cotmask-scores; what is there is used
-    again, so a killed analysis continues where it was. Intervals cover 95 %.
+    again, so a killed analysis continues where it was. Intervals cover 95 %; questions that belong together are
+    clusters, as for `axolotl cotmask compare`.
     """
-    from axolotl_cotmask.analysis.checkpoints import Scoring
+    from axolotl_cotmask.analysis.checkpoints import EvaluationSettings
 
-    scoring = Scoring(task, batch_size, limit, confirm_run_unsafe_code)
-    measured = _measure(labelled(runs, "output_dir"), scoring, plot)
+    settings = EvaluationSettings(task, batch_size, limit, confirm_run_unsafe_code)
+    measured = _measure(labelled(runs, "output_dir"), settings, plot)
     if as_json:
         click.echo(json.dumps({label: [point.as_dict() for point in points] for label, points in measured.items()}))
     else:
         _print_table(measured)
 
 
-def _measure(runs: Mapping[str, str], scoring: Scoring, plot: Path | None) -> dict[str, list[Point]]:
+def _measure(runs: Mapping[str, str], settings: EvaluationSettings, plot: Path | None) -> dict[str, list[Point]]:
     from axolotl_cotmask.analysis import plots
     from axolotl_cotmask.analysis.checkpoints import accuracy_by_samples, find_checkpoints
 
     if plot is not None:
         plots.check_plot(plot)
     checkpoints = {label: find_checkpoints(output_dir) for label, output_dir in runs.items()}
-    measured = accuracy_by_samples(checkpoints, scoring, lambda line: click.secho(line, bold=True, err=True))
+    measured = accuracy_by_samples(checkpoints, settings, lambda line: click.secho(line, bold=True, err=True))
     if plot is not None:
         plots.plot_samples(measured, plot)
     return measured

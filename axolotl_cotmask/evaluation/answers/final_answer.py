@@ -53,11 +53,11 @@ def stated_answer(text: str) -> str | None:
 
 def bold_result(text: str) -> str | None:
     """Return the last bold passage that begins with a number, in the last paragraph of ``text``, or None."""
-    found = _BOLD.findall(text.strip().rpartition("\n\n")[2])
-    return found[-1] if found else None
+    passages = _BOLD.findall(text.strip().rpartition("\n\n")[2])
+    return passages[-1] if passages else None
 
 
 def formulas(text: str) -> list[str]:
     """Return what the formulas of ``text`` hold, between dollars or LaTeX's brackets, in order, without empty ones."""
-    found = ("".join(groups).strip() for groups in _FORMULA.findall(text))
-    return [formula for formula in found if formula]
+    formulas = ("".join(groups).strip() for groups in _FORMULA.findall(text))
+    return [formula for formula in formulas if formula]

@@ -40,10 +40,10 @@ def _answer_part(text: str) -> tuple[str, bool]:
     return part, len(parts) > 1
 
 
-def _first_or_last(found: list[str], first: bool) -> str | None:
-    if not found:
+def _first_or_last(answers: list[str], first: bool) -> str | None:
+    if not answers:
         return None
-    return (found[0] if first else found[-1]).removesuffix(".").removesuffix("/")
+    return (answers[0] if first else answers[-1]).removesuffix(".").removesuffix("/")
 
 
 def _without_extra_zeros(number: str) -> str:
@@ -174,10 +174,10 @@ def _evaluated(node: ast.expr) -> float:
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _OPERATORS:
             return _OPERATORS[type(op)](_evaluated(operand))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            base, other = _evaluated(left), _evaluated(right)
-            if isinstance(op, ast.Pow) and abs(other) > _MAX_EXPONENT:
+            left_value, right_value = _evaluated(left), _evaluated(right)
+            if isinstance(op, ast.Pow) and abs(right_value) > _MAX_EXPONENT:
                 raise ValueError("an exponent too large to be meant")
-            return _OPERATORS[type(op)](base, other)
+            return _OPERATORS[type(op)](left_value, right_value)
     raise ValueError("not a number")
 
 

@@ -107,11 +107,11 @@ def _extract_math(text: str) -> str | None:
     text = about_the_question(text)
     passage = stated_answer(text)
     if passage is None:
-        found = formulas(text)
-        return found[-1] if found else _extract_number(text)
-    found = formulas(passage)
-    if found:
-        return found[0]
+        in_text = formulas(text)
+        return in_text[-1] if in_text else _extract_number(text)
+    in_passage = formulas(passage)
+    if in_passage:
+        return in_passage[0]
     number = _NUMBER.match(_plain(passage))
     return _as_text(number) if number and _UNIT.fullmatch(_plain(passage), number.end()) else passage
 
@@ -145,9 +145,9 @@ def _extract_letter(text: str) -> str | None:
     text = about_the_question(text)
     passage = stated_answer(text)
     if passage is not None:
-        found = _letter(_MARKED_LETTER.search(_TEXT.sub(r"\1", passage)))
-        if found is not None:
-            return found
+        marked = _letter(_MARKED_LETTER.search(_TEXT.sub(r"\1", passage)))
+        if marked is not None:
+            return marked
     bracketed = list(_LETTER_IN_BRACKETS.finditer(text))
     return _letter(_LAST_LINE_LETTER.search(text)) or _letter(bracketed[-1] if bracketed else None)
 

@@ -45,7 +45,7 @@ class Rule:
         return answer
 
     def judge(self, prediction: str, gold: str | float) -> Judgement:
-        """Return the verdict on the generated text ``prediction``.
+        """Return what the rule says of the generated text ``prediction``.
 
         Raises:
             CoTMaskError: no answer can be read from ``gold``.

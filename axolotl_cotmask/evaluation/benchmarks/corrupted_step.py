@@ -21,20 +21,20 @@ from enum import StrEnum
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.evaluation.benchmarks.stated_numbers import Statement, number, numbers, statements, written
+from axolotl_cotmask.evaluation.benchmarks.stated_numbers import Statement, digit_places, number, statements, written
 
 # A replacement is drawn from so many numbers nearest to the stated one.
 _NEAREST = 6
 
 
-class Kind(StrEnum):
+class StepKind(StrEnum):
     """Whether a case's step is the first of the solution, or a later one, which true steps precede."""
 
     FIRST = "first"
     LATER = "later"
 
 
-class Outcome(StrEnum):
+class StepOutcome(StrEnum):
     """Which number the model's annotation has in the operand's place."""
 
     QUESTION = "question"  # the one that the question states
@@ -43,7 +43,7 @@ class Outcome(StrEnum):
     NONE = "none"  # there is no annotation to read
 
 
-class Reason(StrEnum):
+class NoCaseReason(StrEnum):
     """Why a step's operand makes no case, in the order in which the conditions are checked."""
 
     NO_STEP = "no annotated step of this kind"
@@ -59,7 +59,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Case:
+class StepCase:
     """A question and the beginning of a solution that disagree in one number.
 
     Attributes:
@@ -85,7 +85,7 @@ class Case:
     operand: int
     operands: int
     step: int
-    kind: Kind
+    kind: StepKind
     row: int
     question_at: tuple[int, int]
     prefix_at: tuple[int, int]
@@ -93,17 +93,17 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Cases:
+class StepCases:
     """The cases of a data set in the order of its rows, and for each kind the reasons of the rows without a case.
 
-    A row's reason is the last condition, in the order of `Reason`, that stopped one of its operands.
+    A row's reason is the last condition, in the order of `NoCaseReason`, that stopped one of its operands.
     """
 
-    cases: tuple[Case, ...]
+    cases: tuple[StepCase, ...]
     rows: int
-    reasons: Mapping[Kind, Counter[Reason]]
+    reasons: Mapping[StepKind, Counter[NoCaseReason]]
 
-    def of(self, kind: Kind) -> tuple[Case, ...]:
+    def of_kind(self, kind: StepKind) -> tuple[StepCase, ...]:
         """The cases of ``kind``: at most one per row."""
         return tuple(case for case in self.cases if case.kind is kind)
 
@@ -117,7 +117,7 @@ class Cases:
             return
         counted = "; ".join(
             f"{kind} step: " + ", ".join(f"{reason} ({count})" for reason, count in self.reasons[kind].most_common())
-            for kind in Kind
+            for kind in StepKind
         )
         raise CoTMaskError(
             f"{place}: none of the {self.rows} rows has a step to corrupt ({counted}): give solutions with "
@@ -142,45 +142,45 @@ class _Step:
     expression: Sequence[re.Match[str]]
 
 
-def find_cases(rows: Iterable[Mapping[str, Any]]) -> Cases:
+def find_cases(rows: Iterable[Mapping[str, Any]]) -> StepCases:
     """Return the cases of rows with ``question`` and ``answer``: per row at most one of each kind, the earliest.
 
     An operand makes a case when its step's annotation repeats the numbers before ``=``, when the question states it
-    exactly once and plainly, and when the solution does not have it before; `Reason` names all conditions. The
+    exactly once and plainly, and when the solution does not have it before; `NoCaseReason` names all conditions. The
     replacement is of the same size and kind, occurs in neither question nor solution, and depends on question and step
     alone.
 
     Raises:
         CoTMaskError: a row's question or answer is no text; the sentence names the row, counted from 1.
     """
-    cases: list[Case] = []
-    reasons: dict[Kind, Counter[Reason]] = {kind: Counter() for kind in Kind}
+    cases: list[StepCase] = []
+    reasons: dict[StepKind, Counter[NoCaseReason]] = {kind: Counter() for kind in StepKind}
     count = 0
     for count, row in enumerate(rows, start=1):
         for field in ("question", "answer"):
             if not isinstance(row.get(field), str):
                 raise CoTMaskError(f"row {count}: the field '{field}' holds no text: give question and answer as texts")
-        failed = {kind: [Reason.NO_STEP] for kind in Kind}
-        found: set[Kind] = set()
+        failed = {kind: [NoCaseReason.NO_STEP] for kind in StepKind}
+        with_case: set[StepKind] = set()
         for kind, attempt in _attempts(row["question"], row["answer"], count):
-            if isinstance(attempt, Reason):
+            if isinstance(attempt, NoCaseReason):
                 failed[kind].append(attempt)
-            elif kind not in found:
-                found.add(kind)
+            elif kind not in with_case:
+                with_case.add(kind)
                 cases.append(attempt)
-        for kind in set(Kind) - found:
-            reasons[kind][max(failed[kind], key=list(Reason).index)] += 1
-    return Cases(tuple(cases), count, reasons)
+        for kind in set(StepKind) - with_case:
+            reasons[kind][max(failed[kind], key=list(NoCaseReason).index)] += 1
+    return StepCases(tuple(cases), count, reasons)
 
 
-def converse(case: Case) -> Case:
+def converse(case: StepCase) -> StepCase:
     """Return the case with question and prefix exchanged: the question has the replacement, the prefix the number.
 
     A number word is replaced by a number word. What the question asks for has another answer then, so
     ``case.answer`` is the gold of an unchanged question only.
     """
-    question, question_at = _with(case.question, case.question_at, int(case.replacement))
-    prefix, prefix_at = _with(case.prefix, case.prefix_at, int(case.stated))
+    question, question_at = _with_number(case.question, case.question_at, int(case.replacement))
+    prefix, prefix_at = _with_number(case.prefix, case.prefix_at, int(case.stated))
     return dataclasses.replace(
         case,
         question=question,
@@ -193,7 +193,7 @@ def converse(case: Case) -> Case:
     )
 
 
-def read(case: Case, continuation: str) -> Outcome:
+def read_operand(case: StepCase, continuation: str) -> StepOutcome:
     """Return which number the model wrote in the operand's place, when it was made to begin with ``case.prefix``.
 
     Read is the first annotation on the line that the prefix ends in, ``<<`` up to ``=`` or ``>>``: one on a later line
@@ -204,83 +204,40 @@ def read(case: Case, continuation: str) -> Outcome:
     line = continuation.lstrip().partition("\n")[0]
     annotation = _WRITTEN_ANNOTATION.search(line)
     if annotation is None:
-        return Outcome.NONE
-    operands = [number(match.group()) for match in numbers(annotation.group(1))]
+        return StepOutcome.NONE
+    operands = [number(match.group()) for match in digit_places(annotation.group(1))]
     if len(operands) != case.operands:
-        return Outcome.OTHER
+        return StepOutcome.OTHER
     if operands[case.operand] == number(case.stated):
-        return Outcome.QUESTION
-    return Outcome.PREFIX if operands[case.operand] == number(case.replacement) else Outcome.OTHER
+        return StepOutcome.QUESTION
+    return StepOutcome.PREFIX if operands[case.operand] == number(case.replacement) else StepOutcome.OTHER
 
 
-def janet_cases(rows: Iterable[Mapping[str, Any]]) -> tuple[Case, ...]:
-    """Return the paper's own cases (Table 4): Janet's ducks, who lay 16 eggs, of which she eats three.
-
-    For each n from 0 to 9 a case whose prefix has n instead of 3, and its converse, whose question has n as a word
-    instead of "three". n = 3 is one of them, uncorrupted, as in the paper. Of the prefix the paper gives
-    ``16 eggs/day - n eggs/day``; the words before it are ours.
-
-    Raises:
-        CoTMaskError: no row holds the question, or it does not say "three" just once.
-    """
-    found = (
-        (place, row)
-        for place, row in enumerate(rows, start=1)
-        if "Janet" in row["question"] and "ducks" in row["question"]
-    )
-    place, row = next(found, (0, None))
-    if row is None:
-        raise CoTMaskError("no row asks about Janet's ducks, the first question of GSM8K's test split: add it")
-    question = row["question"]
-    threes = [match.span() for match in re.finditer(r"\bthree\b", question)]
-    if len(threes) != 1:
-        raise CoTMaskError(f"row {place}: the question about Janet's ducks does not say 'three' once: restore its text")
-    begin = "Janet has 16 eggs/day - "
-    cases = []
-    for n in range(10):
-        case = Case(
-            question=question,
-            prefix=f"{begin}{n} eggs/day =",
-            answer=row["answer"],
-            stated="3",
-            replacement=str(n),
-            operand=1,
-            operands=2,
-            step=1,
-            kind=Kind.FIRST,
-            row=place,
-            question_at=threes[0],
-            prefix_at=(len(begin), len(begin) + 1),
-        )
-        cases += [case, converse(case)]
-    return tuple(cases)
-
-
-def _attempts(question: str, answer: str, row: int) -> Iterator[tuple[Kind, Case | Reason]]:
+def _attempts(question: str, answer: str, row: int) -> Iterator[tuple[StepKind, StepCase | NoCaseReason]]:
     """Yield, for each step's each operand in their order, its case, or the reason why it makes none."""
     in_question, in_answer = list(statements(question)), list(statements(answer))
     used = {statement.value for statement in (*in_question, *in_answer)}
     begin = 0
     for index, annotation in enumerate(_ANNOTATION.finditer(answer), start=1):
-        kind = Kind.FIRST if index == 1 else Kind.LATER
+        kind = StepKind.FIRST if index == 1 else StepKind.LATER
         step = _step(answer, begin, annotation, in_answer)
         begin = annotation.end()
-        if isinstance(step, Reason):
+        if isinstance(step, NoCaseReason):
             yield kind, step
             continue
         for operand, place in enumerate(step.expression):
             statement = _statement(operand, step, in_question, in_answer)
-            if isinstance(statement, Reason):
+            if isinstance(statement, NoCaseReason):
                 yield kind, statement
                 continue
             replacement = _replacement(place.group(), used, f"{question}\n{index}")
             if replacement is None:
-                yield kind, Reason.NO_REPLACEMENT
+                yield kind, NoCaseReason.NO_REPLACEMENT
                 continue
-            prefix, prefix_at = _with(answer[: step.equals + 1], place.span(), replacement)
+            prefix, prefix_at = _with_number(answer[: step.equals + 1], place.span(), replacement)
             yield (
                 kind,
-                Case(
+                StepCase(
                     question=question,
                     prefix=prefix,
                     answer=answer,
@@ -297,45 +254,45 @@ def _attempts(question: str, answer: str, row: int) -> Iterator[tuple[Kind, Case
             )
 
 
-def _step(answer: str, begin: int, annotation: re.Match[str], in_answer: Sequence[Statement]) -> _Step | Reason:
+def _step(answer: str, begin: int, annotation: re.Match[str], in_answer: Sequence[Statement]) -> _Step | NoCaseReason:
     """Return the step of ``annotation``, whose text starts at ``begin``, or the reason why it cannot have a case."""
     equals = _EQUALS.search(answer[: annotation.start()], begin)
     calculation = _CALCULATION.fullmatch(annotation.group(1))
     if equals is None or calculation is None:
-        return Reason.NOT_REPEATED
-    operands = [number(match.group()) for match in numbers(calculation.group(1))]
+        return NoCaseReason.NOT_REPEATED
+    operands = [number(match.group()) for match in digit_places(calculation.group(1))]
     if len(operands) < 2:
-        return Reason.NOT_REPEATED
-    expression = numbers(answer, begin, equals.start())[-len(operands) :]
+        return NoCaseReason.NOT_REPEATED
+    expression = digit_places(answer, begin, equals.start())[-len(operands) :]
     if [number(match.group()) for match in expression] != operands:
-        return Reason.NOT_REPEATED
+        return NoCaseReason.NOT_REPEATED
     if _OPERATOR_BEFORE.search(answer[begin : expression[0].start()]):
-        return Reason.NOT_REPEATED
-    results = {number(match.group()) for match in numbers(calculation.group(2))}
+        return NoCaseReason.NOT_REPEATED
+    results = {number(match.group()) for match in digit_places(calculation.group(2))}
     if any(begin <= s.start < expression[0].start() and s.value in results for s in in_answer):
-        return Reason.RESULT_GIVEN
+        return NoCaseReason.RESULT_GIVEN
     return _Step(equals.start(), expression)
 
 
 def _statement(
     operand: int, step: _Step, in_question: Sequence[Statement], in_answer: Sequence[Statement]
-) -> Statement | Reason:
+) -> Statement | NoCaseReason:
     """Return where the question states the operand, or the reason why the operand makes no case."""
     place = step.expression[operand]
     value = number(place.group())
     if "." in place.group() or value < 2:
-        return Reason.NOT_WHOLE
+        return NoCaseReason.NOT_WHOLE
     if sum(number(match.group()) == value for match in step.expression) > 1:
-        return Reason.REPEATED
+        return NoCaseReason.REPEATED
     stating = [statement for statement in in_question if statement.value == value]
     if not stating:
-        return Reason.NOT_STATED
+        return NoCaseReason.NOT_STATED
     if not any(statement.plain for statement in stating):
-        return Reason.NOT_PLAIN
+        return NoCaseReason.NOT_PLAIN
     if len(stating) > 1:
-        return Reason.STATED_AGAIN
+        return NoCaseReason.STATED_AGAIN
     if any(s.value == value and s.start < step.equals and s.start != place.start() for s in in_answer):
-        return Reason.EARLIER
+        return NoCaseReason.EARLIER
     return stating[0]
 
 
@@ -357,7 +314,7 @@ def _replacement(digits: str, used: set[Decimal], key: str) -> int | None:
     return near[int.from_bytes(hashlib.sha256(key.encode()).digest()) % len(near)] if near else None
 
 
-def _with(text: str, at: tuple[int, int], value: int) -> tuple[str, tuple[int, int]]:
+def _with_number(text: str, at: tuple[int, int], value: int) -> tuple[str, tuple[int, int]]:
     """Return ``text`` with ``value`` written in the place ``at``, and that place in the new text."""
     start, end = at
     new = written(value, like=text[start:end])

@@ -105,7 +105,7 @@ def statements(text: str) -> Iterator[Statement]:
         yield Statement(Decimal(100), match.start(), match.end(), False)
 
 
-def numbers(text: str, start: int = 0, end: int | None = None) -> list[re.Match[str]]:
+def digit_places(text: str, start: int = 0, end: int | None = None) -> list[re.Match[str]]:
     """Return the places of ``text`` from ``start`` to ``end`` where digits write a number, without its sign."""
     return list(_NUMBER.finditer(text, start, len(text) if end is None else end))
 

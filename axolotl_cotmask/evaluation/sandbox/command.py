@@ -23,7 +23,7 @@ def environment(directory: Path) -> dict[str, str]:
     return {"HOME": str(directory), "TMPDIR": str(directory)} | dict.fromkeys(_THREADS, "1")
 
 
-def command(isolation: Isolation, limits: Limits, directory: Path) -> list[str]:
+def supervisor_command(isolation: Isolation, limits: Limits, directory: Path) -> list[str]:
     """Return what runs the program in ``directory``.
 
     Raises:

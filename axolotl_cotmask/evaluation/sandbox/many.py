@@ -20,7 +20,7 @@ from axolotl_cotmask.evaluation.sandbox.one import detect_isolation, run_program
 _VERSION = 1
 
 #: Is told how many different programs are done, and how many there are.
-Progress = Callable[[int, int], None]
+ProgramProgress = Callable[[int, int], None]
 
 
 def run_programs(
@@ -30,7 +30,7 @@ def run_programs(
     isolation: Isolation | None = None,
     workers: int | None = None,
     cache_dir: Path | None = None,
-    progress: Progress | None = None,
+    progress: ProgramProgress | None = None,
 ) -> list[Execution]:
     """Return what came of each program, in order; at the detected isolation level if none is given.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.sandbox import supervisor
-from axolotl_cotmask.evaluation.sandbox.command import command, environment
+from axolotl_cotmask.evaluation.sandbox.command import environment, supervisor_command
 from axolotl_cotmask.evaluation.sandbox.execution import DEFAULT_LIMITS, Execution, Isolation, Limits, Status
 
 #: Seconds that the supervisor has to end the program before both are killed.
@@ -53,7 +53,7 @@ def run_program(program: str, limits: Limits = DEFAULT_LIMITS, isolation: Isolat
         # A lone surrogate makes it a program that fails, as it would in exec().
         (directory / supervisor.PROGRAM).write_bytes(program.encode("utf-8", "surrogatepass"))
         with subprocess.Popen(
-            command(isolation, limits, directory),
+            supervisor_command(isolation, limits, directory),
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -115,14 +115,14 @@ def _end(process: subprocess.Popen[bytes], directory: Path) -> None:
 def _kill_those_of(directory: Path) -> bool:
     """Kill all processes that were started with this directory in their environment; return whether there were any."""
     mark = f"TMPDIR={directory}\0".encode()
-    found = False
+    killed = False
     for process in Path("/proc").glob("[0-9]*"):
         # It may have ended, or belong to somebody else.
         with suppress(OSError):
             if mark in (process / "environ").read_bytes():
                 os.kill(int(process.name), signal.SIGKILL)
-                found = True
-    return found
+                killed = True
+    return killed
 
 
 def _status(returncode: int, isolation: Isolation, detail: str) -> Status:

@@ -33,13 +33,13 @@ def pooled(a: ArrayLike, b: ArrayLike, clusters: Sequence[Hashable], comparisons
     width where the runs of a side all have the same mean and the clusters all the same difference.
 
     Args:
-        a: the verdicts on A's answers, from 0 (wrong) to 1 (right): [runs of A, questions].
+        a: the ratings of A's answers, from 0 (wrong) to 1 (right): [runs of A, questions].
         b: those on B's, the questions in the same order: [runs of B, questions].
         clusters: which cluster each question belongs to; as many values as questions where each is independent.
         comparisons: how many intervals are read together: each covers 1 - 0.05 / comparisons (Bonferroni).
 
     Returns:
-        The difference in the units of the verdicts (from -1 to 1; the interval may reach beyond); ``n`` is the number
+        The difference in the units of the ratings (from -1 to 1; the interval may reach beyond); ``n`` is the number
         of runs on the side that has fewer.
 
     Raises:
@@ -82,7 +82,7 @@ def pooled(a: ArrayLike, b: ArrayLike, clusters: Sequence[Hashable], comparisons
 
 
 def _residuals(side: _Array) -> _Array:
-    """Return what neither the run nor the question explains of a side's verdicts; both: [runs, questions]."""
+    """Return what neither the run nor the question explains of a side's ratings; both: [runs, questions]."""
     return side - side.mean(axis=1, keepdims=True) - side.mean(axis=0) + side.mean()
 
 

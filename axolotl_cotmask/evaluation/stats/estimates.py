@@ -74,8 +74,8 @@ def over_seeds(values: Sequence[float], comparisons: int = 1) -> Estimate:
     mean = math.fsum(values) / n
     if n == 1:
         return Estimate(mean, -math.inf, math.inf, 1)
-    from scipy.stats import t
+    from scipy.stats import sem, t
 
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
-    half = float(t.ppf(1 - (1 - CONFIDENCE) / (2 * comparisons), n - 1)) * deviation / math.sqrt(n)
-    return Estimate(mean, mean - half, mean + half, n)
+    low, high = t.interval(1 - (1 - CONFIDENCE) / comparisons, n - 1)
+    error = float(sem(values))
+    return Estimate(mean, mean + float(low) * error, mean + float(high) * error, n)

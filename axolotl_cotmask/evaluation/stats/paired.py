@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from axolotl_cotmask.evaluation.stats.estimates import CONFIDENCE, Estimate, share
 
@@ -39,11 +41,11 @@ class Comparison:
 
 
 def compare_paired(a: Sequence[float], b: Sequence[float], clusters: Sequence[Hashable]) -> Comparison:
-    """Compare two models by their verdicts on the same questions: 1 for right, 0 for wrong.
+    """Compare two models by the ratings of their answers to the same questions: 1 for right, 0 for wrong.
 
     Args:
-        a: the verdicts on A, one per question.
-        b: the verdicts on B, in the same order.
+        a: the ratings of A, one per question.
+        b: the ratings of B, in the same order.
         clusters: which cluster each question belongs to.
 
     Raises:
@@ -73,9 +75,10 @@ def compare_paired(a: Sequence[float], b: Sequence[float], clusters: Sequence[Ha
 
 def mcnemar_p(only_a: int, only_b: int) -> float:
     """Return the two-sided p-value of McNemar's exact test: a fair coin decides every flip. 1 where there is none."""
-    from scipy.stats import binom
+    from scipy.stats import binomtest
 
-    return min(1.0, 2 * float(binom.cdf(min(only_a, only_b), only_a + only_b, 0.5)))
+    flips = only_a + only_b
+    return float(binomtest(only_a, flips).pvalue) if flips else 1.0
 
 
 def sign_flip_p(sums: Sequence[int]) -> float:
@@ -85,12 +88,13 @@ def sign_flip_p(sums: Sequence[int]) -> float:
         sums: of each cluster the sum of the differences (-1, 0, 1) of its questions. If A and B are alike, each could
             as well have the other sign.
     """
-    reach = sum(map(abs, sums))
-    # The probability of every total from -reach to reach; no mass reaches the ends before the last step.
-    probability = np.zeros(2 * reach + 1)
-    probability[reach] = 1.0
-    for step in filter(None, sums):
-        probability = (np.roll(probability, step) + np.roll(probability, -step)) / 2
+    # Of every total from the least to the greatest that the signs can give.
+    probability: NDArray[np.floating[Any]] = np.ones(1)
+    for size in filter(None, map(abs, sums)):
+        coin = np.zeros(2 * size + 1)
+        coin[[0, -1]] = 0.5
+        probability = np.convolve(probability, coin)
+    reach = len(probability) // 2
     totals = np.abs(np.arange(-reach, reach + 1))
     return min(1.0, float(probability[totals >= abs(sum(sums))].sum()))
 
