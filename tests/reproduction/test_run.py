@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from axolotl_cotmask.reproduction.laptop.plan import tiny_plan
-from axolotl_cotmask.reproduction.plan import make_plan
+from axolotl_cotmask.reproduction.laptop.plans import tiny_plan
+from axolotl_cotmask.reproduction.paper_plan import make_plan
 from axolotl_cotmask.reproduction.run import reproduce
 
 ROOT = Path(__file__).parents[2]
