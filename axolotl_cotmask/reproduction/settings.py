@@ -18,7 +18,8 @@ def with_settings(plan: Plan, settings: Sequence[str], gpus: int | None) -> Plan
     What is set stands in the name of every row that it changes; the claims stay those of the paper.
 
     Raises:
-        CoTMaskError: a setting is no ``key=value`` or changes no row, or the batch cannot be split over so many GPUs.
+        CoTMaskError: a setting is no ``key=value`` or changes no row, a row needs no GPU, or its batch cannot be split
+            over so many.
     """
     names = {}
 
@@ -62,6 +63,8 @@ def _changed(row: RowPlan, config: Config, settings: Sequence[str], gpus: int | 
         if not key or not equals:
             raise CoTMaskError(f"--set {setting}: write key=value, such as --set cotmask.mask_ratio=0.2")
         _set(config, _keys(setting), parse_yaml(value, f"--set {setting}"))
+    if gpus and not row.gpus:
+        raise CoTMaskError(f"{row.name} is trained on a CPU: leave out --gpus")
     if gpus and gpus != row.gpus:
         accumulation = config.get("gradient_accumulation_steps", 1) * row.gpus / gpus
         if not accumulation.is_integer() or not accumulation:

@@ -371,6 +371,7 @@ def test_a_table_has_rules_on_a_wide_terminal_only(width: int, monkeypatch: pyte
         (("--tiny", "laptop"), "has seeds and a size of its own"),
         (("--set", "x", "table1"), "write key=value"),
         (("--set", "x=[", "table1"), "--set x=[: this is no YAML: while parsing"),
+        (("--gpus", "2", "demo"), "copying/sft is trained on a CPU: leave out --gpus"),
         (("mistral-7b/mammoth-mft",), "add --confirm_run_unsafe_code"),
         (("llama2-7b/gsm8k-mft-2nodes",), "is for 16 GPUs on several machines: name those of one with --gpus"),
     ],
