@@ -254,7 +254,7 @@ def verdicts(rng: np.random.Generator, simulations: int) -> None:
     rows = []
     for run in paper.RUNS:
         for benchmark in run.scores if run.method == "mft" else ():
-            claim = paper.claim(run.base, run.data, benchmark)
+            claim = paper.find_claim(run.base, run.data, benchmark)
             cells = [_rates(rng, benchmark, claim, part, 0.6, simulations) for part in (1.0, 0.5, 0.0)]
             more = [
                 _rates(rng, benchmark, claim, 1.0, deviation, simulations).partition(" ")[0] for deviation in (0.3, 1.0)
@@ -265,7 +265,7 @@ def verdicts(rng: np.random.Generator, simulations: int) -> None:
 
 
 def _rates(
-    rng: np.random.Generator, benchmark: str, claim: paper.Claim, part: float, deviation: float, simulations: int
+    rng: np.random.Generator, benchmark: str, claim: paper.PaperClaim, part: float, deviation: float, simulations: int
 ) -> str:
     """Return the rates of reproduced / not reproduced / under-powered."""
     setting = replace(BENCHMARKS[benchmark], deviations=(deviation, deviation))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.common import command
+from axolotl_cotmask.cli.common import Justify, command, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--backend", type=click.Choice(["hf", "vllm"]), default="hf", show_default=True, help="Of lm_eval.")
 @click.option("--lm-eval", default="lm_eval", show_default=True, help="The program; vLLM has its own environment.")
 @click.option(
-    "--gpus", type=click.IntRange(min=1), help="That a run takes, at the same batch size.  [default: the recipe's]"
+    "--gpus",
+    type=click.IntRange(min=1),
+    help="That a run takes, at the same batch size; that a recipe of your own is for.  [default: the recipe's; 1]",
 )
 @click.option("--profile", help="cpu, gpu, slurm, or a directory.  [default: cpu for laptop and --tiny, else gpu]")
 @click.option("--keep-weights", is_flag=True, help="Keep trained weights after they were scored.")
@@ -59,38 +61,45 @@ def repro(
     (llama2-7b), the path of a recipe, calibrate (score the released checkpoints), laptop or demo; several may be named.
     An interrupted run goes on where it was; what is finished is not done again.
     """
-    from axolotl_cotmask.reproduction.plan import with_settings
+    from axolotl_cotmask.reproduction.settings import with_settings
 
     # What follows `--` begins with an option of Snakemake.
     first = next((number for number, word in enumerate(words) if word.startswith("-")), len(words))
     what, arguments = words[:first], words[first:]
-    plan = _plan(what, seeds, tiny)
-    profile = profile or ("cpu" if plan.laptop else "gpu")
-    plan = dataclasses.replace(
-        with_settings(plan, settings, gpus),
-        device="cpu" if profile == "cpu" else plan.device,
-        command=shlex.join(["axolotl-cotmask", *sys.argv[sys.argv.index("repro") :]]) if "repro" in sys.argv else "",
+    plan = with_settings(_make_plan(what, seeds, tiny, gpus), settings, gpus)
+    profile = profile or ("cpu" if plan.setup.device == "cpu" else "gpu")
+    setup = dataclasses.replace(
+        plan.setup,
+        device="cpu" if profile == "cpu" else plan.setup.device,
         backend=backend,
         lm_eval=lm_eval,
-        keep_weights=plan.keep_weights or keep_weights,
+        keep_weights=plan.setup.keep_weights or keep_weights,
         confirm_run_unsafe_code=confirm_run_unsafe_code,
     )
+    command_line = shlex.join(["axolotl-cotmask", *sys.argv[sys.argv.index("repro") :]]) if "repro" in sys.argv else ""
+    plan = dataclasses.replace(plan, setup=setup, command=command_line)
     if plan_only:
-        _print(plan)
+        _print_costs(plan)
         return
     from axolotl_cotmask.reproduction.external import read_external
     from axolotl_cotmask.reproduction.run import reproduce
 
     _check(plan, gpus)
     others = [result for path in externals for result in read_external(path)]
-    directory = output or Path("outputs", "tiny" if tiny else Path(what[0]).stem if plan.laptop else "reproduce")
+    directory = output or Path("outputs", "tiny" if tiny else _default_output(what[0]))
     status = reproduce(plan, directory, profile, arguments, others, lambda line: click.echo(line, err=True))
     sys.exit(status)
 
 
-def _plan(what: tuple[str, ...], seeds: int, tiny: bool) -> Plan:
-    from axolotl_cotmask.reproduction.laptop.plan import is_laptop, laptop_plan, tiny_plan
-    from axolotl_cotmask.reproduction.plan import make_plan
+def _default_output(name: str) -> str:
+    from axolotl_cotmask.reproduction.laptop.plans import is_laptop
+
+    return Path(name).stem if is_laptop(name) else "reproduce"
+
+
+def _make_plan(what: tuple[str, ...], seeds: int, tiny: bool, gpus: int | None) -> Plan:
+    from axolotl_cotmask.reproduction.laptop.plans import is_laptop, laptop_plan, tiny_plan
+    from axolotl_cotmask.reproduction.paper_plan import make_plan
 
     if not what:
         raise CoTMaskError("name what to reproduce: a row, a table, the path of a recipe, laptop, ... (see --help)")
@@ -98,28 +107,20 @@ def _plan(what: tuple[str, ...], seeds: int, tiny: bool) -> Plan:
         if len(what) > 1 or tiny:
             raise CoTMaskError(f"{what[0]} has seeds and a size of its own: name it alone, and without --tiny")
         return laptop_plan(what[0])
-    plan = make_plan(what, seeds)
+    plan = make_plan(what, seeds, own_gpus=gpus or 1)
     return tiny_plan(plan) if tiny else plan
 
 
-def _print(plan: Plan) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _print_costs(plan: Plan) -> None:
+    from axolotl_cotmask.reproduction.costs import BASIS, cost_table
 
-    from axolotl_cotmask.reproduction import costs
-
-    header, *lines = costs.table(plan)
-    table = Table(title=plan.title)
-    for place, heading in enumerate(header):
-        table.add_column(heading, justify="left" if place in (0, 2) else "right", overflow="fold")
-    for line in lines:
-        table.add_row(*line)
-    console = Console()
-    console.print(table)
-    console.print(costs.BASIS, soft_wrap=True)
+    header, *lines = cost_table(plan)
+    columns: dict[str, Justify] = {heading: "left" if heading in ("row", "tasks") else "right" for heading in header}
+    print_table(plan.title, columns, lines)
+    click.echo(BASIS)
     named = {row.name for row in plan.rows}
     for name in dict.fromkeys(claim.baseline for claim in plan.claims if claim.baseline not in named):
-        console.print(f"For a verdict also run {name}.", soft_wrap=True)
+        click.echo(f"For a verdict also run {name}.")
 
 
 def _check(plan: Plan, gpus: int | None) -> None:
@@ -129,8 +130,8 @@ def _check(plan: Plan, gpus: int | None) -> None:
             f"{many[0].name} is for {many[0].gpus} GPUs on several machines: name those of one with --gpus, or train "
             "it with `axolotl train`, as the recipe says"
         )
-    unsafe = [row.name for row in plan.rows if any("mammoth" in m.task for m in row.measures.values())]
-    if unsafe and not plan.confirm_run_unsafe_code:
+    unsafe = [row.name for row in plan.rows if any(task.unsafe for task in row.tasks)]
+    if unsafe and not plan.setup.confirm_run_unsafe_code:
         raise CoTMaskError(
             f"{unsafe[0]} is scored by running programs that the model wrote: add --confirm_run_unsafe_code to let "
             "them run in the sandbox (docs/sandbox.md)"

@@ -28,6 +28,10 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+#: What `whole_directory` has in its hidden directory beside the target, where a killed process leaves it.
+SCRATCH = frozenset({"new", "replaced"})
+
+
 @contextmanager
 def whole_directory(path: Path) -> Iterator[Path]:
     """Yield a new directory beside ``path``, and rename it to ``path`` when the block ends well.

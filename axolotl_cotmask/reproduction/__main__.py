@@ -17,43 +17,43 @@ def stage() -> None:
     """Do one stage of a run of plan.json; `axolotl cotmask repro` does them all."""
 
 
-@stage.command()
-@click.argument("cell")
+@stage.command("data")
+@click.argument("run")
 @click.argument("output", type=_PATH)
 @one_sentence
-def data(cell: str, output: Path) -> None:
-    """Tokenise the data of CELL."""
-    stages.data(cell, output)
+def data_command(run: str, output: Path) -> None:
+    """Tokenise the data of RUN."""
+    stages.prepare_data(run, output)
 
 
-@stage.command()
-@click.argument("cell")
+@stage.command("train")
+@click.argument("run")
 @click.argument("prepared", type=_PATH)
 @click.argument("output", type=_PATH)
 @click.argument("model", type=_PATH)
 @one_sentence
-def train(cell: str, prepared: Path, output: Path, model: Path) -> None:
-    """Train CELL."""
-    stages.train(cell, prepared, output, model)
+def train_command(run: str, prepared: Path, output: Path, model: Path) -> None:
+    """Train RUN."""
+    stages.train(run, prepared, output, model)
 
 
-@stage.command()
-@click.argument("cell")
+@stage.command("evaluate")
+@click.argument("run")
 @click.argument("task")
 @click.argument("output", type=_PATH)
 @one_sentence
-def evaluate(cell: str, task: str, output: Path) -> None:
-    """Score CELL on TASK."""
-    stages.evaluate(cell, task, output)
+def evaluate_command(run: str, task: str, output: Path) -> None:
+    """Score RUN on TASK."""
+    stages.evaluate(run, task, output)
 
 
-@stage.command()
+@stage.command("score")
 @click.argument("results", type=_PATH)
 @click.argument("task")
 @click.argument("output", type=_PATH)
 @one_sentence
-def score(results: Path, task: str, output: Path) -> None:
-    """Write the verdicts in RESULTS, by question, to OUTPUT."""
+def score_command(results: Path, task: str, output: Path) -> None:
+    """Write what the report needs of RESULTS to OUTPUT."""
     stages.score(results, task, output)
 
 

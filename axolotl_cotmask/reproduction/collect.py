@@ -1,10 +1,11 @@
-"""Gathers what stages wrote into an `Outcome`: values, intervals, verdicts, failures."""
+"""Gathers what stages wrote into a `PlanOutcome`: values, intervals, verdicts, failures."""
 
 from __future__ import annotations
 
 import datetime
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +16,27 @@ from axolotl_cotmask.evaluation.stats.claims import calibration, verdict
 from axolotl_cotmask.evaluation.stats.crossed import pooled
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
 from axolotl_cotmask.evaluation.stats.paired import Comparison, compare_paired
-from axolotl_cotmask.reproduction.plan import ClaimPlan, Measured, Plan, RowPlan, config_of
+from axolotl_cotmask.reproduction.layout import LOGS, RECIPE, RECORD, STATE, RunFiles, dependency_file
+from axolotl_cotmask.reproduction.plan import ClaimPlan, Measured, Plan, RowPlan, config_of, run_name
 from axolotl_cotmask.reproduction.report.outcome import (
-    Calibrated,
-    Dependency,
-    External,
-    Failure,
-    Judged,
-    Outcome,
-    Row,
-    Run,
-    Status,
+    CalibratedModel,
+    DependencyShares,
+    ExternalResult,
+    JudgedClaim,
+    PlanOutcome,
+    RowOutcome,
+    RunOutcome,
+    RunStatus,
+    StageFailure,
 )
 from axolotl_cotmask.reproduction.stages import OWN_KEYS
 
-#: Logs of what belongs to no run, and its results.
-_OUTSIDE = {"problems.log": "data", "base-*.log": "bases/{}", "dependency-*.log": "dependency/{}.json"}
 _LAST_LINES = 30
+#: What a stage wrote of a run's answers to one task.
+Scores = Mapping[str, Any]
 
 
-def collect(plan: Plan, output: Path, externals: Sequence[External]) -> Outcome:
+def collect_outcome(plan: Plan, output: Path, externals: Sequence[ExternalResult]) -> PlanOutcome:
     """Return what the runs of ``plan`` in ``output`` came to.
 
     Args:
@@ -45,50 +47,40 @@ def collect(plan: Plan, output: Path, externals: Sequence[External]) -> Outcome:
     Raises:
         CoTMaskError: a file cannot be read.
     """
-    runs = {row.name: [_run(plan, row, seed, output) for seed in plan.seeds[row.name]] for row in plan.rows}
-    trained = [row for row in plan.rows if row.config]
-    everything = [run for of_row in runs.values() for run in of_row]
-    return Outcome(
+    runs = {row.name: [_run_outcome(plan, row, seed, output) for seed in plan.seeds[row.name]] for row in plan.rows}
+    all_runs = list(chain.from_iterable(runs.values()))
+    released = [row for row in plan.rows if row.model]
+    return PlanOutcome(
         title=plan.title,
         command=plan.command,
         made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         notes=plan.notes,
         measures=plan.measures,
-        rows=[_row(row, runs[row.name]) for row in trained],
+        rows=[_row_outcome(row, runs[row.name]) for row in plan.rows if row.config],
         claims=[_judge(plan, claim, output) for claim in plan.claims],
         calibrated=[
             _calibrated(row, title, measured, runs[row.name][0])
-            for row in plan.rows
-            if row.model
+            for row in released
             for title, measured in row.measures.items()
         ],
         external=externals,
-        failures=[run.failure for row in plan.rows if row.model for run in runs[row.name] if run.failure is not None]
-        + [
-            failure
-            for log, result in _OUTSIDE.items()
-            for path in sorted((output / "logs").glob(log))
-            if (failure := _failed(output, path, Path(result.format(path.stem.rpartition("-")[2])))) is not None
-        ],
-        dependency={
-            base: _dependency(plan, output / "dependency" / f"{base}.json") for base in plan.laptop.get("runs", ())
-        }
-        if plan.laptop
-        else {},
-        commands={stage: record["command"] for run in reversed(everything) for stage, record in run.records.items()},
-        minutes=sum(record["seconds"] for run in everything for record in run.records.values()) / 60,
+        failures=[run.failure for row in released for run in runs[row.name] if run.failure is not None]
+        + list(_failures_outside(plan, output)),
+        dependency={group: _dependency(plan, dependency_file(output, group)) for group in plan.dependency},
+        commands={stage: record["command"] for run in reversed(all_runs) for stage, record in run.records.items()},
+        minutes=sum(record["seconds"] for run in all_runs for record in run.records.values()) / 60,
     )
 
 
-def _scores(plan: Plan, row: RowPlan, seed: int, measured: Measured, output: Path) -> dict[str, Any] | None:
+def _scores(plan: Plan, row: RowPlan, seed: int, measured: Measured, output: Path) -> Scores | None:
     """Return a run's scores, or None where there are none, or where they belong to a recipe that has changed since."""
-    run = output / "runs" / row.name / f"seed-{seed}"
-    path = run / "scores" / plan.backend / f"{measured.task}.json"
+    files = RunFiles(output, run_name(row, seed))
+    path = files.scores(plan.setup.backend, measured.task.name)
     config = config_of(row, seed)
     if not path.is_file():
         return None
     if config is not None:
-        trained = run / "train" / "recipe.yaml"
+        trained = files.train / RECIPE
         recipe = yaml.safe_load(trained.read_text(encoding="utf-8")) if trained.is_file() else {}
         if _without_own(recipe) != _without_own(config):
             return None
@@ -99,78 +91,86 @@ def _without_own(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in OWN_KEYS}
 
 
-def _run(plan: Plan, row: RowPlan, seed: int, output: Path) -> Run:
-    name = f"{row.name}/seed-{seed}"
-    where = output / "runs" / name
-    scores = {title: _scores(plan, row, seed, measured, output) for title, measured in row.measures.items()}
-    there = {title: found for title, found in scores.items() if found is not None}
-    failure = _failure(name, output)
-    done = len(there) == len(scores) and (not row.curve or (where / "curve.json").is_file())
-    status = Status.DONE if done else Status.FAILED if failure else Status.NOT_RUN
-    evaluations = sorted((where / "evaluate" / plan.backend).glob("*/provenance.json"))
-    files = {"data": where / "data" / "provenance.json", "train": where / "train" / "provenance.json"}
-    files |= {f"evaluate {path.parent.name}": path for path in evaluations}
-    state, curve = where / "train" / "trainer_state.json", where / "curve.json"
-    return Run(
-        name,
+def _run_outcome(plan: Plan, row: RowPlan, seed: int, output: Path) -> RunOutcome:
+    files, backend = RunFiles(output, run_name(row, seed)), plan.setup.backend
+    by_title = {title: _scores(plan, row, seed, measured, output) for title, measured in row.measures.items()}
+    scores = {title: content for title, content in by_title.items() if content is not None}
+    failure = _first_failure(row, files, backend)
+    done = len(scores) == len(by_title) and (row.curve is None or files.curve.is_file())
+    status = RunStatus.DONE if done else RunStatus.FAILED if failure else RunStatus.NOT_RUN
+    records = {"data": files.data, "train": files.train} | {
+        f"evaluate {task}": files.evaluation(backend, task) for by, task in files.evaluated() if by == backend
+    }
+    state = files.train / STATE
+    return RunOutcome(
+        files.name,
         row.name,
         seed,
         status,
-        values={title: 100 * found["values"][row.measures[title].metric] for title, found in there.items()},
-        invalid=_others(row, there, "invalid"),
-        robust=_others(row, there, "robust_match"),
-        signatures={task: line for found in there.values() for task, line in found["signatures"].items()},
-        records={stage: read_json(path) for stage, path in files.items() if path.is_file()},
+        values={title: content["values"][row.measures[title].metric] for title, content in scores.items()},
+        invalid=_other_metric(row, scores, "invalid"),
+        robust=_other_metric(row, scores, "robust_match"),
+        signatures={task: line for content in scores.values() for task, line in content["signatures"].items()},
+        records={stage: read_json(path / RECORD) for stage, path in records.items() if (path / RECORD).is_file()},
         history=read_json(state)["log_history"] if state.is_file() else (),
-        curve=[(point["samples"], 100 * point["accuracy"]["value"]) for point in read_json(curve)["run"]]
-        if curve.is_file()
+        curve=[(point["samples"], point["accuracy"]["value"]) for point in read_json(files.curve)["run"]]
+        if files.curve.is_file()
         else (),
-        failure=None if status is Status.DONE else failure,
+        failure=None if status is RunStatus.DONE else failure,
     )
 
 
-def _others(row: RowPlan, scores: Mapping[str, dict[str, Any]], metric: str) -> dict[str, float]:
-    """Return another metric of the tasks' answers, in percent, for the measures that are accuracies."""
+def _other_metric(row: RowPlan, scores: Mapping[str, Scores], metric: str) -> dict[str, float]:
+    """Return another metric of the tasks' answers, for the measures that are accuracies."""
     return {
-        title: 100 * found["values"][metric]
-        for title, found in scores.items()
-        if row.measures[title].metric == "exact_match" and metric in found["values"]
+        title: content["values"][metric]
+        for title, content in scores.items()
+        if row.measures[title].metric == "exact_match" and metric in content["values"]
     }
 
 
-def _failure(name: str, output: Path) -> Failure | None:
+def _first_failure(row: RowPlan, files: RunFiles, backend: str) -> StageFailure | None:
     """Return the first stage that has begun and left no result; for a run whose results are not all there."""
-    logs = output / "logs" / name
-    begun = {"data": output / "runs" / name / "data", "train": output / "runs" / name / "train"}
-    found = [(stage, logs / f"{stage}.log", result) for stage, result in begun.items()]
-    for log in sorted([*logs.glob("evaluate-*.log"), *logs.glob("score-*.log"), *logs.glob("curve.log")]):
-        stage, *rest = log.stem.split("-", 2)
-        kind, suffix = ("evaluate", "") if stage == "evaluate" else ("scores", ".json")
-        result = output / "runs" / name / ("curve.json" if stage == "curve" else f"{kind}/{'/'.join(rest)}{suffix}")
-        found.append((stage, log, result))
-    failed = (_failed(output, log, result, stage) for stage, log, result in found)
-    return next(filter(None, failed), None)
+    tasks = sorted(task.name for task in row.tasks)
+    stages = [
+        ("data", files.log("data"), files.data),
+        ("train", files.log("train"), files.train),
+        ("curve", files.log("curve"), files.curve),
+        *(("evaluate", files.log("evaluate", backend, task), files.evaluation(backend, task)) for task in tasks),
+        *(("score", files.log("score", backend, task), files.scores(backend, task)) for task in tasks),
+    ]
+    failures = (_failure(files.output, stage, log, result) for stage, log, result in stages)
+    return next(filter(None, failures), None)
 
 
-def _failed(output: Path, log: Path, result: Path, stage: str = "") -> Failure | None:
-    """Return the failure of a stage that has written ``log``, if ``result`` (below ``output``) is not there."""
-    if not log.is_file() or (output / result).exists():
+def _failures_outside(plan: Plan, output: Path) -> Iterator[StageFailure]:
+    """Yield the failures of what belongs to no run."""
+    results = plan.extra_rules.results if plan.extra_rules else {}
+    for log, result in results.items():
+        failure = _failure(output, Path(log).stem, output / LOGS / log, output / result)
+        if failure is not None:
+            yield failure
+
+
+def _failure(output: Path, stage: str, log: Path, result: Path) -> StageFailure | None:
+    """Return the failure of a stage that has written ``log``, if ``result`` is not there."""
+    if not log.is_file() or result.exists():
         return None
     # A progress bar writes over its line again and again.
     lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
     last = [line for line in lines if line.strip()][-_LAST_LINES:]
-    return Failure(stage or log.stem, str(log.relative_to(output)), last)
+    return StageFailure(stage, str(log.relative_to(output)), last)
 
 
-def _row(row: RowPlan, runs: Sequence[Run]) -> Row:
+def _row_outcome(row: RowPlan, runs: Sequence[RunOutcome]) -> RowOutcome:
     values = {title: [run.values[title] for run in runs if title in run.values] for title in row.measures}
     block = (row.config or {}).get("cotmask") or {}
-    return Row(
+    return RowOutcome(
         row.name,
         row.label,
         row.group,
-        estimates={title: over_seeds(found) for title, found in values.items() if found},
-        deviations={title: statistics.stdev(found) for title, found in values.items() if len(found) > 1},
+        estimates={title: over_seeds(by_seed) for title, by_seed in values.items() if by_seed},
+        deviations={title: statistics.stdev(by_seed) for title, by_seed in values.items() if len(by_seed) > 1},
         published={
             title: measured.published for title, measured in row.measures.items() if measured.published is not None
         },
@@ -180,7 +180,7 @@ def _row(row: RowPlan, runs: Sequence[Run]) -> Row:
     )
 
 
-def _judge(plan: Plan, claim: ClaimPlan, output: Path) -> Judged:
+def _judge(plan: Plan, claim: ClaimPlan, output: Path) -> JudgedClaim:
     rows = {row.name: row for row in (*plan.rows, *plan.others)}
     measured = rows[claim.treated].measures[claim.measure]
     # The baseline may stand in another plan: its runs are used when they lie in the same directory.
@@ -192,25 +192,19 @@ def _judge(plan: Plan, claim: ClaimPlan, output: Path) -> Judged:
         }
         for name in (claim.baseline, claim.treated)
     }
-    everything = [scores for side in sides.values() for scores in side.values()]
+    of_both = [scores for side in sides.values() for scores in side.values()]
     missing = " and ".join(name for name, side in sides.items() if not side)
-    if len({scores["documents"] for scores in everything}) > 1:
+    if len({scores["documents"] for scores in of_both}) > 1:
         missing = "scores on the same questions: remove runs/*/evaluate of one side, so that it is scored again"
     per_seed: dict[int, Comparison] = {}
-    estimate = None
+    estimate: Estimate | None = None
     if not missing:
-        # A metric may leave questions out.
-        answers = [scores["questions"][measured.metric] for scores in everything]
-        kept = [place for place, values in enumerate(zip(*answers, strict=True)) if None not in values]
-        clusters = [everything[0]["clusters"][place] for place in kept]
-        a, b = (
-            {seed: [scores["questions"][measured.metric][place] for place in kept] for seed, scores in side.items()}
-            for side in sides.values()
-        )
-        per_seed = {seed: compare_paired(a[seed], b[seed], clusters) for seed in a if seed in b}
-        found = pooled(list(a.values()), list(b.values()), clusters, claim.comparisons)
-        estimate = Estimate(100 * found.value, 100 * found.low, 100 * found.high, found.n)
-    return Judged(
+        baseline, treated, clusters = _common_answers(sides[claim.baseline], sides[claim.treated], measured.metric)
+        per_seed = {
+            seed: compare_paired(baseline[seed], treated[seed], clusters) for seed in baseline if seed in treated
+        }
+        estimate = pooled(list(baseline.values()), list(treated.values()), clusters, claim.comparisons)
+    return JudgedClaim(
         claim.measure,
         claim.baseline,
         claim.treated,
@@ -221,40 +215,66 @@ def _judge(plan: Plan, claim: ClaimPlan, output: Path) -> Judged:
         verdict(claim.difference, estimate),
         missing,
         claim.comparisons,
-        _scored_otherwise(everything),
+        _scored_otherwise(of_both),
     )
 
 
-def _scored_otherwise(everything: Sequence[Mapping[str, Any]]) -> str:
+Answers = dict[int, list[float]]
+
+
+def _common_answers(
+    baseline: Mapping[int, Scores], treated: Mapping[int, Scores], metric: str
+) -> tuple[Answers, Answers, list[int]]:
+    """Return both sides' answers by seed to the questions that all have, and the clusters of these questions."""
+    of_both = [*baseline.values(), *treated.values()]
+    # A metric may leave questions out.
+    answers = zip(*(scores["questions"][metric] for scores in of_both), strict=True)
+    places = [place for place, values in enumerate(answers) if None not in values]
+
+    def kept(side: Mapping[int, Scores]) -> Answers:
+        return {seed: [scores["questions"][metric][place] for place in places] for seed, scores in side.items()}
+
+    return kept(baseline), kept(treated), [of_both[0]["clusters"][place] for place in places]
+
+
+def _scored_otherwise(of_both: Sequence[Scores]) -> str:
     """Return what the signatures of runs differ in, besides this package's version, such as their dtype."""
-    parts: dict[str, set[str]] = {}
-    for scores in everything:
+    values: dict[tuple[str, str], set[str]] = {}
+    for scores in of_both:
         for line in scores["signatures"].values():
-            for part in line.split("|"):
+            task, *parts = line.split("|")
+            for part in (task, *parts):
                 name, _, value = part.partition(":")
-                parts.setdefault(f"{line.partition('|')[0]} {name}", set()).add(value)
-    differ = {
-        name: values for name, values in parts.items() if len(values) > 1 and not name.endswith(" axolotl-cotmask")
-    }
-    found = "; ".join(f"{name} {', '.join(sorted(values))}" for name, values in differ.items())
-    return f"scored differently: {found}" if found else ""
+                values.setdefault((task, name), set()).add(value)
+    differing = "; ".join(
+        f"{task} {name} {', '.join(sorted(several))}"
+        for (task, name), several in values.items()
+        if len(several) > 1 and name != "axolotl-cotmask"
+    )
+    return f"scored differently: {differing}" if differing else ""
 
 
-def _calibrated(row: RowPlan, title: str, measured: Measured, run: Run) -> Calibrated:
+def _calibrated(row: RowPlan, title: str, measured: Measured, run: RunOutcome) -> CalibratedModel:
     assert row.model is not None
     assert measured.published is not None
     value = run.values.get(title)
-    return Calibrated(row.model, title, measured.published, value, calibration(measured.published, value))
+    return CalibratedModel(row.model, title, measured.published, value, _agreement(measured.published, value))
 
 
-def _dependency(plan: Plan, path: Path) -> Dependency:
-    """Return the shares that ``axolotl cotmask analyze dependency`` measured, in percent."""
-    found: dict[str, dict[str, dict[str, list[float]]]] = {}
+def _agreement(published: float, measured: float | None) -> str:
+    # The rule counts in points.
+    return calibration(100 * published, None if measured is None else 100 * measured)
+
+
+def _dependency(plan: Plan, path: Path) -> DependencyShares:
+    """Return the shares that ``axolotl cotmask analyze dependency`` measured of the models in ``path``."""
+    rows = {name: run.row for name, run in plan.runs().items()}
     models = read_json(path) if path.is_file() else {}
+    shares: dict[str, dict[str, dict[str, list[float]]]] = {}
     for label, model in models.items():
-        row = found.setdefault(label.rpartition("/")[0], {})
+        by_source = shares.setdefault(rows.get(label, label), {})
         for cell in model["cells"]:
             if cell["share"] is not None:
                 distances = f"{cell['low']}+" if cell["high"] is None else f"{cell['low']}-{cell['high']}"
-                row.setdefault(cell["source"], {}).setdefault(distances, []).append(100 * cell["share"]["value"])
-    return found
+                by_source.setdefault(cell["source"], {}).setdefault(distances, []).append(cell["share"]["value"])
+    return shares

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from axolotl_cotmask.reproduction.paper import facts as paper
-from axolotl_cotmask.reproduction.plan import Plan, RowPlan
+from axolotl_cotmask.reproduction.plan import CoreSeconds, Plan, RowPlan
 
 #: Parameters times tokens per second and GPU in training: 40 % of an A100's 312 TFLOP/s, at 8 FLOPs per parameter and
 #: token (with activation checkpointing). Reckoned, not measured.
@@ -22,16 +23,13 @@ _QUESTIONS = {"gsm8k": (1_319, 130), "gsm_ic": (58_052, 130), "math": (5_000, 30
 BASIS = (
     "Stated rates, not measured: an A100 at 40 % of its peak in training, "
     f"{GENERATING['hf']:.0f} (hf) or {GENERATING['vllm']:.0f} (vllm) generated tokens per second and GPU, and guessed "
-    "lengths; for a laptop, what its parts took on one core."
+    "lengths; where no GPU is needed, what the parts of such a run took on one core."
 )
-_BENCHMARK = {title: benchmark for benchmark, title in paper.BENCHMARKS.items()}
-#: Seconds that the laptop's parts took on one core each (bench/RESULTS.md).
-LAPTOP_BASE, LAPTOP_STEP, LAPTOP_TASK, LAPTOP_START = 456.0, 0.37, 25.0, 15.0
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one run: hours of one GPU (of one core for the laptop), and GB on disk, while it trains and afterwards."""
+    """Of one run: hours of one GPU (or of one core), and GB on disk, while it trains and afterwards."""
 
     training: float
     evaluation: float
@@ -44,65 +42,77 @@ class Cost:
         return self.training + self.evaluation
 
 
-def cost(plan: Plan, row: RowPlan) -> Cost | None:
+def row_cost(plan: Plan, row: RowPlan) -> Cost | None:
     """Return what one run of a row takes; None for a recipe whose data or model no rate is stated for."""
-    if plan.laptop:
-        steps = row.config["max_steps"] if row.config else 0
-        tasks = len({measured.task for measured in row.measures.values()})
-        return Cost((steps * LAPTOP_STEP + 2 * LAPTOP_START) / 3600, tasks * LAPTOP_TASK / 3600, 0.02, 0.01)
-    base, data = _trained_on(row)
-    if base is None:
+    if plan.core_seconds is not None:
+        return _cost_on_a_core(plan.core_seconds, row)
+    base, rows_and_tokens = _base(row), _rows_and_tokens(row.config or {})
+    if base is None or (row.config is not None and (rows_and_tokens is None or "num_epochs" not in row.config)):
         return None
     parameters = _PARAMETERS[base]
-    rate = GENERATING[plan.backend] * 6.74e9 / parameters
-    answers = [_QUESTIONS[_BENCHMARK[title]] for title in row.measures]
+    rate = GENERATING[plan.setup.backend] * _PARAMETERS["llama2-7b"] / parameters
+    answers = [_QUESTIONS[measured.task.benchmark] for measured in row.measures.values()]
     evaluation = sum(questions * tokens for questions, tokens in answers) / rate / 3600
     weights = 2 * parameters / 1e9
-    if row.config is not None and "num_epochs" not in row.config:
-        return None
-    if row.config is None or data is None:
+    if row.config is None or rows_and_tokens is None:
         return Cost(0.0, evaluation, weights, weights)
     epochs = row.config["num_epochs"]
-    tokens = paper.DATA[data].rows * epochs * _TOKENS[data]
+    rows, tokens_of_row = rows_and_tokens
+    tokens = rows * epochs * tokens_of_row
     # A checkpoint has the weights and two moments in 32 bits besides; the old one goes when the new one is whole.
     peak = weights + (epochs if row.curve else 2) * 12 * parameters / 1e9
     if row.curve:
         evaluation *= 1 + epochs
-    return Cost(tokens * parameters / TRAINING / 3600, evaluation, peak, weights if plan.keep_weights else 0.1)
+    return Cost(tokens * parameters / TRAINING / 3600, evaluation, peak, weights if plan.setup.keep_weights else 0.1)
 
 
-def _trained_on(row: RowPlan) -> tuple[str | None, str | None]:
-    """Return the paper's names of a row's base model and data, as far as it has them."""
-    if row.model is not None:
-        return ("llama2-7b" if "Llama2" in row.model else "mistral-7b"), None
-    assert row.config is not None
-    model, kind = row.config.get("base_model"), str(row.config["datasets"][0].get("type")).rpartition(".")[2]
-    base = next((name for name, known in paper.BASES.items() if known.model == model), None)
-    named = [name for name in paper.DATA if f"/{name}-" in row.name]
-    data = named[0] if named else next((name for name, known in paper.DATA.items() if known.strategy == kind), None)
-    return (base, data) if data is not None else (None, None)
+def _cost_on_a_core(seconds: CoreSeconds, row: RowPlan) -> Cost:
+    steps = row.config["max_steps"] if row.config else 0
+    training = steps * seconds.step + 2 * seconds.start
+    return Cost(training / 3600, len(row.tasks) * seconds.task / 3600, 0.02, 0.01)
 
 
-def table(plan: Plan) -> list[Sequence[str]]:
+def _base(row: RowPlan) -> str | None:
+    """Return the paper's name of a row's base model, if it is one of the paper's."""
+    if row.config is None:
+        return next((model.base for model in paper.RELEASED if model.id == row.model), None)
+    return next((name for name, base in paper.BASES.items() if base.model == row.config.get("base_model")), None)
+
+
+def _rows_and_tokens(config: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the rows of a recipe's data and the tokens of each, if they are the paper's."""
+    paths = {entry.get("path") for entry in config.get("datasets", ())}
+    return next(
+        (
+            (rows, _TOKENS[name])
+            for name, data in paper.DATA.items()
+            for path, rows in data.rows.items()
+            if paths == {path}
+        ),
+        None,
+    )
+
+
+def cost_table(plan: Plan) -> list[Sequence[str]]:
     """Return header and rows of what the plan's runs take, one line per row of the plan, and the sum."""
-    unit = "core hours" if plan.laptop else "GPU hours"
+    unit = "GPU hours" if plan.core_seconds is None else "core hours"
     lines: list[Sequence[str]] = [
         ("row", "seeds", "tasks", f"training, {unit}", f"evaluation, {unit}", "GB at most", "GB kept")
     ]
     runs, hours, kept, peak = 0, 0.0, 0.0, 0.0
     for row in plan.rows:
-        seeds, found = len(plan.seeds[row.name]), cost(plan, row)
+        seeds, cost = len(plan.seeds[row.name]), row_cost(plan, row)
         runs += seeds
-        tasks = ", ".join(dict.fromkeys(measured.task for measured in row.measures.values()))
-        if found is None:
+        tasks = ", ".join(task.name for task in row.tasks)
+        if cost is None:
             lines.append((row.name, str(seeds), tasks, "?", "?", "?", "?"))
             continue
-        hours += seeds * found.hours
-        kept += seeds * found.kept
-        peak = max(peak, found.peak)
-        numbers = (seeds * found.training, seeds * found.evaluation, found.peak, seeds * found.kept)
+        hours += seeds * cost.hours
+        kept += seeds * cost.kept
+        peak = max(peak, cost.peak)
+        numbers = (seeds * cost.training, seeds * cost.evaluation, cost.peak, seeds * cost.kept)
         lines.append((row.name, str(seeds), tasks, *(f"{number:,.1f}" for number in numbers)))
-    if plan.laptop:
-        hours += LAPTOP_BASE / 3600
+    if plan.core_seconds is not None:
+        hours += plan.core_seconds.shared / 3600
     lines.append(("together", str(runs), "", f"{hours:,.1f} in all", "", f"{peak + kept:,.1f}", f"{kept:,.1f}"))
     return lines

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,14 @@ from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.stats.claims import verdict
 from axolotl_cotmask.evaluation.stats.estimates import over_seeds
 from axolotl_cotmask.reproduction.paper import facts as paper
-from axolotl_cotmask.reproduction.report.outcome import External
+from axolotl_cotmask.reproduction.report.outcome import ExternalResult
 
-_KEYS = {"source", "base", "data", "benchmark", "setting", "difference", "sft", "mft", "note"}
+_NUMBERS = ("difference", "sft", "mft")
+_NEEDED = ("source", "base", "data", "benchmark", "setting")
+_KEYS = {*_NEEDED, *_NUMBERS, "note"}
 
 
-def read_external(path: Path) -> list[External]:
+def read_external(path: Path) -> list[ExternalResult]:
     """Read a list of published results.
 
     Each has ``source``, ``base``, ``data`` and ``benchmark`` (which name the paper's claim), ``setting``, and either
@@ -24,42 +28,75 @@ def read_external(path: Path) -> list[External]:
     seed; and maybe a ``note``. A single seed has no interval, so its verdict is under-powered.
 
     Raises:
-        CoTMaskError: the file cannot be read, or an entry lacks something or names no claim of the paper.
+        CoTMaskError: the file cannot be read, or an entry lacks something, holds something of another kind, or names no
+            claim of the paper.
     """
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise CoTMaskError(f"{path}: cannot be read as YAML: {error}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CoTMaskError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(entries, list):
         raise CoTMaskError(f"{path}: give a list of results, each with source, base, data, benchmark and setting")
-    return [_external(f"{path}, result {number}", entry) for number, entry in enumerate(entries, start=1)]
+    return [_external_result(f"{path}, result {number}", entry) for number, entry in enumerate(entries, start=1)]
 
 
-def _external(place: str, entry: Any) -> External:
-    if not isinstance(entry, dict) or (unknown := set(entry) - _KEYS):
-        raise CoTMaskError(f"{place}: unknown keys {', '.join(sorted(unknown))}: give {', '.join(sorted(_KEYS))}")
-    missing = {"source", "base", "data", "benchmark", "setting"} - set(entry)
-    sft, mft = entry.get("sft") or [], entry.get("mft") or []
-    differences = entry.get("difference") or [b - a for a, b in zip(sft, mft, strict=False)]
-    if missing or not differences or ("difference" not in entry and len(sft) != len(mft)):
-        what = ", ".join(sorted(missing)) or "difference, or sft and mft with a number per seed each"
-        raise CoTMaskError(f"{place}: {what} is missing")
+def _external_result(place: str, entry: Any) -> ExternalResult:
+    texts = _texts(place, entry)
+    sft, mft, differences = _shares(place, entry)
     try:
-        claim = paper.claim(entry["base"], entry["data"], entry["benchmark"])
+        claim = paper.find_claim(texts["base"], texts["data"], texts["benchmark"])
     except KeyError as error:
         raise CoTMaskError(
             f"{place}: the paper has no claim on {error}: name a base, data and benchmark of it"
         ) from error
-    estimate = over_seeds(differences)
-    return External(
-        entry["source"],
-        entry["setting"],
-        paper.BENCHMARKS[entry["benchmark"]],
+    estimate, claimed = over_seeds(differences), paper.as_share(claim.difference)
+    return ExternalResult(
+        texts["source"],
+        texts["setting"],
+        paper.BENCHMARKS[texts["benchmark"]],
         sft,
         mft,
         estimate,
-        entry.get("note", ""),
-        claim.difference,
+        texts["note"],
+        claimed,
         claim.source,
-        verdict(claim.difference, estimate),
+        verdict(claimed, estimate),
+    )
+
+
+def _texts(place: str, entry: Any) -> dict[str, str]:
+    """Return what an entry says in words; only its numbers are left to be looked at."""
+    if not isinstance(entry, dict):
+        raise CoTMaskError(f"{place}: holds {entry!r}, not keys with values: give {', '.join(sorted(_KEYS))}")
+    unknown = {str(key) for key in entry} - _KEYS
+    if unknown:
+        raise CoTMaskError(f"{place}: unknown keys {', '.join(sorted(unknown))}: give {', '.join(sorted(_KEYS))}")
+    missing = sorted(set(_NEEDED) - set(entry))
+    if missing:
+        raise CoTMaskError(f"{place}: {', '.join(missing)} is missing")
+    texts = {"note": "", **{key: value for key, value in entry.items() if key not in _NUMBERS}}
+    for key, value in texts.items():
+        if not isinstance(value, str):
+            raise CoTMaskError(f"{place}: {key} is {value!r}: give a text")
+    return texts
+
+
+def _shares(place: str, entry: Mapping[str, Any]) -> tuple[list[float], list[float], list[float]]:
+    """Return the accuracies of SFT and of MFT, if they are given, and the differences, as shares."""
+    for key in _NUMBERS:
+        if key in entry and not _are_numbers(entry[key]):
+            raise CoTMaskError(
+                f"{place}: {key} is {entry[key]!r}: give a list of numbers, one per seed, such as [41.6]"
+            )
+    sft, mft, differences = (
+        [paper.as_share(percent) for percent in entry.get(key, ())] for key in ("sft", "mft", "difference")
+    )
+    if not differences and (not sft or len(sft) != len(mft)):
+        raise CoTMaskError(f"{place}: difference, or sft and mft with a number per seed each is missing")
+    return sft, mft, differences or [treated - plain for plain, treated in zip(sft, mft, strict=True)]
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) for value in values
     )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import read_json, sha256
+from axolotl_cotmask.common.files import SCRATCH, read_json, sha256
+from axolotl_cotmask.reproduction.layout import RunFiles, find_runs
 
 _MANIFEST = "manifest.json"
 _HASHED = 64 * 2**20  # larger files, which are weights, are known by their size alone
-#: What rests on what, within a run.
-_STAGES = ("data", "train", "model", "evaluate", "scores", "curve.json")
 
 
 def write_manifest(directory: Path) -> None:
@@ -33,10 +32,11 @@ def _known(path: Path) -> list[int | str]:
 
 
 def _damaged(path: Path) -> str | None:
-    """Return what is wrong with a finished file or directory, or None."""
+    """Return what is wrong with a finished file or directory, or None; also where it is not there."""
     try:
         if path.is_file():
             read_json(path)
+        if not (path / _MANIFEST).is_file():
             return None
         for name, known in read_json(path / _MANIFEST).items():
             if not (path / name).is_file() or _known(path / name) != known:
@@ -46,27 +46,40 @@ def _damaged(path: Path) -> str | None:
     return None
 
 
-def remove_damaged(runs: Path) -> list[str]:
-    """Remove every result below ``runs`` that is not what was written, and what rests on it; return what was wrong."""
-    found = []
-    manifests = (path.parent for path in runs.rglob(_MANIFEST))
-    for path in sorted([*manifests, *runs.rglob("scores/*/*.json"), *runs.rglob("curve.json")]):
-        run = next(parent for parent in path.parents if parent.name.startswith("seed-"))
-        stage = path.relative_to(run).parts[0]
-        # Nobody reads the data of a trained run again.
-        if not path.exists() or (stage == "data" and (run / "train").is_dir()) or (wrong := _damaged(path)) is None:
-            continue
-        found.append(wrong)
-        if stage == "evaluate":
-            backend, task = path.relative_to(run).parts[1:]
-            (run / "scores" / backend / f"{task}.json").unlink(missing_ok=True)
-        if stage in ("evaluate", "scores", "curve.json"):
-            _remove(path)
-        else:
-            # Weights and their record belong together.
-            for later in _STAGES[1 if stage == "model" else _STAGES.index(stage) :]:
-                _remove(run / later)
-    return found
+def remove_damaged(output: Path) -> list[str]:
+    """Remove every result in ``output`` that is not what was written, and what rests on it; return what was wrong."""
+    complaints = []
+    for run in find_runs(output):
+        for path, resting in _results(run):
+            if (wrong := _damaged(path)) is not None:
+                complaints.append(wrong)
+                for result in (path, *resting):
+                    _remove(result)
+    return complaints
+
+
+def _results(run: RunFiles) -> Iterator[tuple[Path, Sequence[Path]]]:
+    """Yield what a run has left, each with what rests on it, the one that others rest on first."""
+    scored = [run.evaluate_directory, run.scores_directory, run.curve]
+    # Nobody reads the data of a trained run again.
+    if not run.train.is_dir():
+        yield run.data, [run.model, *scored]
+    # Weights and their record belong together.
+    yield run.train, [run.model, *scored]
+    yield run.model, [run.train, *scored]
+    for backend, task in run.evaluated():
+        yield run.evaluation(backend, task), [run.scores(backend, task)]
+        yield run.scores(backend, task), []
+    yield run.curve, []
+
+
+def remove_scratch(output: Path) -> None:
+    """Remove the directories that `whole_directory` was at work in, in ``output``, when its process was killed."""
+    visible = [path for path in output.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    hidden = [path for top in visible for path in top.rglob(".*") if path.is_dir()]
+    for path in hidden:
+        if path.is_dir() and {inner.name for inner in path.iterdir()} <= SCRATCH:
+            shutil.rmtree(path)
 
 
 def _remove(path: Path) -> None:

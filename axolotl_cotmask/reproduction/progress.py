@@ -19,11 +19,11 @@ _TAIL = 4096  # bytes of a log that its newest step is looked for in
 _SECONDS = 2.0
 
 
-class Progress:
+class WorkflowProgress:
     """Follows one run of Snakemake: a line per event, and on a terminal a last line that shows what is under way."""
 
-    def __init__(self, output: Path, say: Callable[[str], None]) -> None:
-        self._logs, self._say = output / "logs", say
+    def __init__(self, logs: Path, say: Callable[[str], None]) -> None:
+        self._logs, self._say = logs, say
         self._started = time.time()
         self._terminal = sys.stderr.isatty()
         self._ended = threading.Event()
@@ -45,12 +45,12 @@ class Progress:
         return lines
 
     def _event(self, line: str) -> None:
-        if found := _COUNT.match(line):
-            self._tell(f"[{found[1]}/{found[2]}] done")
-        elif found := _FAILED.match(line):
-            self._tell(f"failed: {found[1]} says why, and the report has its last lines")
-        elif found := _MESSAGE.match(line):
-            self._tell(found[1])
+        if count := _COUNT.match(line):
+            self._tell(f"[{count[1]}/{count[2]}] done")
+        elif failed := _FAILED.match(line):
+            self._tell(f"failed: {failed[1]} says why, and the report has its last lines")
+        elif message := _MESSAGE.match(line):
+            self._tell(message[1])
 
     def _tell(self, line: str) -> None:
         if self._terminal:
@@ -75,6 +75,6 @@ class Progress:
                 steps = _STEP.findall(file.read().decode(errors="replace"))
             name = str(log.relative_to(self._logs).with_suffix(""))
             if steps:
-                done, of, left = steps[-1]
-                shown.append(f"{name} {done}/{of}, {left} left")
+                done, total, left = steps[-1]
+                shown.append(f"{name} {done}/{total}, {left} left")
         return shown

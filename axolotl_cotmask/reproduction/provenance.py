@@ -16,27 +16,25 @@ from typing import Any
 from axolotl_cotmask.common.versions import git, package_version
 
 _RAPL = Path("/sys/class/powercap")
-
-
 _MAIN = ("axolotl", "torch", "transformers", "peft", "accelerate", "datasets", "lm-eval", "math-verify")
 
 
-def environment(repositories: Iterable[str]) -> dict[str, Any]:
+def describe_environment(repositories: Iterable[str]) -> dict[str, Any]:
     """Return code, main versions, hardware, and the revision of each of the hub's ``repositories`` in its cache."""
     return {
         "axolotl-cotmask": package_version(),
         "versions": {name: metadata.version(name) for name in _MAIN},
         "hardware": hardware(),
-        "revisions": {name: found for name in repositories if (found := _revision(name))},
+        "revisions": {name: revision for name in repositories if (revision := _revision(name))},
     }
 
 
-def write_code_and_versions(where: Path) -> None:
+def write_code_and_versions(directory: Path) -> None:
     """Write ``versions.json``, with every package, and ``changes.diff``, where the checkout differs from its commit."""
     versions = {package.name: package.version for package in metadata.distributions()}
-    (where / "versions.json").write_text(json.dumps(versions, indent=1, sort_keys=True), encoding="utf-8")
+    (directory / "versions.json").write_text(json.dumps(versions, indent=1, sort_keys=True), encoding="utf-8")
     if package_version().endswith(".dirty"):
-        (where / "changes.diff").write_text(git("diff", "HEAD") or "", encoding="utf-8")
+        (directory / "changes.diff").write_text(git("diff", "HEAD") or "", encoding="utf-8")
 
 
 def hardware() -> dict[str, Any]:
@@ -65,9 +63,9 @@ def _revision(repository: str) -> str | None:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     for kind in ("models", "datasets"):
-        found = Path(HF_HUB_CACHE, f"{kind}--{repository.replace('/', '--')}", "refs", "main")
-        if found.is_file():
-            return found.read_text().strip()
+        main = Path(HF_HUB_CACHE, f"{kind}--{repository.replace('/', '--')}", "refs", "main")
+        if main.is_file():
+            return main.read_text().strip()
     return None
 
 
@@ -91,6 +89,6 @@ def energy() -> dict[str, float]:
     return counters
 
 
-def used(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+def joules_between(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
     """Return the joules between two readings of `energy`; a counter that wrapped around in between is left out."""
     return {name: round(after[name] - joules) for name, joules in before.items() if after.get(name, 0) >= joules}

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.figures import require_matplotlib
 from axolotl_cotmask.common.files import whole_file
 from axolotl_cotmask.data.sources import ENV_VAR, named_dir
-from axolotl_cotmask.reproduction.collect import collect
-from axolotl_cotmask.reproduction.integrity import remove_damaged
+from axolotl_cotmask.reproduction.collect import collect_outcome
+from axolotl_cotmask.reproduction.integrity import remove_damaged, remove_scratch
+from axolotl_cotmask.reproduction.layout import LOCK, LOGS, PLAN
 from axolotl_cotmask.reproduction.plan import Plan
-from axolotl_cotmask.reproduction.progress import Progress
+from axolotl_cotmask.reproduction.progress import WorkflowProgress
 from axolotl_cotmask.reproduction.report import write_report
-from axolotl_cotmask.reproduction.report.outcome import External
-from axolotl_cotmask.reproduction.stages import PLAN
+from axolotl_cotmask.reproduction.report.outcome import ExternalResult
 
 _HERE = Path(__file__).parent
 _NOTHING = "Nothing to be done"
@@ -34,7 +33,7 @@ def reproduce(
     output: Path,
     profile: str,
     arguments: Sequence[str],
-    externals: Sequence[External],
+    externals: Sequence[ExternalResult],
     say: Callable[[str], None],
 ) -> int:
     """Do what is missing of a plan, write ``report.html`` and ``report.md``, and return Snakemake's status.
@@ -55,40 +54,42 @@ def reproduce(
             "snakemake is not on PATH: use `nox -s reproduce`, which installs it in an environment of its own, or "
             "install it apart from Axolotl (pipx install snakemake): the two need different versions of packaging"
         )
-    if find_spec("matplotlib") is None:
-        raise CoTMaskError("the report's plots need matplotlib: pip install 'axolotl-cotmask[demo]'")
+    require_matplotlib("the report's plots need")
     settings = _HERE / "profiles" / profile if not Path(profile).is_dir() else Path(profile)
     if not settings.is_dir():
         raise CoTMaskError(f"there is no profile {profile}: name cpu, gpu, slurm, or the directory of one of your own")
     output.mkdir(parents=True, exist_ok=True)
     try:
         # Snakemake has a lock of its own; this one also covers the plan that it reads.
-        with FileLock(output / ".lock", timeout=0):
-            status = _run(plan, output, settings, arguments, say)
-            write_report(collect(plan, output, externals), output)
+        with FileLock(output / LOCK, timeout=0):
+            status = _run_workflow(plan, output, settings, arguments, say)
+            write_report(collect_outcome(plan, output, externals), output)
     except Timeout as error:
         raise CoTMaskError(f"another run is at work in {output}: wait for it, or name another --output") from error
     say(f"the report is {output / 'report.html'} (and report.md)")
     return status
 
 
-def _run(plan: Plan, output: Path, settings: Path, arguments: Sequence[str], say: Callable[[str], None]) -> int:
+def _run_workflow(
+    plan: Plan, output: Path, settings: Path, arguments: Sequence[str], say: Callable[[str], None]
+) -> int:
+    remove_scratch(output)
     with whole_file(output / PLAN) as temporary:
-        temporary.write_text(json.dumps(plan.as_json(), indent=1, default=list), encoding="utf-8")
-    for wrong in remove_damaged(output / "runs"):
+        temporary.write_text(plan.as_json(), encoding="utf-8")
+    for wrong in remove_damaged(output):
         say(f"{wrong}: it and what rests on it are made again")
     command = [
         *("snakemake", "--snakefile", str(_HERE / "Snakefile"), "--configfile", str((output / PLAN).resolve())),
         *("--directory", str(output), "--profile", str(settings.resolve())),
         # Not by code: the shell lines of the Snakefile say nothing about what they call.
         *("--rerun-triggers", "mtime", "params", "input", "--rerun-incomplete", "--keep-going"),
-        *("--quiet", "host", "reason", *(("--notemp",) if plan.keep_weights else ()), *arguments),
+        *("--quiet", "host", "reason", *(("--notemp",) if plan.setup.keep_weights else ()), *arguments),
     ]
     # The programs of this environment, also where it is not activated.
     variables = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
     if (data := named_dir()) is not None:
         variables[ENV_VAR] = str(data.resolve())
-    progress = Progress(output, say)
+    progress = WorkflowProgress(output / LOGS, say)
     with subprocess.Popen(
         command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:

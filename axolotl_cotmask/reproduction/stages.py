@@ -20,40 +20,44 @@ import yaml
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_json, whole_directory, whole_file
 from axolotl_cotmask.common.resources import directory
+from axolotl_cotmask.data.sources import ENV_VAR
 from axolotl_cotmask.evaluation import signature
 from axolotl_cotmask.evaluation.graded import clusters_of
 from axolotl_cotmask.evaluation.results import find_tasks, read_samples
 from axolotl_cotmask.reproduction import provenance
 from axolotl_cotmask.reproduction.integrity import write_manifest
+from axolotl_cotmask.reproduction.layout import PLAN, RECIPE, RECORD, STATE, RunFiles
+from axolotl_cotmask.reproduction.plan import Config, Setup, read_run
 
-PLAN = "plan.json"
-_CELL = "cell.json"
+#: Stages run in the output directory.
+_PLAN = Path(PLAN)
+_BEGUN = "cell.json"  # of a training: the recipe that it began with
 _ATTEMPTS = "attempts.json"
 _CPU = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
 #: The keys of a recipe that a stage sets itself: where things lie changes no result.
 OWN_KEYS = ("dataset_prepared_path", "output_dir", "auto_resume_from_checkpoints")
 _CHECKPOINTS = "checkpoint-*"
-_STATE = "trainer_state.json"
+_CONFIG = "config.yaml"
 
 
 @contextmanager
 def _result(path: Path) -> Iterator[Path]:
     """Yield a new directory, which becomes ``path``, with a manifest, when the block ends well."""
-    with whole_directory(path) as where:
-        yield where
-        write_manifest(where)
+    with whole_directory(path) as new:
+        yield new
+        write_manifest(new)
 
 
-def data(name: str, output: Path) -> None:
+def prepare_data(name: str, output: Path) -> None:
     """Tokenise a run's data into ``output/prepared`` by ``axolotl preprocess``, before it takes a GPU."""
-    plan = read_json(Path(PLAN))
-    with _result(output) as where:
-        config = plan["cells"][name]["config"] | {
-            "dataset_prepared_path": str((where / "prepared").resolve()),
-            "output_dir": str((where / "log").resolve()),
+    setup, run = read_run(_PLAN, name)
+    with _result(output) as new:
+        config = (run.config or {}) | {
+            "dataset_prepared_path": str((new / "prepared").resolve()),
+            "output_dir": str((new / "log").resolve()),
         }
-        record = _run(plan, where, ["axolotl", "preprocess", _write_config(where, config)], config)
-        _write_record(where, record | {"data": _fingerprint(where / "prepared")})
+        record = _run_program(setup, new, ["axolotl", "preprocess", _write_config(new, config)], config)
+        _write_record(new, record | {"data": _fingerprint(new / "prepared")})
 
 
 def _fingerprint(prepared: Path) -> dict[str, Any]:
@@ -61,8 +65,8 @@ def _fingerprint(prepared: Path) -> dict[str, Any]:
     from datasets import load_from_disk
 
     digest, rows, tokens = hashlib.sha256(), 0, 0
-    for found in sorted(path.parent for path in prepared.rglob("dataset_info.json")):
-        for row in load_from_disk(str(found)).select_columns(["input_ids", "labels"]):
+    for dataset in sorted(path.parent for path in prepared.rglob("dataset_info.json")):
+        for row in load_from_disk(str(dataset)).select_columns(["input_ids", "labels"]):
             digest.update(json.dumps([row["input_ids"], row["labels"]]).encode())
             rows, tokens = rows + 1, tokens + len(row["input_ids"])
     return {"rows": rows, "tokens": tokens, "sha256": digest.hexdigest()}
@@ -74,38 +78,37 @@ def train(name: str, prepared: Path, output: Path, model: Path) -> None:
     ``output`` gets the recipe, the trainer's state with its log and the provenance, ``model`` the weights. A run whose
     recipe has changed since begins anew.
     """
-    plan = read_json(Path(PLAN))
-    cell = plan["cells"][name]
-    work = Path("work") / name
+    setup, run = read_run(_PLAN, name)
+    work = RunFiles(Path(), name).work
     own = (str((prepared / "prepared").resolve()), str((work / "output").resolve()), True)
-    config = cell["config"] | dict(zip(OWN_KEYS, own, strict=True))
-    begun = work / _CELL
-    if not begun.is_file() or begun.read_text() != json.dumps(cell["config"]):
+    config = (run.config or {}) | dict(zip(OWN_KEYS, own, strict=True))
+    begun = work / _BEGUN
+    if not begun.is_file() or begun.read_text() != json.dumps(run.config):
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        begun.write_text(json.dumps(cell["config"]))
+        begun.write_text(json.dumps(run.config))
     for checkpoint in _checkpoints(work / "output"):
         if not _complete(checkpoint):
             print(f"{checkpoint} was not written to its end: going on from the one before", flush=True)
             shutil.rmtree(checkpoint)
     launcher = ["--launcher=python"]
-    if cell["gpus"] > 1:
+    if run.gpus > 1:
         # Port 0: others may train on the same machine.
-        launcher = ["--launcher=accelerate", "--", "--num_processes", str(cell["gpus"]), "--main_process_port", "0"]
-    record = _run(plan, work, ["axolotl", "train", _write_config(work, config), *launcher], config)
+        launcher = ["--launcher=accelerate", "--", "--num_processes", str(run.gpus), "--main_process_port", "0"]
+    record = _run_program(setup, work, ["axolotl", "train", _write_config(work, config), *launcher], config)
     checkpoints = _checkpoints(work / "output")
-    with _result(output) as where:
-        shutil.copy(work / "config.yaml", where / "recipe.yaml")
-        shutil.copy(work / "output" / "debug.log", where / "axolotl.log")
+    with _result(output) as new:
+        shutil.copy(work / _CONFIG, new / RECIPE)
+        shutil.copy(work / "output" / "debug.log", new / "axolotl.log")
         if checkpoints:
-            shutil.copy(checkpoints[-1] / _STATE, where / _STATE)
-        _write_record(where, record)
-    if not cell["curve"]:
+            shutil.copy(checkpoints[-1] / STATE, new / STATE)
+        _write_record(new, record)
+    if run.curve is None:
         for checkpoint in checkpoints:
             shutil.rmtree(checkpoint)
-    with _result(model) as where:
-        where.rmdir()
-        (work / "output").rename(where)
+    with _result(model) as new:
+        new.rmdir()
+        (work / "output").rename(new)
     shutil.rmtree(work)
 
 
@@ -116,7 +119,7 @@ def _checkpoints(output: Path) -> list[Path]:
 def _complete(checkpoint: Path) -> bool:
     try:
         # The trainer writes this file last.
-        read_json(checkpoint / _STATE)
+        read_json(checkpoint / STATE)
     except CoTMaskError:
         return False
     return True
@@ -126,33 +129,32 @@ def evaluate(name: str, task: str, output: Path) -> None:
     """Score a run, or a released checkpoint, on one task by lm-eval."""
     from axolotl_cotmask.evaluation.lm_eval import model_args
 
-    plan = read_json(Path(PLAN))
-    cell = plan["cells"][name]
-    model, on_cpu, gpus = cell["model"], plan["device"] == "cpu", cell["gpus"]
-    arguments: dict[str, Any] = (
-        {"pretrained": model} if model else model_args((Path("runs") / name / "model").resolve())
-    )
+    setup, run = read_run(_PLAN, name)
+    on_cpu, vllm = setup.device == "cpu", setup.backend == "vllm"
+    weights = RunFiles(Path(), name).model.resolve()
+    arguments: dict[str, Any] = {"pretrained": run.model} if run.model else model_args(weights)
     arguments["dtype"] = "float32" if on_cpu else "bfloat16"
-    program = [plan["lm_eval"]]
-    if plan["backend"] == "vllm":
-        arguments |= {"data_parallel_size": gpus, "gpu_memory_utilization": 0.9}
+    program = [setup.lm_eval]
+    if vllm:
+        arguments |= {"data_parallel_size": run.gpus, "gpu_memory_utilization": 0.9}
         if "peft" in arguments:
             arguments |= {"lora_local_path": arguments.pop("peft"), "max_lora_rank": 64}
-    elif gpus > 1:
-        program = ["accelerate", "launch", "--main_process_port", "0", "--num_processes", str(gpus), "-m", "lm_eval"]
-    with _result(output) as where:
+    elif run.gpus > 1:
+        processes = ["--main_process_port", "0", "--num_processes", str(run.gpus)]
+        program = ["accelerate", "launch", *processes, "-m", "lm_eval"]
+    with _result(output) as new:
         command = [
-            *(*program, "--model", plan["backend"], "--model_args", json.dumps(arguments), "--tasks", task),
+            *(*program, "--model", setup.backend, "--model_args", json.dumps(arguments), "--tasks", task),
             *("--include_path", str(directory("evaltasks").resolve()), "--log_samples"),
-            *("--batch_size", "auto" if plan["backend"] == "vllm" else "128" if on_cpu else "16"),
-            *("--output_path", str(where.resolve())),
+            *("--batch_size", "auto" if vllm else "128" if on_cpu else "16"),
+            *("--output_path", str(new.resolve())),
             *(("--device", "cpu") if on_cpu else ()),
-            *(("--gen_kwargs", plan["generation"]) if plan["generation"] else ()),
-            *(("--apply_chat_template",) if task.endswith("_chat") else ()),
-            *(("--confirm_run_unsafe_code",) if plan["confirm_run_unsafe_code"] else ()),
+            *(("--gen_kwargs", setup.generation) if setup.generation else ()),
+            *(("--apply_chat_template",) if run.task(task).chat else ()),
+            *(("--confirm_run_unsafe_code",) if setup.confirm_run_unsafe_code else ()),
         ]
-        record = _run(plan, where, command, {"base_model": model})
-        _write_record(where, record)
+        record = _run_program(setup, new, command, {"base_model": run.model})
+        _write_record(new, record)
 
 
 def score(results: Path, task: str, output: Path) -> None:
@@ -195,40 +197,40 @@ def score(results: Path, task: str, output: Path) -> None:
         temporary.write_text(json.dumps(scored), encoding="utf-8")
 
 
-def _write_config(where: Path, config: dict[str, Any]) -> str:
-    path = where / "config.yaml"
+def _write_config(directory: Path, config: Config) -> str:
+    path = directory / _CONFIG
     path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     return str(path.resolve())
 
 
-def _write_record(where: Path, record: dict[str, Any]) -> None:
-    _write_json(where / "provenance.json", record)
-    provenance.write_code_and_versions(where)
+def _write_record(directory: Path, record: dict[str, Any]) -> None:
+    _write_json(directory / RECORD, record)
+    provenance.write_code_and_versions(directory)
 
 
 def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def _run(plan: dict[str, Any], work: Path, command: Sequence[str], config: dict[str, Any]) -> dict[str, Any]:
+def _run_program(setup: Setup, work: Path, command: Sequence[str], config: Config) -> dict[str, Any]:
     """Run a stage's program, and return its provenance, with what earlier attempts in ``work`` took.
 
     Raises:
         SystemExit: with the program's status; it has said why in the log.
     """
     variables = dict(os.environ, AXOLOTL_DO_NOT_TRACK="1", TOKENIZERS_PARALLELISM="false")
-    if plan["device"] == "cpu":
+    if setup.device == "cpu":
         variables |= _CPU
-    if plan["laptop"]:
-        variables["COTMASK_DATA_DIR"] = str(Path("data").resolve())
+    if setup.data_dir:
+        variables[ENV_VAR] = str(Path(setup.data_dir).resolve())
     print(shlex.join(command), flush=True)
     joules, started = provenance.energy(), time.monotonic()
-    process = subprocess.Popen(command, env=variables, cwd=plan["directory"] or None)
+    process = subprocess.Popen(command, env=variables, cwd=setup.directory or None)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.monotonic() - started
     attempts = read_json(work / _ATTEMPTS)["attempts"] if (work / _ATTEMPTS).is_file() else []
-    attempts.append({"seconds": round(seconds, 1), "joules": provenance.used(joules, provenance.energy())})
+    attempts.append({"seconds": round(seconds, 1), "joules": provenance.joules_between(joules, provenance.energy())})
     if process.returncode:
         _write_json(work / _ATTEMPTS, {"attempts": attempts})
         sys.exit(process.returncode if process.returncode > 0 else 128 - process.returncode)
@@ -239,5 +241,5 @@ def _run(plan: dict[str, Any], work: Path, command: Sequence[str], config: dict[
         "attempts": attempts,
         # Of the largest process; the trainer logs that of the GPUs.
         "peak_memory_gib": round(usage.ru_maxrss / 2**20, 2),
-        **provenance.environment(filter(None, repositories)),
+        **provenance.describe_environment(filter(None, repositories)),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,15 @@ import yaml
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.stats.claims import Verdict
 from axolotl_cotmask.evaluation.stats.crossed import pooled
-from axolotl_cotmask.reproduction.collect import collect
+from axolotl_cotmask.reproduction.collect import collect_outcome
 from axolotl_cotmask.reproduction.external import read_external
-from axolotl_cotmask.reproduction.integrity import remove_damaged, write_manifest
-from axolotl_cotmask.reproduction.plan import make_plan, recipe, with_settings
+from axolotl_cotmask.reproduction.integrity import remove_damaged, remove_scratch, write_manifest
+from axolotl_cotmask.reproduction.paper_plan import make_plan
+from axolotl_cotmask.reproduction.plan import ExtraRules
+from axolotl_cotmask.reproduction.recipes import load_recipe
 from axolotl_cotmask.reproduction.report import write_report
-from axolotl_cotmask.reproduction.report.outcome import Status
+from axolotl_cotmask.reproduction.report.outcome import RunStatus
+from axolotl_cotmask.reproduction.settings import with_settings
 
 SFT, MFT = "llama2-7b/math-sft", "llama2-7b/math-mft"
 LORA = Path(__file__).parents[2] / "bench" / "external" / "lora.yaml"
@@ -42,7 +46,7 @@ def trained(out: Path, row: str, seed: int, **changes: object) -> None:
     path = out / "runs" / row / f"seed-{seed}" / "train" / "recipe.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     own = {"seed": seed, "output_dir": "/elsewhere", "auto_resume_from_checkpoints": True}
-    path.write_text(yaml.safe_dump(recipe(row) | own | changes))
+    path.write_text(yaml.safe_dump(load_recipe(row) | own | changes))
 
 
 def test_rows_have_means_and_claims_verdicts_over_runs_and_questions(tmp_path: Path) -> None:
@@ -51,17 +55,17 @@ def test_rows_have_means_and_claims_verdicts_over_runs_and_questions(tmp_path: P
     for seed in (1, 2):
         scored(tmp_path, SFT, seed, sft[seed - 1])
         scored(tmp_path, MFT, seed, mft[seed - 1])
-    outcome = collect(make_plan([SFT, MFT], 2), tmp_path, [])
+    outcome = collect_outcome(make_plan([SFT, MFT], 2), tmp_path, [])
     row = outcome.rows[1]
-    assert (row.estimates["MATH"].value, row.published["MATH"]) == (pytest.approx(62.5), 8.9)
-    assert row.deviations["MATH"] == pytest.approx(17.678, abs=1e-3)
-    assert [run.status for run in row.runs] == [Status.DONE] * 2
-    assert (row.runs[0].robust["MATH"], row.runs[0].invalid["MATH"]) == (50.0, 25.0)
+    assert (row.estimates["MATH"].value, row.published["MATH"]) == (pytest.approx(0.625), pytest.approx(0.089))
+    assert row.deviations["MATH"] == pytest.approx(0.17678, abs=1e-5)
+    assert [run.status for run in row.runs] == [RunStatus.DONE] * 2
+    assert (row.runs[0].robust["MATH"], row.runs[0].invalid["MATH"]) == (0.5, 0.25)
     (claim,) = outcome.claims
     expected = pooled(sft, mft, range(200))
-    assert claim.claimed == pytest.approx(1.3)
+    assert claim.claimed == pytest.approx(0.013)
     assert claim.measured is not None
-    assert (claim.measured.value, claim.measured.low) == (pytest.approx(25.0), pytest.approx(100 * expected.low))
+    assert (claim.measured.value, claim.measured.low) == (pytest.approx(0.25), pytest.approx(expected.low))
     assert claim.verdict is Verdict.UNDER_POWERED
     assert claim.per_seed[1].only_b == 50
 
@@ -70,26 +74,26 @@ def test_a_metric_may_leave_questions_out(tmp_path: Path) -> None:
     for seed in (1, 2):
         scored(tmp_path, SFT, seed, [0.0, None, 1.0, 0.0])
         scored(tmp_path, MFT, seed, [1.0, 1.0, 1.0, None])
-    (claim,) = collect(make_plan([SFT, MFT], 2), tmp_path, []).claims
+    (claim,) = collect_outcome(make_plan([SFT, MFT], 2), tmp_path, []).claims
     assert claim.measured is not None
-    assert claim.measured.value == pytest.approx(50.0)
+    assert claim.measured.value == pytest.approx(0.5)
     assert claim.per_seed[1].n == 2
 
 
 def test_a_baseline_of_another_plan_in_the_same_directory_counts(tmp_path: Path) -> None:
     scored(tmp_path, MFT, 1, [1.0, 0.0])
     plan = make_plan([MFT], 1)
-    (claim,) = collect(plan, tmp_path, []).claims
+    (claim,) = collect_outcome(plan, tmp_path, []).claims
     assert (claim.verdict, claim.missing, claim.measured) == (Verdict.NOT_RUN, SFT, None)
     scored(tmp_path, SFT, 1, [0.0, 0.0])
-    (claim,) = collect(plan, tmp_path, []).claims
+    (claim,) = collect_outcome(plan, tmp_path, []).claims
     assert (claim.verdict, claim.missing) == (Verdict.UNDER_POWERED, "")
 
 
 def test_other_questions_are_not_compared(tmp_path: Path) -> None:
     scored(tmp_path, MFT, 1, [1.0, 0.0])
     scored(tmp_path, SFT, 1, [1.0, 0.0], documents="other")
-    (claim,) = collect(make_plan([SFT, MFT], 1), tmp_path, []).claims
+    (claim,) = collect_outcome(make_plan([SFT, MFT], 1), tmp_path, []).claims
     assert (claim.verdict, claim.measured) == (Verdict.NOT_RUN, None)
     assert claim.missing.startswith("scores on the same questions: remove")
 
@@ -98,26 +102,26 @@ def test_scores_of_a_recipe_that_has_changed_since_do_not_count(tmp_path: Path) 
     scored(tmp_path, MFT, 1, [1.0, 0.0])
     scored(tmp_path, SFT, 1, [1.0, 0.0])
     plan = make_plan([MFT], 1)
-    assert collect(plan, tmp_path, []).claims[0].measured is not None
+    assert collect_outcome(plan, tmp_path, []).claims[0].measured is not None
     trained(tmp_path, SFT, 1, learning_rate=1.0)
-    assert collect(plan, tmp_path, []).claims[0].missing == SFT
+    assert collect_outcome(plan, tmp_path, []).claims[0].missing == SFT
     trained(tmp_path, MFT, 1, num_epochs=1)
-    (run,) = collect(plan, tmp_path, []).rows[0].runs
-    assert (run.status, run.values) == (Status.NOT_RUN, {})
+    (run,) = collect_outcome(plan, tmp_path, []).rows[0].runs
+    assert (run.status, run.values) == (RunStatus.NOT_RUN, {})
 
 
 def test_what_was_scored_otherwise_is_noted(tmp_path: Path) -> None:
     scored(tmp_path, MFT, 1, [1.0, 0.0])
     scored(tmp_path, SFT, 1, [1.0, 0.0])
     plan = make_plan([SFT, MFT], 1)
-    assert collect(plan, tmp_path, []).claims[0].note == ""
+    assert collect_outcome(plan, tmp_path, []).claims[0].note == ""
     path = tmp_path / "runs" / SFT / "seed-1/scores/hf/cotmask_math.json"
     line = "task:cotmask_math|dtype:bfloat16|n:2|axolotl-cotmask:9.9"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"signatures": {"cotmask_math": line}}))
     other = tmp_path / "runs" / MFT / "seed-1/scores/hf/cotmask_math.json"
     line = "task:cotmask_math|dtype:float32|n:2|axolotl-cotmask:9.8"
     other.write_text(json.dumps(json.loads(other.read_text()) | {"signatures": {"cotmask_math": line}}))
-    note = collect(plan, tmp_path, []).claims[0].note
+    note = collect_outcome(plan, tmp_path, []).claims[0].note
     assert note == "scored differently: task:cotmask_math dtype bfloat16, float32"
 
 
@@ -127,16 +131,17 @@ def test_a_stage_that_left_a_log_and_no_result_has_failed(tmp_path: Path) -> Non
     log.write_text("loading\n 10%| 1/10\r 20%| 2/10\nCUDA out of memory\n")
     (tmp_path / "runs" / MFT / "seed-1" / "data").mkdir(parents=True)
     (tmp_path / "logs" / "base-copying.log").write_text("no memory\n")
-    outcome = collect(make_plan([MFT], 2), tmp_path, [])
+    rules = ExtraRules("Snakefile", {}, {"problems.log": "data", "base-copying.log": "bases/copying"})
+    outcome = collect_outcome(replace(make_plan([MFT], 2), extra_rules=rules), tmp_path, [])
     first, second = outcome.rows[0].runs
     assert [(failure.stage, list(failure.last_lines)) for failure in outcome.failures] == [
         ("base-copying", ["no memory"])
     ]
-    assert first.status is Status.FAILED
+    assert first.status is RunStatus.FAILED
     assert first.failure is not None
     assert (first.failure.stage, first.failure.log) == ("train", f"logs/{MFT}/seed-1/train.log")
     assert list(first.failure.last_lines) == ["loading", " 10%| 1/10", " 20%| 2/10", "CUDA out of memory"]
-    assert (second.status, second.failure) == (Status.NOT_RUN, None)
+    assert (second.status, second.failure) == (RunStatus.NOT_RUN, None)
     write_report(outcome, tmp_path)
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert f"Run {MFT}/seed-1 failed in stage train." in text
@@ -153,7 +158,7 @@ def test_a_released_checkpoint_agrees_within_a_point(tmp_path: Path) -> None:
     log = tmp_path / "logs/calibrate/meta-math/MetaMath-Mistral-7B/seed-1/evaluate-hf-cotmask_metamath_math.log"
     log.parent.mkdir(parents=True)
     log.write_text("no such model\n")
-    outcome = collect(plan, tmp_path, [])
+    outcome = collect_outcome(plan, tmp_path, [])
     assert [list(failure.last_lines) for failure in outcome.failures] == [["no such model"]]
     found = {(c.model.split("/")[1], c.measure): c.verdict for c in outcome.calibrated}
     assert found["Llama2-7B-GSM8K-SFT", "GSM8K"] == "agrees"
@@ -163,24 +168,44 @@ def test_a_released_checkpoint_agrees_within_a_point(tmp_path: Path) -> None:
 
 def test_results_of_others_are_judged_by_the_same_rule(tmp_path: Path) -> None:
     first, second = read_external(LORA)
-    assert (first.difference.value, second.difference.value) == (3.6, 4.4)
-    assert first.claimed == pytest.approx(5.5)
+    assert (first.difference.value, second.difference.value) == (pytest.approx(0.036), pytest.approx(0.044))
+    assert first.claimed == pytest.approx(0.055)
     assert {first.verdict, second.verdict} == {Verdict.UNDER_POWERED}, "single seeds"
     path = tmp_path / "mine.yaml"
     path.write_text(
         "- {source: me, base: llama2-7b, data: gsm8k, benchmark: gsm8k, setting: x, sft: [41, 42, 41], mft: [47, 47, 46]}"
     )
     (mine,) = read_external(path)
-    assert mine.difference.value == pytest.approx(16 / 3)
+    assert mine.difference.value == pytest.approx(0.16 / 3)
     assert mine.verdict is Verdict.REPRODUCED
-    assert collect(make_plan(["fig3/fixed-0.4"], 1), tmp_path, [mine]).external == [mine]
+    assert collect_outcome(make_plan(["fig3/fixed-0.4"], 1), tmp_path, [mine]).external == [mine]
+
+
+ENTRY = "source: x, data: gsm8k, benchmark: gsm8k, setting: y"
+LLAMA = f"{ENTRY}, base: llama2-7b"
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("a: 1", "give a list of results"),
+        ("", "give a list of results"),
+        ("- hello", "result 1: holds 'hello', not keys with values"),
+        ("-", "result 1: holds None, not keys with values"),
+        ("- [a, b]", r"result 1: holds \['a', 'b'\], not keys with values"),
+        ("- {1: x}", "unknown keys 1"),
         ("- {source: x}", "base, benchmark, data, setting is missing"),
+        (f"- {{{ENTRY}, base: [x], sft: [1], mft: [2]}}", r"result 1: base is \['x'\]: give a text"),
+        (f"- {{{ENTRY}, base: null, sft: [1], mft: [2]}}", "result 1: base is None: give a text"),
+        (f"- {{{ENTRY}, base: {{a: b}}, sft: [1], mft: [2]}}", "result 1: base is {'a': 'b'}: give a text"),
+        (f"- {{{LLAMA}, note: {{a: b}}, sft: [1], mft: [2]}}", "result 1: note is {'a': 'b'}: give a text"),
+        (f"- {{{LLAMA}, sft: 1, mft: 2}}", "result 1: sft is 1: give a list of numbers"),
+        (f"- {{{LLAMA}, sft: [a], mft: [b]}}", r"result 1: sft is \['a'\]: give a list of numbers"),
+        (f"- {{{LLAMA}, sft: [1], mft: null}}", "result 1: mft is None: give a list of numbers"),
+        (f"- {{{LLAMA}, sft: [1, 2], mft: [2]}}", "result 1: difference, or sft and mft with a number per seed"),
+        (f"- {{{LLAMA}, difference: {{a: 1}}}}", "result 1: difference is {'a': 1}: give a list of numbers"),
+        (f"- {{{LLAMA}, difference: [.nan]}}", r"result 1: difference is \[nan\]: give a list of numbers"),
+        ("- {source: [", "cannot be read as YAML"),
         ("- {colour: x}", "unknown keys colour"),
         (
             "- {source: x, base: llama2-7b, data: gsm8k, benchmark: gsm8k, setting: y, sft: [1]}",
@@ -202,7 +227,7 @@ def test_a_wrong_external_file_stops_with_a_sentence(text: str, sentence: str, t
 def test_settings_lead_to_runs_of_their_own(tmp_path: Path) -> None:
     scored(tmp_path, MFT, 1, [1.0, 0.0])
     changed = with_settings(make_plan([MFT], 1), ["learning_rate=1e-4"], None)
-    assert collect(changed, tmp_path, []).rows[0].runs[0].status is Status.NOT_RUN
+    assert collect_outcome(changed, tmp_path, []).rows[0].runs[0].status is RunStatus.NOT_RUN
 
 
 def finished(run: Path, *stages: str) -> None:
@@ -210,6 +235,22 @@ def finished(run: Path, *stages: str) -> None:
         (run / stage).mkdir(parents=True)
         (run / stage / "file.txt").write_text(stage)
         write_manifest(run / stage)
+
+
+def test_only_the_stages_of_this_plan_are_asked_whether_they_failed(tmp_path: Path) -> None:
+    logs = tmp_path / "logs" / MFT / "seed-1"
+    logs.mkdir(parents=True)
+    (logs / "evaluate-vllm-cotmask_math.log").write_text("of a plan with another backend\n")
+    (run,) = collect_outcome(make_plan([MFT], 1), tmp_path, []).rows[0].runs
+    assert (run.status, run.failure) == (RunStatus.NOT_RUN, None)
+    (logs / "evaluate-hf-cotmask_math.log").write_text("no memory\n")
+    (run,) = collect_outcome(make_plan([MFT], 1), tmp_path, []).rows[0].runs
+    assert run.failure is not None
+    assert (run.status, run.failure.stage, list(run.failure.last_lines)) == (
+        RunStatus.FAILED,
+        "evaluate",
+        ["no memory"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -223,7 +264,7 @@ def finished(run: Path, *stages: str) -> None:
     ],
 )
 def test_damage_takes_what_rests_on_it_along(damaged: str, left: set[str], tmp_path: Path) -> None:
-    run = tmp_path / "row" / "seed-1"
+    run = tmp_path / "runs" / "row" / "seed-1"
     finished(run, "data", "train", "model", "evaluate/hf/a", "evaluate/hf/b")
     for name in ("a", "b"):
         (run / "scores/hf").mkdir(parents=True, exist_ok=True)
@@ -236,3 +277,22 @@ def test_damage_takes_what_rests_on_it_along(damaged: str, left: set[str], tmp_p
     everything = ("data", "train", "model", "evaluate/hf/a", "evaluate/hf/b", "scores/hf/a.json", "scores/hf/b.json")
     assert {name for name in everything if (run / name).exists()} == left
     assert remove_damaged(tmp_path) == []
+
+
+def test_what_a_killed_stage_was_at_work_on_is_no_result_and_is_removed(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "row" / "seed-1"
+    finished(run, "data", "train", "model")
+    finished(run, ".model.abcd1234/new", "evaluate/hf/.task.abcd1234/replaced")
+    for scratch in (run / ".model.abcd1234/new", run / "evaluate/hf/.task.abcd1234/replaced"):
+        (scratch / "file.txt").write_text("half")
+    (tmp_path / "bases" / ".copying.abcd1234" / "new").mkdir(parents=True)
+    (tmp_path / ".snakemake" / "new").mkdir(parents=True)
+    (run / "model" / ".cache").mkdir()
+    (run / "model" / ".cache" / "file").touch()
+    assert remove_damaged(tmp_path) == []
+    assert {path.name for path in run.iterdir()} == {"data", "train", "model", "evaluate", ".model.abcd1234"}
+    remove_scratch(tmp_path)
+    assert not list(tmp_path.rglob("*abcd1234*"))
+    assert {path.name for path in run.iterdir()} == {"data", "train", "model", "evaluate"}
+    assert (tmp_path / ".snakemake" / "new").is_dir()
+    assert (run / "model" / ".cache" / "file").is_file()

@@ -16,9 +16,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.laptop.__main__ import laptop
 from axolotl_cotmask.reproduction.laptop.base import draw_document, train_base
-from axolotl_cotmask.reproduction.laptop.language import build_tokenizer
+from axolotl_cotmask.reproduction.laptop.language import build_word_tokenizer
 
-TOKENIZER = build_tokenizer()
+TOKENIZER = build_word_tokenizer()
 SUM = re.compile(r"(\d+) ([-+*]) (\d+) = (?:<< \1 \2 \3 = (\d+) >> \4|(\d+))(?! [-+*=])")
 
 
@@ -67,7 +67,9 @@ def test_an_existing_directory_is_left_alone_with_one_sentence(tmp_path: Path) -
     (tmp_path / "mine").mkdir()
     with pytest.raises(CoTMaskError, match="mine exists: name a directory that does not exist yet"):
         train_base(tmp_path / "mine", steps=1, learning_rate=1e-3, seed=0)
-    result = CliRunner().invoke(laptop, ["base", str(tmp_path / "mine"), "--steps", "1", "--learning-rate", "1e-3"])
+    result = CliRunner().invoke(
+        laptop, ["train-base", str(tmp_path / "mine"), "--steps", "1", "--learning-rate", "1e-3"]
+    )
     assert (
         str(result.exception)
         == f"\naxolotl-cotmask: {tmp_path / 'mine'} exists: name a directory that does not exist yet"

@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner
+from rich.console import Console
+from support import recipe_files
 
 from axolotl_cotmask.cli import cotmask
+from axolotl_cotmask.cli.common import print_table
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.reproduction import costs
-from axolotl_cotmask.reproduction.laptop.plan import is_laptop, laptop_plan, tiny_plan
+from axolotl_cotmask.reproduction.costs import cost_table, row_cost
+from axolotl_cotmask.reproduction.laptop.plans import is_laptop, laptop_plan, tiny_plan
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.ablations import FIG3, TABLE3
-from axolotl_cotmask.reproduction.plan import make_plan, recipe, with_settings
+from axolotl_cotmask.reproduction.paper_plan import make_plan
+from axolotl_cotmask.reproduction.plan import Plan, read_run
+from axolotl_cotmask.reproduction.recipes import load_recipe, recipe_gpus
+from axolotl_cotmask.reproduction.settings import with_settings
 
 
 def test_a_row_has_the_recipe_the_tasks_of_its_scores_and_three_cells() -> None:
     plan = make_plan(["llama2-7b/gsm8k-mft"], 3)
     (row,) = plan.rows
-    assert row.config == recipe("llama2-7b/gsm8k-mft")
-    assert {title: (m.task, m.published) for title, m in row.measures.items()} == {
-        "GSM8K": ("cotmask_gsm8k", 47.1),
-        "GSM-IC": ("cotmask_gsm_ic", 59.2),
+    assert row.config == load_recipe("llama2-7b/gsm8k-mft")
+    assert {title: (m.task.name, m.published) for title, m in row.measures.items()} == {
+        "GSM8K": ("cotmask_gsm8k", pytest.approx(0.471)),
+        "GSM-IC": ("cotmask_gsm_ic", pytest.approx(0.592)),
     }
-    cells = plan.as_json()["cells"]
-    assert list(cells) == [f"llama2-7b/gsm8k-mft/seed-{seed}" for seed in (1, 2, 3)]
-    assert [cell["config"]["seed"] for cell in cells.values()] == [1, 2, 3]
-    assert cells["llama2-7b/gsm8k-mft/seed-1"]["gpus"] == 8
+    runs = plan.runs()
+    assert list(runs) == [f"llama2-7b/gsm8k-mft/seed-{seed}" for seed in (1, 2, 3)]
+    assert [(run.config or {})["seed"] for run in runs.values()] == [1, 2, 3]
+    assert runs["llama2-7b/gsm8k-mft/seed-1"].gpus == 8
     claims = {claim.measure: (claim.baseline, claim.difference) for claim in plan.claims}
-    assert claims["GSM8K"] == ("llama2-7b/gsm8k-sft", pytest.approx(5.5))
-    assert claims["GSM-IC"] == ("llama2-7b/gsm8k-sft", pytest.approx(11.2))
+    assert claims["GSM8K"] == ("llama2-7b/gsm8k-sft", pytest.approx(0.055))
+    assert claims["GSM-IC"] == ("llama2-7b/gsm8k-sft", pytest.approx(0.112))
 
 
 @pytest.mark.parametrize(
@@ -59,12 +68,12 @@ def test_table1_holds_every_number_of_the_paper_and_no_other_benchmark() -> None
     for row in plan.rows:
         run = paper.find_run(row.name)
         assert {title: m.published for title, m in row.measures.items()} == {
-            paper.BENCHMARKS[key]: score for key, score in run.scores.items() if key != "gsm_ic"
+            paper.BENCHMARKS[key]: pytest.approx(score / 100) for key, score in run.scores.items() if key != "gsm_ic"
         }
 
 
 def test_each_model_is_asked_in_the_form_of_its_data() -> None:
-    tasks = {row.name: {m.task for m in row.measures.values()} for row in make_plan(["mistral-7b"], 1).rows}
+    tasks = {row.name: {task.name for task in row.tasks} for row in make_plan(["mistral-7b"], 1).rows}
     assert tasks["mistral-7b/metamath-mft"] == {"cotmask_metamath_gsm8k", "cotmask_metamath_math"}
     assert tasks["mistral-7b/mammoth-sft"] == {"cotmask_mammoth_gsm8k", "cotmask_mammoth_math"}
     assert tasks["mistral-7b/math-sft"] == {"cotmask_math"}
@@ -78,10 +87,11 @@ def test_sweeps_have_a_row_per_ablation_with_its_block() -> None:
         epochs = {row.config["num_epochs"] for row in rows if row.config["cotmask"]["mask_ratio"]}
         assert epochs == {10}
         assert all(row.config["num_epochs"] == 3 for row in rows if not row.config["cotmask"]["mask_ratio"])
-        assert [row.measures["GSM8K"].published for row in rows] == [a.accuracy for a in ablations]
+        published = [row.measures["GSM8K"].published for row in rows]
+        assert published == [a.accuracy and pytest.approx(a.accuracy / 100) for a in ablations]
     claims = {claim.treated: claim.difference for claim in make_plan(["table3"], 1).claims}
-    assert claims["table3/neftune-100-all"] == pytest.approx(1.8 - 41.6)
-    assert claims["table3/random"] == pytest.approx(5.5)
+    assert claims["table3/neftune-100-all"] == pytest.approx((1.8 - 41.6) / 100)
+    assert claims["table3/random"] == pytest.approx(0.055)
     (one,) = make_plan(["table3/random"], 1).claims
     assert one.comparisons == 26, "the family is the table's, whatever part of it is run"
 
@@ -96,26 +106,28 @@ def test_one_row_of_a_sweep() -> None:
 
 def test_a_recipe_of_ones_own_is_scored_by_its_type(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text("# For 2 GPUs of 24 GB.\n" + yaml.safe_dump(recipe("llama2-7b/math-mft")))
+    path.write_text("# For 2 GPUs of 24 GB.\n" + yaml.safe_dump(load_recipe("llama2-7b/math-mft")))
     (row,) = make_plan([str(path)], 1).rows
     assert row.name.startswith("mine-")
-    assert (row.gpus, row.measures["MATH"].task) == (2, "cotmask_math")
+    assert (row.gpus, row.measures["MATH"].task.name) == (1, "cotmask_math"), "a comment says nothing"
+    plan = with_settings(make_plan([str(path)], 1, own_gpus=2), [], 2)
+    assert (plan.rows[0].gpus, plan.rows[0].config) == (2, row.config), "the recipe is for two as it stands"
     path.write_text(yaml.safe_dump({"base_model": "x", "datasets": [{"path": "y", "type": "alpaca"}]}))
     with pytest.raises(CoTMaskError, match="no task is known for data of the type alpaca: train it with"):
         make_plan([str(path)], 1)
     other = tmp_path / "other"
     other.mkdir()
-    path.write_text(yaml.safe_dump(recipe("llama2-7b/math-mft")))
-    (other / "mine.yaml").write_text(yaml.safe_dump(recipe("llama2-7b/gsm8k-mft")))
+    path.write_text(yaml.safe_dump(load_recipe("llama2-7b/math-mft")))
+    (other / "mine.yaml").write_text(yaml.safe_dump(load_recipe("llama2-7b/gsm8k-mft")))
     first, second = make_plan([str(path), str(other / "mine.yaml")], 1).rows
     assert first.name != second.name, "two places, two rows"
 
 
 def test_a_recipe_by_its_name_and_the_files_that_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (row,) = make_plan(["qwen2.5-1.5b/gsm8k-mft"], 1).rows
-    assert (row.name, row.measures["GSM8K"].task) == ("qwen2.5-1.5b/gsm8k-mft", "cotmask_gsm8k_chat")
+    assert (row.name, row.measures["GSM8K"].task.name) == ("qwen2.5-1.5b/gsm8k-mft", "cotmask_gsm8k_chat")
     monkeypatch.chdir(tmp_path)
-    config = recipe("laptop/sft")
+    config = load_recipe("laptop/sft")
     (tmp_path / "data").mkdir()
     (tmp_path / "data/gsm8k_train.jsonl").write_text("{}")
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
@@ -135,11 +147,11 @@ def test_settings_stand_in_the_name_and_leave_sft_as_it_is() -> None:
     assert mft["cotmask"]["mask_ratio"] == 0.2
     assert mft["cotmask"]["noise"] == "random"
     assert float(sft["learning_rate"]) == 2e-5
-    assert sft["cotmask"] == recipe("llama2-7b/gsm8k-sft")["cotmask"]
+    assert sft["cotmask"] == load_recipe("llama2-7b/gsm8k-sft")["cotmask"]
     assert {(claim.baseline, claim.treated) for claim in changed.claims} == {
         (changed.rows[1].name, changed.rows[0].name)
     }
-    assert plan.rows[0].config == recipe("llama2-7b/gsm8k-mft"), "the plan itself is not changed"
+    assert plan.rows[0].config == load_recipe("llama2-7b/gsm8k-mft"), "the plan itself is not changed"
     with pytest.raises(CoTMaskError, match="write key=value"):
         with_settings(plan, ["learning_rate"], None)
     with pytest.raises(CoTMaskError, match="changes no row: what is named is plain SFT"):
@@ -162,10 +174,10 @@ def test_other_gpus_keep_the_batch() -> None:
 def test_the_laptop_is_held_to_the_paper_by_noise() -> None:
     plan = laptop_plan("laptop")
     assert {row.group for row in plan.rows} == {"copying", "plain"}
-    assert len(plan.as_json()["cells"]) == 26
+    assert len(plan.runs()) == 26
     found = {(c.treated, c.measure): c.difference for c in plan.claims}
-    assert found["copying/mft-mask-0.2", "follows the question"] == pytest.approx(30)
-    assert found["copying/mft-random-0.1", "follows the question"] == pytest.approx(90)
+    assert found["copying/mft-mask-0.2", "follows the question"] == pytest.approx(0.3)
+    assert found["copying/mft-random-0.1", "follows the question"] == pytest.approx(0.9)
     assert len(found) == 9
     assert is_laptop("demo")
     assert not is_laptop("table1")
@@ -174,11 +186,11 @@ def test_the_laptop_is_held_to_the_paper_by_noise() -> None:
 def test_the_tiny_version_has_the_same_blocks_on_the_laptops_problems() -> None:
     plan = tiny_plan(make_plan(["llama2-7b/gsm8k-mft", "fig3"], 2))
     blocks = [row.config["cotmask"] for row in plan.rows]
-    assert blocks == [recipe("llama2-7b/gsm8k-mft")["cotmask"], *(dict(ablation.block) for ablation in FIG3)]
+    assert blocks == [load_recipe("llama2-7b/gsm8k-mft")["cotmask"], *(dict(ablation.block) for ablation in FIG3)]
     assert {row.config["base_model"] for row in plan.rows} == {"./bases/copying"}
     assert plan.rows[0].name == "tiny/llama2-7b/gsm8k-mft"
     assert [(c.measure, c.baseline) for c in plan.claims] == [("clean", "tiny/llama2-7b/gsm8k-sft")]
-    assert plan.device == "cpu"
+    assert plan.setup.device == "cpu"
     with pytest.raises(CoTMaskError, match="is a released checkpoint: it has no tiny version"):
         tiny_plan(make_plan(["calibrate"], 1))
 
@@ -186,7 +198,7 @@ def test_the_tiny_version_has_the_same_blocks_on_the_laptops_problems() -> None:
 @pytest.mark.parametrize("what", ["table1", "fig2", "table3", "calibrate", "laptop"])
 def test_every_planned_row_has_a_cost(what: str) -> None:
     plan = laptop_plan(what) if is_laptop(what) else make_plan([what], 3)
-    header, *lines, total = costs.table(plan)
+    header, *lines, total = cost_table(plan)
     assert len(lines) == len(plan.rows)
     assert not [line for line in lines if "?" in line]
     assert {len(line) for line in (header, *lines, total)} == {len(header)}
@@ -194,9 +206,94 @@ def test_every_planned_row_has_a_cost(what: str) -> None:
 
 def test_gpu_hours_follow_from_the_stated_rates() -> None:
     plan = make_plan(["llama2-7b/gsm8k-sft"], 1)
-    found = costs.cost(plan, plan.rows[0])
+    cost = row_cost(plan, plan.rows[0])
     # 7,473 rows x 3 epochs x 225 tokens x 8 x 6.74e9 FLOPs at 40 % of 312 TFLOP/s.
-    assert found.training == pytest.approx(7473 * 3 * 225 * 8 * 6.74e9 / (0.4 * 312e12) / 3600)
+    assert cost is not None
+    assert cost.training == pytest.approx(7473 * 3 * 225 * 8 * 6.74e9 / (0.4 * 312e12) / 3600)
+
+
+#: Rows of the data and what stands in front of the parameters, by what is planned.
+ROWS_TRAINED_ON = {
+    "llama2-7b/gsm8k-rft-u33-sft": (110_000, 6.74e9), "llama2-7b/gsm8k-rft-u33-mft": (110_000, 6.74e9),
+    "llama2-7b/gsm8k-rft-u33-sft-matched": (110_000, 6.74e9), "mistral-7b/gsm8k-rft-u33-mft": (110_000, 7.24e9),
+    "mistral-7b/gsm8k-rft-u33-sft-matched": (110_000, 7.24e9), "llama2-7b/gsm8k-rft-100-sft": (46_000, 6.74e9),
+    "llama2-7b/gsm8k-rft-100-mft": (46_000, 6.74e9), "llama2-7b/gsm8k-rft-100-sft-matched": (46_000, 6.74e9),
+    "llama2-13b/gsm8k-rft-100-sft": (47_000, 13.0e9), "llama2-13b/gsm8k-rft-100-mft": (47_000, 13.0e9),
+    "llama2-13b/gsm8k-rft-100-sft-matched": (47_000, 13.0e9), "llama2-7b/gsm8k-mft": (7_473, 6.74e9),
+    "llama2-7b/gsm8k-mft-lora": (7_473, 6.74e9), "table3/random": (7_473, 6.74e9), "fig3/fixed-0.4": (7_473, 6.74e9),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ROWS_TRAINED_ON)
+@pytest.mark.parametrize("settings", [[], ["learning_rate=2e-5"]])
+def test_gpu_hours_are_those_of_the_rows_own_data(what: str, settings: list[str]) -> None:
+    plan = with_settings(make_plan([what], 1), settings, None)
+    (row,) = plan.rows
+    rows, parameters = ROWS_TRAINED_ON[what]
+    cost, epochs = row_cost(plan, row), (row.config or {})["num_epochs"]
+    assert cost is not None
+    assert cost.training == pytest.approx(rows * epochs * 225 * 8 * parameters / (0.4 * 312e12) / 3600)
+
+
+def test_gpu_hours_of_figure_2_of_released_models_and_of_ones_own_recipes(tmp_path: Path) -> None:
+    plan = make_plan(["fig2"], 1)
+    costs = {row.name: row_cost(plan, row) for row in plan.rows}
+    hours = {name: cost.training if cost else None for name, cost in costs.items()}
+    expected = 262_000 * 300 * 8 * 7.24e9 / (0.4 * 312e12) / 3600
+    assert hours == {
+        "fig2/mistral-7b/mammoth-sft": pytest.approx(3 * expected),
+        "fig2/mistral-7b/mammoth-mft": pytest.approx(5 * expected),
+    }
+    plan = make_plan(["calibrate"], 1)
+    kept = {row.model: cost.kept for row in plan.rows if (cost := row_cost(plan, row))}
+    assert kept["adalaw/Llama2-7B-GSM8K-MFT"] == pytest.approx(2 * 6.74)
+    assert kept["adalaw/MAmmoTH-7B-Mistral-MFT"] == pytest.approx(2 * 7.24)
+    path = tmp_path / "gsm8k-mine.yaml"
+    path.write_text(yaml.safe_dump(load_recipe("llama2-13b/gsm8k-rft-100-mft")))
+    plan = make_plan([str(path)], 1)
+    cost = row_cost(plan, plan.rows[0])
+    assert cost is not None
+    assert cost.training == pytest.approx(47_000 * 5 * 225 * 8 * 13.0e9 / (0.4 * 312e12) / 3600)
+    other = load_recipe("llama2-7b/gsm8k-mft")
+    other["datasets"] = [{"path": "my/data.jsonl", "type": other["datasets"][0]["type"]}]
+    path.write_text(yaml.safe_dump(other))
+    plan = make_plan([str(path)], 1)
+    assert row_cost(plan, plan.rows[0]) is None, "nobody knows how many rows these are"
+
+
+@pytest.mark.parametrize("name", [*recipe_files.names(), "ablations/llama2-7b"])
+def test_a_packaged_recipe_is_for_as_many_gpus_as_it_says(name: str) -> None:
+    on_a_cpu = name.split("/")[0] in ("tiny", "laptop")
+    assert recipe_gpus(name) == (1 if on_a_cpu else recipe_files.gpus(name))
+
+
+@pytest.mark.parametrize("run", paper.RUNS)
+def test_the_papers_data_are_those_of_the_recipes(run: paper.PaperRun) -> None:
+    paths = {entry["path"] for entry in load_recipe(run.name)["datasets"]}
+    assert len(paths) == 1
+    assert paths <= paper.DATA[run.data].rows.keys()
+
+
+def test_what_is_asked_in_a_chat_template_or_runs_programs_is_a_fact_of_the_task() -> None:
+    tasks = {
+        task.name: task
+        for what in ("mistral-7b", "qwen2.5-1.5b/gsm8k-mft")
+        for row in make_plan([what], 1).rows
+        for task in row.tasks
+    }
+    assert {name for name, task in tasks.items() if task.chat} == {"cotmask_gsm8k_chat"}
+    assert {name for name, task in tasks.items() if task.unsafe} == {"cotmask_mammoth_gsm8k", "cotmask_mammoth_math"}
+    assert {task.benchmark for task in tasks.values()} == {"gsm8k", "math"}
+
+
+@pytest.mark.parametrize("plan", [make_plan(["fig2", "calibrate"], 2), laptop_plan("demo")])
+def test_a_written_plan_is_read_as_it_was(plan: Plan, tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(plan.as_json())
+    for name, run in plan.runs().items():
+        setup, read = read_run(path, name)
+        assert replace(setup, test_data=tuple(setup.test_data)) == plan.setup
+        assert replace(read, needs=tuple(read.needs)) == run
 
 
 def repro(*arguments: str) -> str:
@@ -212,12 +309,57 @@ def test_a_broken_recipe_stops_with_a_sentence(tmp_path: Path) -> None:
     assert "broken.yaml: this is no YAML: while parsing" in shown
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "mine.yaml is no recipe: it has no datasets"),
+        ("- a", "mine.yaml is no recipe: it has no datasets"),
+        ("bases", "mine.yaml is no recipe: it has no datasets"),
+        ("datasets: gsm8k", "mine.yaml is no recipe: it has no datasets"),
+        ("datasets: [gsm8k]", "mine.yaml is no recipe: it has no datasets"),
+        ("datasets: [{path: null, type: null}]", "no task is known for data of the type"),
+    ],
+)
+def test_a_file_that_is_no_recipe_stops_with_a_sentence(text: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    shown = repro("--plan", str(path))
+    assert shown.startswith("1 Error: ")
+    assert sentence in shown
+
+
 def test_the_command_plans_without_running_anything(tmp_path: Path) -> None:
     shown = repro("--plan", "--seeds", "2", "--output", str(tmp_path / "out"), "llama2-7b/gsm8k-mft")
     assert shown.startswith("0 ")
     assert "llama2-7b/gsm8k-mft" in shown
     assert "For a verdict also run llama2-7b/gsm8k-sft." in shown
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+def test_a_plan_in_a_pipe_has_a_line_per_row_and_whole_names(columns: str) -> None:
+    result = CliRunner().invoke(cotmask, ["repro", "--plan", "table1"], env={"COLUMNS": columns})
+    title, header, *lines = result.stdout.splitlines()
+    assert (title, header.split()[:3]) == ("table1", ["row", "seeds", "tasks"])
+    assert [line.split()[0] for line in lines[:21]] == [
+        *(row.name for row in make_plan(["table1"], 3).rows),
+        "together",
+    ]
+    assert "cotmask_mammoth_gsm8k, cotmask_mammoth_math" in result.stdout
+    assert not set("┃│─━…") & set(result.stdout)
+    numbers = {line.index("cotmask_") for line in lines[:20]}
+    assert len(numbers) == 1, "the columns are aligned"
+
+
+@pytest.mark.parametrize("width", [40, 200])
+def test_a_table_has_rules_on_a_wide_terminal_only(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.StringIO()
+    terminal = Console(file=shown, force_terminal=True, width=width, color_system=None)
+    monkeypatch.setattr("rich.console.Console", lambda: terminal)
+    with contextlib.redirect_stdout(shown):
+        print_table("a title", {"name": "left", "number": "right"}, [["llama2-7b/gsm8k-rft-u33-mft [a]", "1.0"]])
+    assert "llama2-7b/gsm8k-rft-u33-mft [a]" in shown.getvalue()
+    assert ("│" in shown.getvalue()) == (width == 200)
 
 
 @pytest.mark.parametrize(
@@ -229,6 +371,7 @@ def test_the_command_plans_without_running_anything(tmp_path: Path) -> None:
         (("--tiny", "laptop"), "has seeds and a size of its own"),
         (("--set", "x", "table1"), "write key=value"),
         (("--set", "x=[", "table1"), "--set x=[: this is no YAML: while parsing"),
+        (("--gpus", "2", "demo"), "copying/sft is trained on a CPU: leave out --gpus"),
         (("mistral-7b/mammoth-mft",), "add --confirm_run_unsafe_code"),
         (("llama2-7b/gsm8k-mft-2nodes",), "is for 16 GPUs on several machines: name those of one with --gpus"),
     ],

@@ -21,11 +21,21 @@ from markdown_it import MarkdownIt
 from matplotlib.image import imread
 
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.figures import COLOURS, GLYPHS, MARKERS
 from axolotl_cotmask.evaluation.stats.claims import Verdict, verdict
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
 from axolotl_cotmask.evaluation.stats.paired import compare_paired
-from axolotl_cotmask.reproduction.report import write_report
-from axolotl_cotmask.reproduction.report.outcome import Calibrated, External, Failure, Judged, Outcome, Row, Run, Status
+from axolotl_cotmask.reproduction.report import svg, write_report
+from axolotl_cotmask.reproduction.report.outcome import (
+    CalibratedModel,
+    ExternalResult,
+    JudgedClaim,
+    PlanOutcome,
+    RowOutcome,
+    RunOutcome,
+    RunStatus,
+    StageFailure,
+)
 from axolotl_cotmask.reproduction.report.plots import TRAINING_ROWS
 
 MEASURES = {"GSM8K": "greedy answers, 1,319 questions", "GSM-IC": "with an irrelevant sentence <in> it"}
@@ -55,22 +65,26 @@ def history(ratio: float | None, seed: int) -> list[dict[str, float]]:
     return [*found, {"step": 2000, "train_runtime": 812.5}]
 
 
-def made_run(name: str, seed: int) -> Run:
+def made_run(name: str, seed: int) -> RunOutcome:
     _, _, accuracies, _, ratio, _ = ROWS[name]
     run = f"{name}/{seed}"
     if run == FAILED:
-        failure = Failure("train", f"logs/train/{run}.log", ["Traceback <most> recent", "OutOfMemoryError: a & b | c"])
-        return Run(run, name, seed, Status.FAILED, failure=failure)
+        failure = StageFailure(
+            "train", f"logs/train/{run}.log", ["Traceback <most> recent", "OutOfMemoryError: a & b | c"]
+        )
+        return RunOutcome(run, name, seed, RunStatus.FAILED, failure=failure)
     luck = random.Random(run)
-    values = {measure: value + luck.uniform(-1.2, 1.2) for measure, value in zip(MEASURES, accuracies, strict=True)}
-    return Run(
+    values = {
+        measure: (value + luck.uniform(-1.2, 1.2)) / 100 for measure, value in zip(MEASURES, accuracies, strict=True)
+    }
+    return RunOutcome(
         run,
         name,
         seed,
-        Status.DONE,
+        RunStatus.DONE,
         values=values,
-        invalid={"GSM8K": 1.7 + seed / 10},
-        robust={"GSM8K": values["GSM8K"] + 0.6},
+        invalid={"GSM8K": 0.017 + seed / 1000},
+        robust={"GSM8K": values["GSM8K"] + 0.006},
         signatures={
             "cotmask_gsm8k": 'task:cotmask_gsm8k|v:1|shots:0|prompt:1f00aa21|stops:eos,"\\n\\n"|max:512|decoding:greedy',
             "cotmask_gsm_ic": f"task:cotmask_gsm_ic|v:2|batch:{16 if seed == 2 else 8}",
@@ -92,24 +106,24 @@ def made_run(name: str, seed: int) -> Run:
     )
 
 
-def made_row(name: str) -> Row:
+def made_row(name: str) -> RowOutcome:
     label, group, _, published, ratio, schedule = ROWS[name]
     runs = [made_run(name, seed) for seed in SEEDS]
     by_measure = {measure: [run.values[measure] for run in runs if run.values] for measure in MEASURES}
-    return Row(
+    return RowOutcome(
         name,
         label,
         group,
         estimates={measure: over_seeds(values) for measure, values in by_measure.items()},
         deviations={measure: float(np.std(values, ddof=1)) for measure, values in by_measure.items()},
-        published=dict(zip(MEASURES, published, strict=True)) if published else {},
+        published={m: percent / 100 for m, percent in zip(MEASURES, published, strict=True)} if published else {},
         runs=runs,
         mask_ratio=ratio,
         schedule=schedule,
     )
 
 
-def made_outcome() -> Outcome:
+def made_outcome() -> PlanOutcome:
     rows = [made_row(name) for name in ROWS]
     sft, mft = rows[0], rows[1]
     luck = random.Random(0)
@@ -118,14 +132,14 @@ def made_outcome() -> Outcome:
         a = [float(luck.random() < 0.41) for _ in range(400)]
         b = [float(luck.random() < (0.9 if right else 0.16)) for right in a]
         per_seed[seed] = compare_paired(a, b, range(400))
-    measured = Estimate(5.2, 3.1, 7.3, 3)
+    measured = Estimate(0.052, 0.031, 0.073, 3)
     claims = [
-        Judged("GSM8K", sft.name, mft.name, 5.5, "Table 1, Llama-2-7B on GSM8K", per_seed, measured, verdict(5.5, measured), comparisons=2),
-        Judged("GSM-IC", sft.name, mft.name, 11.2, "Table 5", {}, Estimate(2.0, -1.5, 5.5, 3), Verdict.NOT_REPRODUCED),
-        Judged("GSM8K", mft.name, "ablation/0.2", -2.0, "Fig. 3", {}, Estimate(-1.4, -3.1, 0.3, 3), Verdict.UNDER_POWERED, comparisons=2),
-        Judged("GSM-IC", sft.name, "ablation/0.8", 1.0, "nowhere", {}, None, Verdict.NOT_RUN, missing=f"{FAILED} has failed"),
+        JudgedClaim("GSM8K", sft.name, mft.name, 0.055, "Table 1, Llama-2-7B on GSM8K", per_seed, measured, verdict(0.055, measured), comparisons=2),
+        JudgedClaim("GSM-IC", sft.name, mft.name, 0.112, "Table 5", {}, Estimate(0.02, -0.015, 0.055, 3), Verdict.NOT_REPRODUCED),
+        JudgedClaim("GSM8K", mft.name, "ablation/0.2", -0.02, "Fig. 3", {}, Estimate(-0.014, -0.031, 0.003, 3), Verdict.UNDER_POWERED, comparisons=2),
+        JudgedClaim("GSM-IC", sft.name, "ablation/0.8", 0.01, "nowhere", {}, None, Verdict.NOT_RUN, missing=f"{FAILED} has failed"),
     ]  # fmt: skip
-    return Outcome(
+    return PlanOutcome(
         title="Paper <tables> & figures",
         command="nox -s reproduce -- table1 | tee log",
         made="2026-11-21 12:00 UTC",
@@ -133,15 +147,15 @@ def made_outcome() -> Outcome:
         measures=MEASURES,
         rows=rows,
         claims=claims,
-        calibrated=[Calibrated("adalaw/MFT", "GSM8K", 47.1, 46.8, "agrees"), Calibrated("none", "MATH", 8.9, None, "not run")],
+        calibrated=[CalibratedModel("adalaw/MFT", "GSM8K", 0.471, 0.468, "agrees"), CalibratedModel("none", "MATH", 0.089, None, "not run")],
         external=[
-            External("A. Reader | blog", "Qwen2.5 <LoRA>", "GSM8K", (60.1, 61.0), (60.4, 61.9), Estimate(0.6, -0.2, 1.4, 2), "other prompt & data", 3.1, "Table 1", Verdict.NOT_REPRODUCED)
+            ExternalResult("A. Reader | blog", "Qwen2.5 <LoRA>", "GSM8K", (0.601, 0.61), (0.604, 0.619), Estimate(0.006, -0.002, 0.014, 2), "other prompt & data", 0.031, "Table 1", Verdict.NOT_REPRODUCED)
         ],
         dependency={
             group: {
                 name: {
                     source: {
-                        bucket: [base - 3 * place + seed for seed in SEEDS]
+                        bucket: [(base - 3 * place + seed) / 100 for seed in SEEDS]
                         for place, bucket in enumerate(("1-4", "5-16", "17+"))
                     }
                     for source, base in (("question", 61.0 if "mft" in name else 48.0), ("chain", 30.0 if "mft" in name else 41.0))
@@ -212,12 +226,14 @@ def test_every_run_is_in_both(written: Path) -> None:
     page, text = both(written)
     for row in made_outcome().rows:
         for measure, found in row.estimates.items():
-            estimate = f"{found.value:.1f} [{found.low:.1f}, {found.high:.1f}]"
+            estimate = f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
             assert estimate in page, (row.name, measure)
             assert estimate in text, (row.name, measure)
-            assert f"{row.deviations[measure]:.1f}" in text
+            assert f"{100 * row.deviations[measure]:.1f}" in text
         for run in row.runs:
-            values = [f" {value:.1f} " for value in (*run.values.values(), *run.robust.values(), *run.invalid.values())]
+            values = [
+                f" {100 * value:.1f} " for value in (*run.values.values(), *run.robust.values(), *run.invalid.values())
+            ]
             for fact in (run.name, *values):
                 assert fact in page, run.name
                 assert fact in text, run.name
@@ -239,9 +255,9 @@ def test_notes_cannot_break_the_page(written: Path) -> None:
 
 
 def test_a_single_seed_has_no_interval(tmp_path: Path) -> None:
-    run = Run("a/1", "a", 1, Status.DONE, values={"GSM8K": 41.04})
-    row = Row("a", "A", "", {"GSM8K": over_seeds([41.04])}, {}, {}, [run])
-    write_report(Outcome("One", "nox", "now", [], MEASURES, [row]), tmp_path)
+    run = RunOutcome("a/1", "a", 1, RunStatus.DONE, values={"GSM8K": 0.4104})
+    row = RowOutcome("a", "A", "", {"GSM8K": over_seeds([0.4104])}, {}, {}, [run])
+    write_report(PlanOutcome("One", "nox", "now", [], MEASURES, [row]), tmp_path)
     for text in both(tmp_path):
         assert "41.0" in text
         assert "inf" not in text
@@ -256,9 +272,9 @@ def test_rows_of_one_label_are_told_apart_by_their_group(tmp_path: Path) -> None
 
 
 def test_empty_sections_are_left_out(tmp_path: Path) -> None:
-    runs = [Run("a/1", "a", 1, Status.NOT_RUN)]
-    row = Row("a", "A", "Table 9", {}, {}, {"GSM8K": 41.6}, runs)
-    write_report(Outcome("Nothing yet", "nox", "now", [], {"GSM8K": "accuracy"}, [row]), tmp_path)
+    runs = [RunOutcome("a/1", "a", 1, RunStatus.NOT_RUN)]
+    row = RowOutcome("a", "A", "Table 9", {}, {}, {"GSM8K": 0.416}, runs)
+    write_report(PlanOutcome("Nothing yet", "nox", "now", [], {"GSM8K": "accuracy"}, [row]), tmp_path)
     page, text = read(tmp_path)
     assert re.findall(r"<h2>(.*?)</h2>", page) == ["Measures", "Table 9"]
     assert re.findall(r"^## (.*)$", text, flags=re.MULTILINE) == ["Measures", "Table 9"]
@@ -321,9 +337,11 @@ def test_each_plot_has_a_title_and_words(written: Path) -> None:
 
 
 def test_training_curves_of_many_rows_are_limited(tmp_path: Path) -> None:
-    runs = [Run(f"r{n}/1", f"r{n}", 1, Status.DONE, history=history(0.4, 1)) for n in range(TRAINING_ROWS + 3)]
-    rows = [Row(run.row, f"row {run.row}", "T", {}, {}, {}, [run]) for run in runs]
-    write_report(Outcome("Many", "nox", "now", [], {}, rows), tmp_path)
+    runs = [
+        RunOutcome(f"r{n}/1", f"r{n}", 1, RunStatus.DONE, history=history(0.4, 1)) for n in range(TRAINING_ROWS + 3)
+    ]
+    rows = [RowOutcome(run.row, f"row {run.row}", "T", {}, {}, {}, [run]) for run in runs]
+    write_report(PlanOutcome("Many", "nox", "now", [], {}, rows), tmp_path)
     page, _ = read(tmp_path)
     assert page.count("<figure") == TRAINING_ROWS
     for text in both(tmp_path):
@@ -338,11 +356,18 @@ def test_the_same_outcome_gives_the_same_files(written: Path, tmp_path: Path) ->
 
 def test_without_matplotlib_a_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(CoTMaskError, match=r"plots need matplotlib: pip install 'axolotl-cotmask\[demo\]'"):
+    with pytest.raises(CoTMaskError, match=r"plots need matplotlib: pip install 'axolotl-cotmask\[plots\]'"):
         write_report(made_outcome(), tmp_path)
     assert list(tmp_path.iterdir()) == []
     # Where there is nothing to plot, it is not needed.
     write_report(replace(made_outcome(), rows=[], dependency={}), tmp_path)
+
+
+def test_the_page_has_the_colours_of_all_other_figures() -> None:
+    sheet = (Path(svg.__file__).parent / "report.css").read_text(encoding="utf-8")
+    light, _ = sheet.split("@media (prefers-color-scheme: dark)", 1)
+    assert re.findall(r"--series-\d: (#[0-9a-f]{6});", light) == list(COLOURS)
+    assert len(COLOURS) == len(MARKERS) == len(GLYPHS)
 
 
 # In a browser

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from axolotl_cotmask.reproduction.laptop.plan import tiny_plan
-from axolotl_cotmask.reproduction.plan import make_plan
+from axolotl_cotmask.reproduction.laptop.plans import tiny_plan
+from axolotl_cotmask.reproduction.paper_plan import make_plan
 from axolotl_cotmask.reproduction.run import reproduce
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +123,10 @@ def test_every_stage_leaves_its_record_and_the_report_is_there(out: Path) -> Non
 
 def test_a_second_time_nothing_is_done_and_it_says_so(out: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*") if path.is_file()}
+    # As a stage leaves it that is killed while it writes.
+    scratch = out / MFT / ".model.abcd1234" / "new"
+    scratch.mkdir(parents=True)
+    (scratch / "manifest.json").write_text("{")
     status, said = finish(start(out))
     assert status == 0
     assert "Nothing to be done" in said

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import whole_directory
-from axolotl_cotmask.reproduction.laptop.language import MAX_TOKENS, build_tokenizer
+from axolotl_cotmask.reproduction.laptop.language import MAX_TOKENS, build_word_tokenizer
 from axolotl_cotmask.reproduction.laptop.problems import (
     CALCULATE,
     LARGEST,
@@ -147,7 +147,7 @@ def train_base(
 
     if directory.exists():
         raise CoTMaskError(f"{directory} exists: name a directory that does not exist yet")
-    tokenizer = build_tokenizer()
+    tokenizer = build_word_tokenizer()
     torch.manual_seed(seed)
     model: Any = _new_model(tokenizer) if start is None else AutoModelForCausalLM.from_pretrained(start)
     model.train()

@@ -19,22 +19,22 @@ _PROBLEMS_FOR_WORDS = 4000
 
 
 @cache
-def words() -> tuple[str, ...]:
+def known_words() -> tuple[str, ...]:
     """Return every word of the language in alphabetical order, the numbers 0 to 99 among them."""
     rng = random.Random("words")
-    found = {str(number) for number in range(100)}
+    known = {str(number) for number in range(100)}
     for _ in range(_PROBLEMS_FOR_WORDS):
         problem = draw_problem(rng)
-        found.update(with_irrelevant(problem, draw_irrelevant(rng, problem)).split())
-        found.update(problem.solution.split())
-    return tuple(sorted(found))
+        known.update(with_irrelevant(problem, draw_irrelevant(rng, problem)).split())
+        known.update(problem.solution.split())
+    return tuple(sorted(known))
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
+def build_word_tokenizer() -> PreTrainedTokenizerFast:
     """Return a word-level tokenizer, otherwise like that of `axolotl_cotmask.reproduction.laptop.tiny_model`."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    vocabulary = {word: number for number, word in enumerate((*SPECIAL, *words()))}
+    vocabulary = {word: number for number, word in enumerate((*SPECIAL, *known_words()))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return like_llama(tokenizer, MAX_TOKENS)

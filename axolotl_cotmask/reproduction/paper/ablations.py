@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from axolotl_cotmask.common.files import whole_file
 from axolotl_cotmask.common.resources import directory
+from axolotl_cotmask.reproduction.paper.made_files import write_or_check
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,16 @@ class Ablation:
     """
 
     name: str
-    where: str
+    positions: str
     noise: str
     setting: str
     block: Mapping[str, Any]
     accuracy: float | None = None
+
+    @property
+    def masks(self) -> bool:
+        """Whether anything is noised; False for plain SFT."""
+        return self.block["mask_ratio"] != 0
 
 
 def _every(scope: str) -> dict[str, Any]:
@@ -39,15 +45,17 @@ _TOKENS, _TARGET, _SOME = "every token", "every target token", "Bernoulli(p), ta
 _DROPOUT, _UNIFORM, _SAMPLING = "embedding dropout", "NEFTune", "scheduled sampling"
 
 
-def _dropout(name: str, where: str, block: Mapping[str, Any], q: float, accuracy: float) -> Ablation:
+def _dropout(name: str, positions: str, block: Mapping[str, Any], q: float, accuracy: float) -> Ablation:
     return Ablation(
-        f"dropout-{q}-{name}", where, _DROPOUT, f"q {q}", {**block, "noise": {"dropout": {"q": q}}}, accuracy
+        f"dropout-{q}-{name}", positions, _DROPOUT, f"q {q}", {**block, "noise": {"dropout": {"q": q}}}, accuracy
     )
 
 
-def _uniform(name: str, where: str, block: Mapping[str, Any], alpha: int, accuracy: float) -> Ablation:
+def _uniform(name: str, positions: str, block: Mapping[str, Any], alpha: int, accuracy: float) -> Ablation:
     noise = {"uniform": {"alpha": alpha}}
-    return Ablation(f"neftune-{alpha}-{name}", where, _UNIFORM, f"alpha {alpha}", {**block, "noise": noise}, accuracy)
+    return Ablation(
+        f"neftune-{alpha}-{name}", positions, _UNIFORM, f"alpha {alpha}", {**block, "noise": noise}, accuracy
+    )
 
 
 def _sampling(tau: float, accuracy: float) -> Ablation:
@@ -121,10 +129,9 @@ def sweep_text(name: str) -> str:
 
 
 def main() -> None:
-    """Write the sweep files of this checkout."""
-    for name in SWEEPS:
-        with whole_file(directory("recipes") / "ablations" / f"{name}.sweep.yaml") as temporary:
-            temporary.write_text(sweep_text(name), encoding="utf-8")
+    """Write the sweep files of this checkout; with ``--check`` say whether they are up to date."""
+    folder = directory("recipes") / "ablations"
+    write_or_check({folder / f"{name}.sweep.yaml": sweep_text(name) for name in SWEEPS}, sys.argv[1:])
 
 
 if __name__ == "__main__":

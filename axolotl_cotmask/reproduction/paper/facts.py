@@ -1,6 +1,7 @@
 """The published facts: runs, hyper-parameters and scores of the Masked Thought paper (arXiv 2403.02178).
 
-The recipes, their README, the tests and the reports are held against these tables. Scores are accuracies in percent.
+The recipes, their README, the tests and the reports are held against these tables. Scores are accuracies in percent, as
+the paper prints them; everybody else counts in shares from 0 to 1, and takes them through `as_share`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,13 @@ from typing import Literal
 Method = Literal["sft", "mft"]
 
 
+def as_share(percent: float) -> float:
+    """Return a published percentage, or a difference in points, as a share from 0 to 1."""
+    return percent / 100
+
+
 @dataclass(frozen=True)
-class Base:
+class PaperBase:
     """A base model: its home on the hub, and what FSDP wraps."""
 
     title: str
@@ -22,17 +28,20 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Data:
-    """Training data: rows as the paper counts them, the ``type`` that reads them, and the context length in tokens."""
+class PaperData:
+    """Training data: the ``type`` that reads them, and the context length in tokens.
+
+    ``rows``, as the paper counts them, are by the ``path`` of the data set: one for all bases, or one for each.
+    """
 
     title: str
-    rows: int
+    rows: Mapping[str, int]
     strategy: str
     sequence_len: int
 
 
 @dataclass(frozen=True)
-class Run:
+class PaperRun:
     """One training run of Table 8, its scores, and where the released scripts say something else.
 
     ``learning_rate`` is the peak; ``mask_ratio`` is p_max; ``lr_warmup`` is a share of the steps, from the scripts.
@@ -71,20 +80,23 @@ class Run:
 #: The paper's machine: eight A100s of 80 GB.
 GPUS = 8
 
-BASES: Mapping[str, Base] = {
-    "llama2-7b": Base("Llama-2-7B", "meta-llama/Llama-2-7b-hf", "LlamaDecoderLayer"),
-    "llama2-13b": Base("Llama-2-13B", "meta-llama/Llama-2-13b-hf", "LlamaDecoderLayer"),
-    "mistral-7b": Base("Mistral-7B", "mistralai/Mistral-7B-v0.1", "MistralDecoderLayer"),
+BASES: Mapping[str, PaperBase] = {
+    "llama2-7b": PaperBase("Llama-2-7B", "meta-llama/Llama-2-7b-hf", "LlamaDecoderLayer"),
+    "llama2-13b": PaperBase("Llama-2-13B", "meta-llama/Llama-2-13b-hf", "LlamaDecoderLayer"),
+    "mistral-7b": PaperBase("Mistral-7B", "mistralai/Mistral-7B-v0.1", "MistralDecoderLayer"),
 }
 
-DATA: Mapping[str, Data] = {
-    "gsm8k": Data("GSM8K", 7_473, "gsm8k", 512),
-    "math": Data("MATH", 7_500, "math", 800),
-    "gsm8k-rft-u33": Data("GSM8K-RFT-U33", 110_000, "query_response", 512),
-    "gsm8k-rft-100": Data("GSM8K-RFT-100", 47_000, "query_response", 512),
-    "metamath": Data("MetaMathQA", 395_000, "metamath", 1024),
-    "mammoth": Data("MathInstruct", 262_000, "mathinstruct", 1024),
-}
+_RFT = "https://raw.githubusercontent.com/OFA-Sys/gsm8k-ScRel/main/data/rft"
+
+DATA: Mapping[str, PaperData] = {
+    "gsm8k": PaperData("GSM8K", {"openai/gsm8k": 7_473}, "gsm8k", 512),
+    "math": PaperData("MATH", {"EleutherAI/hendrycks_math": 7_500}, "math", 800),
+    "gsm8k-rft-u33": PaperData("GSM8K-RFT-U33", {f"{_RFT}/u33b.jsonl": 110_000}, "query_response", 512),
+    # Each base was trained on the samples that it drew itself.
+    "gsm8k-rft-100": PaperData("GSM8K-RFT-100", {f"{_RFT}/llama_7b2.jsonl": 46_000, f"{_RFT}/llama_13b2.jsonl": 47_000}, "query_response", 512),
+    "metamath": PaperData("MetaMathQA", {"meta-math/MetaMathQA": 395_000}, "metamath", 1024),
+    "mammoth": PaperData("MathInstruct", {"TIGER-Lab/MathInstruct": 262_000}, "mathinstruct", 1024),
+}  # fmt: skip
 
 # What the released scripts do otherwise than the paper says.
 _STEPS = "mask_ratio warm-up 0.66 of the optimizer steps"
@@ -93,42 +105,42 @@ _MAMMOTH_STEPS = "mask_ratio warm-up 48,000 micro-batches, 0.59 of the run"
 _TEMPLATE = "one of twelve prompt texts, drawn once for the run"
 _NO_LENGTH = "no length given, so 2,048 tokens"
 
-RUNS: tuple[Run, ...] = (
-    Run("llama2-7b", "gsm8k", "sft", 1e-5, 3, 64, 0.03, scores={"gsm8k": 41.6, "gsm_ic": 48.0}),
-    Run("llama2-7b", "gsm8k", "mft", 1e-5, 10, 64, 0.01, 0.4, "random", scores={"gsm8k": 47.1, "gsm_ic": 59.2}, scripts=(_STEPS,)),
-    Run("llama2-7b", "math", "sft", 1e-5, 3, 64, 0.03, scores={"math": 7.6}),
-    Run("llama2-7b", "math", "mft", 1e-5, 10, 64, 0.01, 0.2, "mask", scores={"math": 8.9}, scripts=(_STEPS,)),
-    Run("llama2-7b", "gsm8k-rft-u33", "sft", 1e-5, 3, 64, 0.03, scores={"gsm8k": 51.9}),
-    Run("llama2-7b", "gsm8k-rft-u33", "mft", 1e-5, 5, 64, 0.02, 0.4, "mask", scores={"gsm8k": 54.5}, scripts=(_STEPS,)),
-    Run("llama2-7b", "gsm8k-rft-100", "sft", 1e-5, 3, 64, 0.03, scores={"gsm8k": 47.6, "gsm_ic": 52.2}, table="Table 2"),
-    Run("llama2-7b", "gsm8k-rft-100", "mft", 1e-5, 5, 64, 0.02, 0.4, "mask", scores={"gsm8k": 51.4}, table="Table 2", scripts=(_STEPS,)),
-    Run("llama2-7b", "metamath", "sft", 2e-5, 3, 128, 0.02, scores={"gsm8k": 66.5, "math": 19.8}),
-    Run("llama2-7b", "metamath", "mft", 2e-5, 5, 128, 0.02, 0.2, "mask", True, {"gsm8k": 69.0, "math": 20.8}, scripts=("batch 256", _METAMATH_STEPS)),
-    Run("llama2-7b", "mammoth", "sft", 2e-5, 3, 128, 0.03, scores={"gsm8k": 56.2, "math": 28.8}, scripts=(_TEMPLATE,)),
-    Run("llama2-7b", "mammoth", "mft", 2e-5, 5, 128, 0.03, 0.2, "mask", True, {"gsm8k": 59.8, "math": 30.4}, scripts=(_MAMMOTH_STEPS, _TEMPLATE)),
-    Run("mistral-7b", "gsm8k", "sft", 1e-6, 3, 64, 0.03, scores={"gsm8k": 60.9}),
-    Run("mistral-7b", "gsm8k", "mft", 1e-6, 10, 64, 0.01, 0.2, "random", scores={"gsm8k": 64.0}),
-    Run("mistral-7b", "math", "sft", 1e-6, 3, 256, 0.03, scores={"math": 16.6}),
-    Run("mistral-7b", "math", "mft", 1e-6, 3, 256, 0.01, 0.1, "mask", scores={"math": 17.4}),
-    Run("mistral-7b", "gsm8k-rft-u33", "sft", 1e-6, 3, 128, 0.03, scores={"gsm8k": 62.9}),
-    Run("mistral-7b", "gsm8k-rft-u33", "mft", 1e-6, 3, 128, 0.02, 0.4, "mask", scores={"gsm8k": 65.4}),
-    Run("mistral-7b", "metamath", "sft", 3e-6, 3, 256, 0.02, scores={"gsm8k": 78.0, "math": 28.2}),
-    Run("mistral-7b", "metamath", "mft", 3e-6, 5, 256, 0.02, 0.2, "mask", True, {"gsm8k": 79.5, "math": 29.0}, scripts=(_METAMATH_STEPS,)),
-    Run("mistral-7b", "mammoth", "sft", 5e-6, 3, 256, 0.02, scores={"gsm8k": 74.9, "math": 39.6}, scripts=("LR warm-up 0.03", _TEMPLATE, _NO_LENGTH)),
-    Run("mistral-7b", "mammoth", "mft", 5e-6, 5, 256, 0.02, 0.2, "mask", True, {"gsm8k": 77.0, "math": 41.0}, scripts=(_MAMMOTH_STEPS, _TEMPLATE)),
-    Run("llama2-13b", "gsm8k", "sft", 1e-5, 3, 64, 0.03, scores={"gsm8k": 52.7, "gsm_ic": 58.8}, table="Table 2"),
-    Run("llama2-13b", "gsm8k", "mft", 1e-5, 10, 64, 0.01, 0.4, "random", scores={"gsm8k": 56.2, "gsm_ic": 69.1}, table="Table 2"),
-    Run("llama2-13b", "gsm8k-rft-100", "sft", 1e-5, 3, 64, 0.03, scores={"gsm8k": 55.2, "gsm_ic": 63.3}, table="Table 2"),
-    Run("llama2-13b", "gsm8k-rft-100", "mft", 1e-5, 5, 64, 0.02, 0.4, "mask", scores={"gsm8k": 60.4}, table="Table 2"),
+RUNS: tuple[PaperRun, ...] = (
+    PaperRun("llama2-7b", "gsm8k", "sft", 1e-5, 3, 64, 0.03, scores={"gsm8k": 41.6, "gsm_ic": 48.0}),
+    PaperRun("llama2-7b", "gsm8k", "mft", 1e-5, 10, 64, 0.01, 0.4, "random", scores={"gsm8k": 47.1, "gsm_ic": 59.2}, scripts=(_STEPS,)),
+    PaperRun("llama2-7b", "math", "sft", 1e-5, 3, 64, 0.03, scores={"math": 7.6}),
+    PaperRun("llama2-7b", "math", "mft", 1e-5, 10, 64, 0.01, 0.2, "mask", scores={"math": 8.9}, scripts=(_STEPS,)),
+    PaperRun("llama2-7b", "gsm8k-rft-u33", "sft", 1e-5, 3, 64, 0.03, scores={"gsm8k": 51.9}),
+    PaperRun("llama2-7b", "gsm8k-rft-u33", "mft", 1e-5, 5, 64, 0.02, 0.4, "mask", scores={"gsm8k": 54.5}, scripts=(_STEPS,)),
+    PaperRun("llama2-7b", "gsm8k-rft-100", "sft", 1e-5, 3, 64, 0.03, scores={"gsm8k": 47.6, "gsm_ic": 52.2}, table="Table 2"),
+    PaperRun("llama2-7b", "gsm8k-rft-100", "mft", 1e-5, 5, 64, 0.02, 0.4, "mask", scores={"gsm8k": 51.4}, table="Table 2", scripts=(_STEPS,)),
+    PaperRun("llama2-7b", "metamath", "sft", 2e-5, 3, 128, 0.02, scores={"gsm8k": 66.5, "math": 19.8}),
+    PaperRun("llama2-7b", "metamath", "mft", 2e-5, 5, 128, 0.02, 0.2, "mask", True, {"gsm8k": 69.0, "math": 20.8}, scripts=("batch 256", _METAMATH_STEPS)),
+    PaperRun("llama2-7b", "mammoth", "sft", 2e-5, 3, 128, 0.03, scores={"gsm8k": 56.2, "math": 28.8}, scripts=(_TEMPLATE,)),
+    PaperRun("llama2-7b", "mammoth", "mft", 2e-5, 5, 128, 0.03, 0.2, "mask", True, {"gsm8k": 59.8, "math": 30.4}, scripts=(_MAMMOTH_STEPS, _TEMPLATE)),
+    PaperRun("mistral-7b", "gsm8k", "sft", 1e-6, 3, 64, 0.03, scores={"gsm8k": 60.9}),
+    PaperRun("mistral-7b", "gsm8k", "mft", 1e-6, 10, 64, 0.01, 0.2, "random", scores={"gsm8k": 64.0}),
+    PaperRun("mistral-7b", "math", "sft", 1e-6, 3, 256, 0.03, scores={"math": 16.6}),
+    PaperRun("mistral-7b", "math", "mft", 1e-6, 3, 256, 0.01, 0.1, "mask", scores={"math": 17.4}),
+    PaperRun("mistral-7b", "gsm8k-rft-u33", "sft", 1e-6, 3, 128, 0.03, scores={"gsm8k": 62.9}),
+    PaperRun("mistral-7b", "gsm8k-rft-u33", "mft", 1e-6, 3, 128, 0.02, 0.4, "mask", scores={"gsm8k": 65.4}),
+    PaperRun("mistral-7b", "metamath", "sft", 3e-6, 3, 256, 0.02, scores={"gsm8k": 78.0, "math": 28.2}),
+    PaperRun("mistral-7b", "metamath", "mft", 3e-6, 5, 256, 0.02, 0.2, "mask", True, {"gsm8k": 79.5, "math": 29.0}, scripts=(_METAMATH_STEPS,)),
+    PaperRun("mistral-7b", "mammoth", "sft", 5e-6, 3, 256, 0.02, scores={"gsm8k": 74.9, "math": 39.6}, scripts=("LR warm-up 0.03", _TEMPLATE, _NO_LENGTH)),
+    PaperRun("mistral-7b", "mammoth", "mft", 5e-6, 5, 256, 0.02, 0.2, "mask", True, {"gsm8k": 77.0, "math": 41.0}, scripts=(_MAMMOTH_STEPS, _TEMPLATE)),
+    PaperRun("llama2-13b", "gsm8k", "sft", 1e-5, 3, 64, 0.03, scores={"gsm8k": 52.7, "gsm_ic": 58.8}, table="Table 2"),
+    PaperRun("llama2-13b", "gsm8k", "mft", 1e-5, 10, 64, 0.01, 0.4, "random", scores={"gsm8k": 56.2, "gsm_ic": 69.1}, table="Table 2"),
+    PaperRun("llama2-13b", "gsm8k-rft-100", "sft", 1e-5, 3, 64, 0.03, scores={"gsm8k": 55.2, "gsm_ic": 63.3}, table="Table 2"),
+    PaperRun("llama2-13b", "gsm8k-rft-100", "mft", 1e-5, 5, 64, 0.02, 0.4, "mask", scores={"gsm8k": 60.4}, table="Table 2"),
 )  # fmt: skip
 
-#: The benchmarks that the runs are scored on, by their keys in `Run.scores`.
+#: The benchmarks that the runs are scored on, by their keys in `PaperRun.scores`.
 BENCHMARKS: Mapping[str, str] = {"gsm8k": "GSM8K", "math": "MATH", "gsm_ic": "GSM-IC"}
 
-_BY_NAME: Mapping[str, Run] = {run.name: run for run in RUNS}
+_BY_NAME: Mapping[str, PaperRun] = {run.name: run for run in RUNS}
 
 
-def find_run(name: str) -> Run:
+def find_run(name: str) -> PaperRun:
     """Return the run called ``name``, such as ``llama2-7b/gsm8k-mft``.
 
     Raises:
@@ -138,27 +150,28 @@ def find_run(name: str) -> Run:
 
 
 @dataclass(frozen=True)
-class Released:
-    """A released checkpoint by its id on the hub, the data it was trained on, and its published accuracies."""
+class ReleasedModel:
+    """A released checkpoint by its id on the hub, the base and data it was trained from, and its published accuracies."""
 
     id: str
+    base: str
     data: str
     scores: Mapping[str, float]
 
 
 #: The checkpoints in the README of the authors' code: theirs, and the SFT ones of MetaMath and MAmmoTH.
-RELEASED: tuple[Released, ...] = (
-    Released("adalaw/Llama2-7B-GSM8K-SFT", "gsm8k", {"gsm8k": 42.8}),
-    Released("adalaw/Llama2-7B-GSM8K-MFT", "gsm8k", {"gsm8k": 47.3}),
-    Released("meta-math/MetaMath-Mistral-7B", "metamath", {"gsm8k": 77.7, "math": 28.2}),
-    Released("adalaw/MetaMath-Mistral-7B-MFT", "metamath", {"gsm8k": 79.9, "math": 29.0}),
-    Released("TIGER-Lab/MAmmoTH-7B-Mistral", "mammoth", {"gsm8k": 75.0, "math": 40.0}),
-    Released("adalaw/MAmmoTH-7B-Mistral-MFT", "mammoth", {"gsm8k": 77.1, "math": 41.2}),
+RELEASED: tuple[ReleasedModel, ...] = (
+    ReleasedModel("adalaw/Llama2-7B-GSM8K-SFT", "llama2-7b", "gsm8k", {"gsm8k": 42.8}),
+    ReleasedModel("adalaw/Llama2-7B-GSM8K-MFT", "llama2-7b", "gsm8k", {"gsm8k": 47.3}),
+    ReleasedModel("meta-math/MetaMath-Mistral-7B", "mistral-7b", "metamath", {"gsm8k": 77.7, "math": 28.2}),
+    ReleasedModel("adalaw/MetaMath-Mistral-7B-MFT", "mistral-7b", "metamath", {"gsm8k": 79.9, "math": 29.0}),
+    ReleasedModel("TIGER-Lab/MAmmoTH-7B-Mistral", "mistral-7b", "mammoth", {"gsm8k": 75.0, "math": 40.0}),
+    ReleasedModel("adalaw/MAmmoTH-7B-Mistral-MFT", "mistral-7b", "mammoth", {"gsm8k": 77.1, "math": 41.2}),
 )
 
 
 @dataclass(frozen=True)
-class Claim:
+class PaperClaim:
     """What the paper reports for SFT and for MFT, and where."""
 
     sft: float
@@ -171,17 +184,17 @@ class Claim:
         return self.mft - self.sft
 
 
-def claim(base: str, data: str, benchmark: str) -> Claim:
+def find_claim(base: str, data: str, benchmark: str) -> PaperClaim:
     """Return what the paper claims of MFT over SFT on ``benchmark``.
 
     Raises:
         KeyError: the paper has no such runs, or does not score both on this benchmark.
     """
     sft, mft = find_run(f"{base}/{data}-sft"), find_run(f"{base}/{data}-mft")
-    where = f"{mft.table_of(benchmark)}, {BASES[base].title} on {BENCHMARKS[benchmark]}"
-    return Claim(sft.scores[benchmark], mft.scores[benchmark], where)
+    source = f"{mft.table_of(benchmark)}, {BASES[base].title} on {BENCHMARKS[benchmark]}"
+    return PaperClaim(sft.scores[benchmark], mft.scores[benchmark], source)
 
 
 #: The case study: ten continuations of one problem, so these are tenths.
-CORRUPTED_STEP_RANDOM = Claim(10.0, 100.0, "Table 4, r = 1")
-CORRUPTED_STEP_MASK = Claim(10.0, 40.0, "Table 4, m = 1")
+CORRUPTED_STEP_RANDOM = PaperClaim(10.0, 100.0, "Table 4, r = 1")
+CORRUPTED_STEP_MASK = PaperClaim(10.0, 40.0, "Table 4, m = 1")

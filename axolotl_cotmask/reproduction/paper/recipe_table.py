@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
-from axolotl_cotmask.common.files import whole_file
 from axolotl_cotmask.common.resources import directory
 from axolotl_cotmask.masking.config import TAIL_START_LR, TAIL_START_STEP
-from axolotl_cotmask.reproduction.paper.facts import BASES, BENCHMARKS, DATA, RUNS, Run
+from axolotl_cotmask.reproduction.paper.facts import BASES, BENCHMARKS, DATA, RUNS, PaperData, PaperRun
+from axolotl_cotmask.reproduction.paper.made_files import write_or_check
 
 _BEGIN, _END = (
     "<!-- the table: nox -s tables -->\n",
@@ -53,12 +55,18 @@ def _lines() -> Iterator[str]:
         "then a straight line to 0. Bases: "
         + ", ".join(f"`{name}` is {base.model}" for name, base in BASES.items())
         + ". Rows, as the paper counts them: "
-        + ", ".join(f"{name} {data.rows:,}" for name, data in DATA.items())
+        + ", ".join(f"{name} {_rows(data)}" for name, data in DATA.items())
         + ". The released scripts say something else in places; the recipes follow the paper:"
     )
     yield ""
     for number, note in enumerate(notes, start=1):
         yield f"{number}. {note}"
+
+
+def _rows(data: PaperData) -> str:
+    if len(data.rows) == 1:
+        return "".join(f"{rows:,}" for rows in data.rows.values())
+    return " and ".join(f"{rows:,} ({PurePosixPath(path).name})" for path, rows in data.rows.items())
 
 
 def _number(note: str, notes: list[str]) -> int:
@@ -67,17 +75,15 @@ def _number(note: str, notes: list[str]) -> int:
     return notes.index(note) + 1
 
 
-def _published(run: Run) -> str:
+def _published(run: PaperRun) -> str:
     scores = ", ".join(f"{BENCHMARKS[benchmark]} {score}" for benchmark, score in run.scores.items())
     return f"{scores} ({', '.join(sorted({run.table_of(benchmark) for benchmark in run.scores}))})"
 
 
 def main() -> None:
-    """Write the table into ``recipes/README.md``."""
+    """Write the table into ``recipes/README.md``; with ``--check`` say whether it is up to date."""
     page = directory("recipes") / "README.md"
-    text = with_table(page.read_text(encoding="utf-8"))
-    with whole_file(page) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_or_check({page: with_table(page.read_text(encoding="utf-8"))}, sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -5,24 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 
 from axolotl_cotmask.common.files import whole_file
+from axolotl_cotmask.reproduction.report.claims import (
+    calibration_sections,
+    claim_sections,
+    external_sections,
+    summary_blocks,
+)
 from axolotl_cotmask.reproduction.report.content import Markdown, Report
 from axolotl_cotmask.reproduction.report.html import to_html
-from axolotl_cotmask.reproduction.report.judgements import calibration, external, summary, verdicts
 from axolotl_cotmask.reproduction.report.markdown import to_markdown
-from axolotl_cotmask.reproduction.report.measurements import results
-from axolotl_cotmask.reproduction.report.outcome import Outcome
-from axolotl_cotmask.reproduction.report.plots import plots
-from axolotl_cotmask.reproduction.report.records import commands, failures, provenance, signatures
+from axolotl_cotmask.reproduction.report.measurements import measurement_sections
+from axolotl_cotmask.reproduction.report.outcome import PlanOutcome
+from axolotl_cotmask.reproduction.report.plots import plot_sections
+from axolotl_cotmask.reproduction.report.records import (
+    command_sections,
+    failure_sections,
+    provenance_sections,
+    signature_sections,
+)
 
 __all__ = ["write_report"]
 
 _SECTIONS = (
-    *(verdicts, calibration, results, plots, external),
-    *(failures, provenance, commands, signatures),
+    *(claim_sections, calibration_sections, measurement_sections, plot_sections, external_sections),
+    *(failure_sections, provenance_sections, command_sections, signature_sections),
 )
 
 
-def write_report(outcome: Outcome, directory: Path) -> None:
+def write_report(outcome: PlanOutcome, directory: Path) -> None:
     """Write ``report.html`` and ``report.md`` into ``directory``; each appears whole or not at all.
 
     Raises:
@@ -32,7 +42,7 @@ def write_report(outcome: Outcome, directory: Path) -> None:
         title=outcome.title,
         made=outcome.made,
         command=outcome.command,
-        lead=[*map(Markdown, outcome.notes), *summary(outcome)],
+        lead=[*map(Markdown, outcome.notes), *summary_blocks(outcome)],
         sections=[section for sections in _SECTIONS for section in sections(outcome)],
     )
     for name, text in (("report.html", to_html(report)), ("report.md", to_markdown(report))):

@@ -7,48 +7,52 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from axolotl_cotmask.evaluation.stats.estimates import Estimate
-from axolotl_cotmask.reproduction.report.content import Cell
-from axolotl_cotmask.reproduction.report.outcome import Outcome, Row
+from axolotl_cotmask.reproduction.report.content import TableCell
+from axolotl_cotmask.reproduction.report.outcome import PlanOutcome, RowOutcome
 
-NONE = Cell("–")
-
-
-def number(value: float | None, sign: str = "") -> Cell:
-    """Return a percentage or a difference (``sign="+"``) to one decimal."""
-    return NONE if value is None else Cell(f"{value:{sign}.1f}")
+NONE = TableCell("–")
 
 
-def estimate(found: Estimate | None, sign: str = "") -> Cell:
-    """Return an estimate as ``51.0 [48.5, 53.5]``; an infinite interval is not shown."""
-    if found is None:
+def percent(share: float) -> float:
+    """Return a share from 0 to 1, or a difference of shares, in percent: the report shows nothing else."""
+    return 100 * share
+
+
+def points(share: float, sign: str = "") -> str:
+    """Return a share, or a difference (``sign="+"``), in percent to one decimal."""
+    return f"{percent(share):{sign}.1f}"
+
+
+def share_cell(share: float | None, sign: str = "") -> TableCell:
+    """Return a share as `points`; a dash for None."""
+    return NONE if share is None else TableCell(points(share, sign))
+
+
+def estimate_cell(estimate: Estimate | None, sign: str = "") -> TableCell:
+    """Return an estimate of a share as ``51.0 [48.5, 53.5]``; an infinite interval is not shown."""
+    if estimate is None:
         return NONE
-    return Cell(f"{found.value:{sign}.1f}", interval(found, sign))
+    return TableCell(points(estimate.value, sign), _interval(estimate, sign))
 
 
-def interval(found: Estimate, sign: str = "") -> str:
-    """Return ``[48.5, 53.5]``, or nothing where the interval is infinite."""
-    if not (math.isfinite(found.low) and math.isfinite(found.high)):
+def _interval(estimate: Estimate, sign: str) -> str:
+    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
         return ""
-    return f"[{found.low:{sign}.1f}, {found.high:{sign}.1f}]"
+    return f"[{points(estimate.low, sign)}, {points(estimate.high, sign)}]"
 
 
-def percent(found: Estimate) -> Estimate:
-    """Return an estimate of a share, from 0 to 1, in percent."""
-    return Estimate(100 * found.value, 100 * found.low, 100 * found.high, found.n)
-
-
-def labels(outcome: Outcome) -> Mapping[str, str]:
+def row_labels(outcome: PlanOutcome) -> Mapping[str, str]:
     """Return the rows' labels by their names; with the group, where two rows have the same label."""
     same = Counter(row.label for row in outcome.rows)
     return {row.name: row.label if same[row.label] == 1 else f"{row.label} ({row.group})" for row in outcome.rows}
 
 
-def groups(outcome: Outcome) -> Mapping[str, list[Row]]:
+def rows_by_group(outcome: PlanOutcome) -> Mapping[str, list[RowOutcome]]:
     """Return the rows by group, both in the order of the plan."""
-    found: dict[str, list[Row]] = {}
+    groups: dict[str, list[RowOutcome]] = {}
     for row in outcome.rows:
-        found.setdefault(row.group, []).append(row)
-    return found
+        groups.setdefault(row.group, []).append(row)
+    return groups
 
 
 def counted(count: int, noun: str) -> str:
@@ -56,7 +60,7 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def seeds(numbers: Iterable[int]) -> str:
+def listed_seeds(seeds: Iterable[int]) -> str:
     """Return ``seed 1`` or ``seeds 1, 2, 3``."""
-    found = [str(seed) for seed in numbers]
-    return f"seed{'s' if len(found) > 1 else ''} {', '.join(found)}"
+    names = [str(seed) for seed in seeds]
+    return f"seed{'s' if len(names) > 1 else ''} {', '.join(names)}"

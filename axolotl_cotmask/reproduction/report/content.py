@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """One field of a table: plain text, less important text after it and on a line below it.
 
     With ``chip`` the text is a verdict or status.
@@ -33,7 +33,7 @@ class Table:
     """The first cell of a row names it. With ``cards`` each row becomes a card where the page is narrow."""
 
     columns: Sequence[Column]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[TableCell]]
     cards: bool = False
 
 
@@ -84,7 +84,7 @@ class Tiles:
 
 
 @dataclass(frozen=True)
-class Key:
+class LegendKey:
     """An entry of a plot's legend: a glyph in the plot's colour number ``series`` (0: the colour of text)."""
 
     glyph: str
@@ -99,7 +99,7 @@ class Plot:
     title: str
     caption: str
     svg: str
-    legend: Sequence[Key] = ()
+    legend: Sequence[LegendKey] = ()
     description: str = ""
 
 
@@ -108,7 +108,7 @@ class Plots:
     """Plots side by side, and the legend that they share."""
 
     plots: Sequence[Plot]
-    legend: Sequence[Key] = ()
+    legend: Sequence[LegendKey] = ()
 
 
 @dataclass(frozen=True)

@@ -55,11 +55,11 @@ def _markdown(text: str) -> Markup:
 
 def _spans(columns: Sequence[Column]) -> list[tuple[str, list[Column]]]:
     """Return the upper row of a header: shared headings and the columns below each; "" for a column without one."""
-    found: list[tuple[str, list[Column]]] = []
+    spans: list[tuple[str, list[Column]]] = []
     for above, neighbours in groupby(columns, key=lambda column: column.above):
         members = list(neighbours)
-        found += [(above, members)] if above else [("", [column]) for column in members]
-    return found
+        spans += [(above, members)] if above else [("", [column]) for column in members]
+    return spans
 
 
 def _anchor(title: str, number: int) -> str:

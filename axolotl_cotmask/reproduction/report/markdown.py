@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 
 from axolotl_cotmask.reproduction.report.content import (
     Block,
-    Cell,
     Details,
     Listing,
     Markdown,
@@ -17,6 +16,7 @@ from axolotl_cotmask.reproduction.report.content import (
     Report,
     Subheading,
     Table,
+    TableCell,
     Tiles,
 )
 
@@ -61,7 +61,7 @@ def _table(table: Table) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (titles, align, *map(_row, table.rows)))
 
 
-def _row(cells: Sequence[Cell]) -> list[str]:
+def _row(cells: Sequence[TableCell]) -> list[str]:
     return [_escape(f"{cell.text} {cell.note} {f'({cell.below})' if cell.below else ''}".strip()) for cell in cells]
 
 

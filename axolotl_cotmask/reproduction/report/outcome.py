@@ -1,4 +1,7 @@
-"""What a plan came to: its runs, rows and claims as they stand now. The report is made of this and nothing else."""
+"""What a plan came to: its runs, rows and claims as they stand now. The report is made of this and nothing else.
+
+Accuracies, differences and their intervals are shares from 0 to 1.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from axolotl_cotmask.evaluation.stats.estimates import Estimate
 from axolotl_cotmask.evaluation.stats.paired import Comparison
 
 
-class Status(StrEnum):
+class RunStatus(StrEnum):
     """How far a run has come."""
 
     DONE = "done"
@@ -21,7 +24,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Failure:
+class StageFailure:
     """The stage that failed (train, evaluate, ...), its log's path below the output directory, and its last lines."""
 
     stage: str
@@ -30,21 +33,21 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Run:
-    """One cell: a row with one seed. Everything but names and ``status`` is empty as long as it is not there.
+class RunOutcome:
+    """A row with one seed. Everything but names and ``status`` is empty as long as it is not there.
 
-    ``values`` are percentages by the measure's title; ``invalid`` likewise the share of answers that the rule could not
+    ``values`` are shares by the measure's title; ``invalid`` likewise the share of answers that the rule could not
     read, and ``robust`` the accuracy by the robust rule, where the task has them. ``signatures`` are by lm-eval task.
     ``records`` are the stages' ``provenance.json`` by stage (train, evaluate). ``history`` is the trainer's log:
     entries with ``step`` and, among others, ``loss``, ``cotmask/scheduled_ratio``, ``cotmask/realised_ratio``,
-    ``cotmask/loss_noised`` and ``cotmask/loss_clean``. ``curve`` is the accuracy of each checkpoint in percent, by
-    training samples seen (Fig. 2), where the plan asks for it.
+    ``cotmask/loss_noised`` and ``cotmask/loss_clean``. ``curve`` is the accuracy of each checkpoint by training
+    samples seen (Fig. 2), where the plan asks for it.
     """
 
     name: str
     row: str
     seed: int
-    status: Status
+    status: RunStatus
     values: Mapping[str, float] = field(default_factory=dict)
     invalid: Mapping[str, float] = field(default_factory=dict)
     robust: Mapping[str, float] = field(default_factory=dict)
@@ -52,16 +55,16 @@ class Run:
     records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     history: Sequence[Mapping[str, float]] = ()
     curve: Sequence[tuple[int, float]] = ()
-    failure: Failure | None = None
+    failure: StageFailure | None = None
 
 
 @dataclass(frozen=True)
-class Row:
+class RowOutcome:
     """Runs that differ in their seed only, such as ``llama2-7b/gsm8k-mft``.
 
     ``group`` is the table that the row stands in. ``estimates`` (mean over seeds with its interval) and ``deviations``
-    (standard deviation over seeds; none for a single one) are in percent by the measure's title; ``published`` are the
-    paper's accuracies. ``mask_ratio`` is p_max, ``schedule`` the cotmask.schedule, for accuracy by ratio (Fig. 3).
+    (standard deviation over seeds; none for a single one) are by the measure's title; ``published`` are the paper's
+    accuracies. ``mask_ratio`` is p_max, ``schedule`` the cotmask.schedule, for accuracy by ratio (Fig. 3).
     """
 
     name: str
@@ -70,19 +73,18 @@ class Row:
     estimates: Mapping[str, Estimate]
     deviations: Mapping[str, float]
     published: Mapping[str, float]
-    runs: Sequence[Run]
+    runs: Sequence[RunOutcome]
     mask_ratio: float | None = None
     schedule: str | None = None
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedClaim:
     """A claimed difference, and what was measured of it.
 
-    ``claimed`` and ``measured`` are in percentage points. ``per_seed`` compares the two runs of a seed on the same
-    questions (its shares are from 0 to 1); ``measured`` is their common estimate, None where a side is missing, which
-    ``missing`` then names. ``note`` says what besides the training differs between the sides. ``comparisons`` counts
-    the claims of the measure whose intervals hold together.
+    ``per_seed`` compares the two runs of a seed on the same questions; ``measured`` is their common estimate, None
+    where a side is missing, which ``missing`` then names. ``note`` says what besides the training differs between the
+    sides. ``comparisons`` counts the claims of the measure whose intervals hold together.
     """
 
     measure: str
@@ -99,8 +101,8 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Calibrated:
-    """A released checkpoint's accuracy by our tasks beside the published one, in percent; None: not run."""
+class CalibratedModel:
+    """A released checkpoint's accuracy by our tasks beside the published one; None: not run."""
 
     model: str
     measure: str
@@ -110,8 +112,8 @@ class Calibrated:
 
 
 @dataclass(frozen=True)
-class External:
-    """A result that others published and nobody measured here, in percentage points, judged by the same rule."""
+class ExternalResult:
+    """A result that others published and nobody measured here, judged by the same rule."""
 
     source: str
     setting: str
@@ -125,13 +127,13 @@ class External:
     verdict: Verdict
 
 
-#: Share of the predicted numbers that change, in percent: by row, source (question or chain) and bucket of distances,
+#: Share of the predicted numbers that change: by row, source (question or chain) and bucket of distances,
 #: one value per seed.
-Dependency = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
+DependencyShares = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PlanOutcome:
     """All of a plan. ``notes`` are Markdown paragraphs that belong above the tables; ``commands`` are by stage.
 
     ``failures`` are those that belong to no run. ``measures`` are the titles of the columns, in order, with one
@@ -143,11 +145,11 @@ class Outcome:
     made: str
     notes: Sequence[str]
     measures: Mapping[str, str]
-    rows: Sequence[Row]
-    claims: Sequence[Judged] = ()
-    calibrated: Sequence[Calibrated] = ()
-    external: Sequence[External] = ()
-    failures: Sequence[Failure] = ()
-    dependency: Mapping[str, Dependency] = field(default_factory=dict)
+    rows: Sequence[RowOutcome]
+    claims: Sequence[JudgedClaim] = ()
+    calibrated: Sequence[CalibratedModel] = ()
+    external: Sequence[ExternalResult] = ()
+    failures: Sequence[StageFailure] = ()
+    dependency: Mapping[str, DependencyShares] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
     minutes: float = 0.0

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from axolotl_cotmask.reproduction.report.cells import NONE, counted, labels, seeds
+from axolotl_cotmask.reproduction.report.cells import NONE, counted, listed_seeds, row_labels
 from axolotl_cotmask.reproduction.report.content import (
     Block,
-    Cell,
     Column,
     Details,
     Listing,
@@ -17,29 +16,29 @@ from axolotl_cotmask.reproduction.report.content import (
     Section,
     Subheading,
     Table,
+    TableCell,
 )
-from axolotl_cotmask.reproduction.report.outcome import Outcome, Row, Run
+from axolotl_cotmask.reproduction.report.outcome import PlanOutcome, RowOutcome, RunOutcome
 
 
-def failures(outcome: Outcome) -> Iterator[Section]:
+def failure_sections(outcome: PlanOutcome) -> Iterator[Section]:
     """Yield the failed runs, each with the end of its log."""
     blocks: list[Block] = []
     for failed in outcome.failures:
         blocks.append(Subheading(failed.stage))
         blocks.append(Listing(failed.log, "\n".join(failed.last_lines)))
-    names = labels(outcome)
+    names = row_labels(outcome)
     for row in outcome.rows:
         for run in row.runs:
-            if run.failure is not None:
-                found = run.failure
+            if (failure := run.failure) is not None:
                 blocks.append(Subheading(f"{names[row.name]}, seed {run.seed}"))
-                blocks.append(Paragraph(f"Run {run.name} failed in stage {found.stage}. The end of its log:"))
-                blocks.append(Listing(found.log, "\n".join(found.last_lines)))
+                blocks.append(Paragraph(f"Run {run.name} failed in stage {failure.stage}. The end of its log:"))
+                blocks.append(Listing(failure.log, "\n".join(failure.last_lines)))
     if blocks:
         yield Section("Failures", blocks)
 
 
-def provenance(outcome: Outcome) -> Iterator[Section]:
+def provenance_sections(outcome: PlanOutcome) -> Iterator[Section]:
     """Yield the runs' records: what is common to all once, the rest by row, with a column per seed."""
     flat = {run.name: _flat(run.records) for row in outcome.rows for run in row.runs if run.records}
     if not flat:
@@ -48,33 +47,35 @@ def provenance(outcome: Outcome) -> Iterator[Section]:
     common = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
     blocks: list[Block] = []
     if common:
-        rows = [[Cell(key), Cell(value)] for key, value in common.items()]
+        rows = [[TableCell(key), TableCell(value)] for key, value in common.items()]
         summary = f"The same in {'all ' if others else ''}{counted(len(flat), 'run')} with records"
         blocks.append(Details(summary, [Table([Column("record"), Column("value")], rows)]))
-    names = labels(outcome)
+    names = row_labels(outcome)
     for row in outcome.rows:
         runs = [run for run in row.runs if run.name in flat]
         keys = dict.fromkeys(key for run in runs for key in flat[run.name] if key not in common)
         if keys:
             columns = [Column("record"), *(Column(f"seed {run.seed}") for run in runs)]
-            cells = [[Cell(key), *(_value(flat[run.name].get(key)) for run in runs)] for key in keys]
-            blocks.append(Details(f"{names[row.name]}: {seeds(run.seed for run in runs)}", [Table(columns, cells)]))
+            cells = [[TableCell(key), *(_value(flat[run.name].get(key)) for run in runs)] for key in keys]
+            blocks.append(
+                Details(f"{names[row.name]}: {listed_seeds(run.seed for run in runs)}", [Table(columns, cells)])
+            )
     yield Section("Provenance", blocks)
 
 
-def _value(value: str | None) -> Cell:
-    return NONE if value is None else Cell(value)
+def _value(value: str | None) -> TableCell:
+    return NONE if value is None else TableCell(value)
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Return a nested record as text by ``stage: key.key``."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for key, value in record.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{key}{'.' if prefix else ': '}")
+            texts |= _flat(value, f"{prefix}{key}{'.' if prefix else ': '}")
         else:
-            found[f"{prefix}{key}"] = _text(value)
-    return found
+            texts[f"{prefix}{key}"] = _text(value)
+    return texts
 
 
 def _text(value: Any) -> str:
@@ -85,27 +86,30 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def commands(outcome: Outcome) -> Iterator[Section]:
+def command_sections(outcome: PlanOutcome) -> Iterator[Section]:
     """Yield the commands by stage."""
     if outcome.commands:
         yield Section("Commands", [Listing(stage, command) for stage, command in outcome.commands.items()])
 
 
-def signatures(outcome: Outcome) -> Iterator[Section]:
+def signature_sections(outcome: PlanOutcome) -> Iterator[Section]:
     """Yield each distinct signature once, with the runs that have it."""
-    found: dict[tuple[str, str], dict[str, tuple[Row, list[Run]]]] = {}
+    lines: dict[tuple[str, str], dict[str, tuple[RowOutcome, list[RunOutcome]]]] = {}
     for row in outcome.rows:
         for run in row.runs:
             for task, line in run.signatures.items():
-                found.setdefault((task, line), {}).setdefault(row.name, (row, []))[1].append(run)
+                lines.setdefault((task, line), {}).setdefault(row.name, (row, []))[1].append(run)
     blocks: list[Block] = []
-    for (task, line), by_row in sorted(found.items(), key=lambda item: item[0][0]):
+    for (task, line), by_row in sorted(lines.items(), key=lambda item: item[0][0]):
         count = sum(len(runs) for _, runs in by_row.values())
-        blocks += [Listing(task, line), Details(f"in {counted(count, 'run')}", [_runs(list(by_row.values()))])]
+        blocks += [Listing(task, line), Details(f"in {counted(count, 'run')}", [_runs_table(list(by_row.values()))])]
     if blocks:
         yield Section("Signatures", blocks)
 
 
-def _runs(found: Sequence[tuple[Row, Sequence[Run]]]) -> Table:
-    rows = [[Cell(row.label, below=row.name), Cell(", ".join(str(run.seed) for run in runs))] for row, runs in found]
+def _runs_table(runs_by_row: Sequence[tuple[RowOutcome, Sequence[RunOutcome]]]) -> Table:
+    rows = [
+        [TableCell(row.label, below=row.name), TableCell(", ".join(str(run.seed) for run in runs))]
+        for row, runs in runs_by_row
+    ]
     return Table([Column("row"), Column("seeds")], rows)

@@ -1,4 +1,4 @@
-"""The judgements: counts at one look, verdicts on the claims, calibration, and what others published."""
+"""The claims: counts at one look, verdicts on the claims, calibration, and what others published."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from axolotl_cotmask.evaluation.stats.claims import CALIBRATION_RULE, VERDICT_RULE, Verdict
-from axolotl_cotmask.reproduction.report.cells import NONE, counted, estimate, labels, number, percent
+from axolotl_cotmask.reproduction.report.cells import NONE, counted, estimate_cell, points, row_labels, share_cell
 from axolotl_cotmask.reproduction.report.content import (
     Block,
-    Cell,
     Column,
     Details,
     Markdown,
     Paragraph,
     Section,
     Table,
+    TableCell,
     Tile,
     Tiles,
 )
-from axolotl_cotmask.reproduction.report.outcome import Judged, Outcome, Status
+from axolotl_cotmask.reproduction.report.outcome import JudgedClaim, PlanOutcome, RunStatus
 
 
-def summary(outcome: Outcome) -> Iterator[Block]:
+def summary_blocks(outcome: PlanOutcome) -> Iterator[Block]:
     """Yield the counts of runs by status and of claims by verdict, and the time."""
     statuses = Counter(run.status for row in outcome.rows for run in row.runs)
     verdicts = Counter(claim.verdict for claim in outcome.claims)
     if statuses:
-        tiles = [Tile(str(statuses[kind]), kind, chip=True) for kind in Status]
+        tiles = [Tile(str(statuses[kind]), kind, chip=True) for kind in RunStatus]
         yield Tiles(counted(statuses.total(), "run"), tiles)
     if verdicts:
         tiles = [Tile(str(verdicts[kind]), kind, chip=True) for kind in Verdict]
@@ -36,17 +36,17 @@ def summary(outcome: Outcome) -> Iterator[Block]:
         yield Tiles("All stages", [Tile(f"{outcome.minutes:,.0f}", "minutes")])
 
 
-def verdicts(outcome: Outcome) -> Iterator[Section]:
+def claim_sections(outcome: PlanOutcome) -> Iterator[Section]:
     """Yield the claimed differences beside the measured ones, and the rule."""
     if not outcome.claims:
         return
-    names = labels(outcome)
+    names = row_labels(outcome)
     rows = [
         [
             _claim(claim, names),
             _measured(claim),
-            Cell(f"{claim.claimed:+.1f}", below=claim.source),
-            Cell(claim.verdict, chip=True),
+            TableCell(points(claim.claimed, "+"), below=claim.source),
+            TableCell(claim.verdict, chip=True),
         ]
         for claim in outcome.claims
     ]
@@ -66,32 +66,32 @@ def verdicts(outcome: Outcome) -> Iterator[Section]:
     yield Section("Verdicts", blocks)
 
 
-def _claim(claim: Judged, names: Mapping[str, str]) -> Cell:
+def _claim(claim: JudgedClaim, names: Mapping[str, str]) -> TableCell:
     treated, baseline = (names.get(name, name) for name in (claim.treated, claim.baseline))
-    return Cell(claim.measure, below=f"{treated} against {baseline}")
+    return TableCell(claim.measure, below=f"{treated} against {baseline}")
 
 
-def _measured(claim: Judged) -> Cell:
+def _measured(claim: JudgedClaim) -> TableCell:
     if claim.measured is not None:
-        return estimate(claim.measured, "+")
-    return Cell(NONE.text, below=f"missing: {claim.missing}") if claim.missing else NONE
+        return estimate_cell(claim.measured, "+")
+    return TableCell(NONE.text, below=f"missing: {claim.missing}") if claim.missing else NONE
 
 
-def _per_seed(claims: Sequence[Judged], names: Mapping[str, str]) -> Table:
+def _per_seed(claims: Sequence[JudgedClaim], names: Mapping[str, str]) -> Table:
     rows = [
         [
             _claim(claim, names),
-            Cell(str(seed)),
-            estimate(percent(found.a)),
-            estimate(percent(found.b)),
-            estimate(percent(found.difference), "+"),
-            Cell(str(found.only_a)),
-            Cell(str(found.only_b)),
-            Cell(f"{found.p:.2g}"),
-            Cell(str(found.n), "" if found.clusters == found.n else f"in {found.clusters} clusters"),
+            TableCell(str(seed)),
+            estimate_cell(pair.a),
+            estimate_cell(pair.b),
+            estimate_cell(pair.difference, "+"),
+            TableCell(str(pair.only_a)),
+            TableCell(str(pair.only_b)),
+            TableCell(f"{pair.p:.2g}"),
+            TableCell(str(pair.n), "" if pair.clusters == pair.n else f"in {pair.clusters} clusters"),
         ]
         for claim in claims
-        for seed, found in claim.per_seed.items()
+        for seed, pair in claim.per_seed.items()
     ]
     shares = [Column(side, numeric=True, above="right, %") for side in ("baseline", "treated")]
     flips = [Column(side, numeric=True, above="only one right") for side in ("baseline", "treated")]
@@ -100,20 +100,20 @@ def _per_seed(claims: Sequence[Judged], names: Mapping[str, str]) -> Table:
     return Table(columns, rows)
 
 
-def calibration(outcome: Outcome) -> Iterator[Section]:
+def calibration_sections(outcome: PlanOutcome) -> Iterator[Section]:
     """Yield the released checkpoints' published accuracies beside ours."""
     if not outcome.calibrated:
         return
     rows = [
         [
-            Cell(found.model),
-            Cell(found.measure),
-            number(found.published),
-            number(found.measured),
-            number(None if found.measured is None else found.measured - found.published, "+"),
-            Cell(found.verdict, chip=True),
+            TableCell(released.model),
+            TableCell(released.measure),
+            share_cell(released.published),
+            share_cell(released.measured),
+            share_cell(None if released.measured is None else released.measured - released.published, "+"),
+            TableCell(released.verdict, chip=True),
         ]
-        for found in outcome.calibrated
+        for released in outcome.calibrated
     ]
     numeric = [Column(title, numeric=True) for title in ("published", "measured here", "difference")]
     table = Table([Column("released model"), Column("measure"), *numeric, Column("verdict")], rows, cards=True)
@@ -121,22 +121,22 @@ def calibration(outcome: Outcome) -> Iterator[Section]:
     yield Section("Calibration", [Paragraph(text), table, Markdown(CALIBRATION_RULE)])
 
 
-def external(outcome: Outcome) -> Iterator[Section]:
+def external_sections(outcome: PlanOutcome) -> Iterator[Section]:
     """Yield the results of others."""
     if not outcome.external:
         return
     rows = [
         [
-            Cell(found.source, below=found.setting),
-            Cell(found.measure),
-            Cell(", ".join(f"{value:.1f}" for value in found.sft)),
-            Cell(", ".join(f"{value:.1f}" for value in found.mft)),
-            estimate(found.difference, "+"),
-            Cell(f"{found.claimed:+.1f}", below=found.claim_source),
-            Cell(found.verdict, chip=True),
-            Cell(found.note),
+            TableCell(result.source, below=result.setting),
+            TableCell(result.measure),
+            TableCell(", ".join(map(points, result.sft))),
+            TableCell(", ".join(map(points, result.mft))),
+            estimate_cell(result.difference, "+"),
+            TableCell(points(result.claimed, "+"), below=result.claim_source),
+            TableCell(result.verdict, chip=True),
+            TableCell(result.note),
         ]
-        for found in outcome.external
+        for result in outcome.external
     ]
     numeric = [Column(title, numeric=True) for title in ("SFT", "MFT", "difference", "claimed")]
     columns = [Column("source"), Column("measure"), *numeric, Column("verdict"), Column("note")]

@@ -8,9 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.reproduction.layout import dependency_file
 from axolotl_cotmask.reproduction.paper import facts as paper
-from axolotl_cotmask.reproduction.paper.facts import Claim
-from axolotl_cotmask.reproduction.plan import ClaimPlan, Measured, Plan, RowPlan, parse_yaml, recipe
+from axolotl_cotmask.reproduction.paper.facts import PaperClaim
+from axolotl_cotmask.reproduction.paper_plan import GSM8K, GSM_IC
+from axolotl_cotmask.reproduction.plan import (
+    ClaimPlan,
+    Config,
+    CoreSeconds,
+    ExtraRules,
+    Measured,
+    Plan,
+    RowPlan,
+    Setup,
+    Task,
+)
+from axolotl_cotmask.reproduction.recipes import load_recipe, parse_yaml
 
 #: The base that stands for a large model: it copies from nearby when nothing else is asked for.
 COPYING = "copying"
@@ -25,10 +38,10 @@ _BASES = {
     "plain": "`plain` is a base without it: the same training, with no annotated step ever seen. Beside the other it "
     "shows how much rests on the habit.",
 }
-_CORRUPTED = "cotmask_corrupted_step"
+_CORRUPTED = Task("cotmask_corrupted_step")
 _MEASURES = {
-    "clean": Measured("cotmask_gsm8k"),
-    "irrelevant sentence": Measured("cotmask_gsm_ic"),
+    "clean": Measured(GSM8K),
+    "irrelevant sentence": Measured(GSM_IC),
     "follows the question": Measured(_CORRUPTED, "follows_question"),
     "copies the prefix": Measured(_CORRUPTED, "copies_prefix"),
     "right after all": Measured(_CORRUPTED),
@@ -43,18 +56,28 @@ _TEXTS = {
 }
 
 
-def _claimed(noise: str) -> dict[str, Claim]:
+#: Seconds that the parts took on one core each (bench/RESULTS.md).
+_SECONDS = CoreSeconds(shared=456.0, start=15.0, step=0.37, task=25.0)
+_DATA = "data"
+
+
+def _claimed(noise: str) -> dict[str, PaperClaim]:
+    """Return what the paper claims of MFT with this noise, by measure."""
     return {
-        "clean": paper.claim("llama2-7b", "gsm8k", "gsm8k"),
-        "irrelevant sentence": paper.claim("llama2-7b", "gsm8k", "gsm_ic"),
+        "clean": paper.find_claim("llama2-7b", "gsm8k", "gsm8k"),
+        "irrelevant sentence": paper.find_claim("llama2-7b", "gsm8k", "gsm_ic"),
         "follows the question": paper.CORRUPTED_STEP_MASK if noise == "mask" else paper.CORRUPTED_STEP_RANDOM,
     }
 
 
 def is_laptop(name: str) -> bool:
     """Tell whether ``name`` is a plan of the laptop: laptop, demo, or the path of a YAML with base models."""
-    path = Path(name)
-    return name in ("laptop", "demo") or (path.suffix == ".yaml" and path.is_file() and "bases" in _settings(name))
+    if name in ("laptop", "demo"):
+        return True
+    if Path(name).suffix != ".yaml" or not Path(name).is_file():
+        return False
+    settings = _settings(name)
+    return isinstance(settings, dict) and "bases" in settings
 
 
 def laptop_plan(name: str) -> Plan:
@@ -64,25 +87,41 @@ def laptop_plan(name: str) -> Plan:
         name: of the YAML beside this module, or its path.
     """
     settings = _settings(name)
-    rows = []
-    seeds = {}
+    rows, seeds = [], {}
     for base, recipes in settings["runs"].items():
-        for found, count in recipes.items():
-            config = recipe(f"laptop/{found}") | {"base_model": f"./bases/{base}", "max_steps": settings["steps"]}
-            method, _, noise = found.partition("-")
-            label = method.upper() + (f", {noise.replace('-', ' ')}" if noise else "")
-            needs = (f"bases/{base}", "data/gsm8k_train.jsonl")
-            rows.append(RowPlan(f"{base}/{found}", label, base, _of(settings), config, gpus=0, needs=needs))
-            seeds[f"{base}/{found}"] = range(1, count + 1)
-    masked = [found for found in settings["runs"][COPYING] if found != "sft"]
-    claims = [
-        ClaimPlan(title, f"{COPYING}/sft", f"{COPYING}/{found}", claim.difference, claim.source, len(masked))
-        for found in masked
-        for title, claim in _claimed(found.split("-")[1]).items()
-        if title in _of(settings)
-    ]
+        for recipe, count in recipes.items():
+            row = _row(base, recipe, settings)
+            rows.append(row)
+            seeds[row.name] = range(1, count + 1)
     notes = [_CAVEAT, _setting(settings), *(_BASES[base] for base in settings["runs"])]
-    return _plan("SFT and MFT on a laptop", settings, rows, seeds, claims, notes)
+    return _plan("SFT and MFT on a laptop", settings, rows, seeds, _claims(rows), notes)
+
+
+def _row(base: str, recipe: str, settings: Mapping[str, Any]) -> RowPlan:
+    config = load_recipe(f"laptop/{recipe}") | {"base_model": f"./bases/{base}", "max_steps": settings["steps"]}
+    ratio, noise = config["cotmask"]["mask_ratio"], config["cotmask"].get("noise")
+    label = f"MFT, {noise} {ratio}" if ratio else "SFT"
+    return RowPlan(f"{base}/{recipe}", label, base, _measures(settings), config, gpus=0, needs=_needs(base))
+
+
+def _needs(base: str) -> tuple[str, ...]:
+    return f"bases/{base}", f"{_DATA}/gsm8k_train.jsonl"
+
+
+def _claims(rows: Sequence[RowPlan]) -> list[ClaimPlan]:
+    """Return the paper's differences for the rows from the base that stands for a large model."""
+    blocks: list[tuple[RowPlan, Config]] = [
+        (row, (row.config or {})["cotmask"]) for row in rows if row.group == COPYING
+    ]
+    plain = [row for row, block in blocks if not block["mask_ratio"]]
+    masked = [(row, block["noise"]) for row, block in blocks if block["mask_ratio"]]
+    return [
+        ClaimPlan(title, sft.name, row.name, paper.as_share(claim.difference), claim.source, len(masked))
+        for sft in plain
+        for row, noise in masked
+        for title, claim in _claimed(noise).items()
+        if title in row.measures
+    ]
 
 
 def tiny_plan(plan: Plan, name: str = "tiny") -> Plan:
@@ -95,24 +134,24 @@ def tiny_plan(plan: Plan, name: str = "tiny") -> Plan:
     Raises:
         CoTMaskError: a row trains nothing.
     """
-    settings = _settings(name)
-    config = recipe("ablations/tiny") | {"max_steps": settings["steps"]}
+    settings, gsm8k = _settings(name), paper.BENCHMARKS["gsm8k"]
+    config = load_recipe("ablations/tiny") | {"max_steps": settings["steps"]}
 
     def tiny(row: RowPlan) -> RowPlan:
         if row.config is None:
             raise CoTMaskError(f"{row.name} is a released checkpoint: it has no tiny version")
         block = {"cotmask": row.config.get("cotmask") or {"mask_ratio": 0}}
         # The score that the paper has on GSM8K stands beside the laptop's clean problems.
-        published = row.measures["GSM8K"].published if "GSM8K" in row.measures else None
-        measures = _of(settings)
+        published = row.measures[gsm8k].published if gsm8k in row.measures else None
+        measures = _measures(settings)
         measures["clean"] = replace(measures["clean"], published=published)
-        needs = (f"bases/{COPYING}", "data/gsm8k_train.jsonl")
-        return RowPlan(f"tiny/{row.name}", row.label, row.group, measures, config | block, gpus=0, needs=needs)
+        name, needs = f"tiny/{row.name}", _needs(COPYING)
+        return RowPlan(name, row.label, row.group, measures, config | block, gpus=0, needs=needs)
 
     claims = [
         replace(claim, measure="clean", baseline=f"tiny/{claim.baseline}", treated=f"tiny/{claim.treated}")
         for claim in plan.claims
-        if claim.measure == "GSM8K"
+        if claim.measure == gsm8k
     ]
     seeds = {f"tiny/{name}": numbers for name, numbers in plan.seeds.items()}
     notes = [_CAVEAT, _setting(settings)]
@@ -126,8 +165,9 @@ def _settings(name: str) -> dict[str, Any]:
     return settings
 
 
-def _of(settings: Mapping[str, Any]) -> dict[str, Measured]:
-    return {title: measured for title, measured in _MEASURES.items() if measured.task in settings["tasks"]}
+def _measures(settings: Mapping[str, Any]) -> dict[str, Measured]:
+    """Return the measures of the tasks that the settings name."""
+    return {title: measured for title, measured in _MEASURES.items() if measured.task.name in settings["tasks"]}
 
 
 def _setting(settings: Mapping[str, Any]) -> str:
@@ -147,16 +187,29 @@ def _plan(
     claims: Sequence[ClaimPlan],
     notes: Sequence[str],
 ) -> Plan:
+    dependency = list(settings.get("runs", ()))
     return Plan(
         title=title,
         rows=rows,
-        measures={measure: _TEXTS[measure] for measure in _of(settings)},
+        measures={measure: _TEXTS[measure] for measure in _measures(settings)},
         seeds=seeds,
         claims=claims,
         notes=notes,
-        device="cpu",
-        # The longest solution takes about 80 tokens.
-        generation="max_gen_toks=100",
-        keep_weights=True,
-        laptop=settings,
+        setup=Setup(
+            device="cpu",
+            data_dir=_DATA,
+            test_data=(f"{_DATA}/gsm8k_test.jsonl",),
+            # The longest solution takes about 80 tokens.
+            generation="max_gen_toks=100",
+            keep_weights=True,
+        ),
+        extra_rules=ExtraRules(
+            str(Path(__file__).with_name("Snakefile")),
+            settings,
+            {"problems.log": _DATA}
+            | {f"base-{base}.log": f"bases/{base}" for base in sorted({"common", *settings["bases"]})}
+            | {f"dependency-{group}.log": str(dependency_file(Path(), group)) for group in sorted(dependency)},
+        ),
+        dependency=dependency,
+        core_seconds=_SECONDS,
     )

@@ -1,0 +1,212 @@
+"""From names to a plan: the paper's rows, tables, figures and sweeps, released checkpoints, and recipes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.reproduction.paper import facts as paper
+from axolotl_cotmask.reproduction.paper.ablations import SWEEPS, Ablation
+from axolotl_cotmask.reproduction.plan import ClaimPlan, Config, Measured, Plan, RowPlan, Setup, Task
+from axolotl_cotmask.reproduction.recipes import load_recipe, parse_yaml, recipe_gpus, recipe_path
+
+GSM8K, GSM_IC = Task("cotmask_gsm8k", "gsm8k"), Task("cotmask_gsm_ic", "gsm_ic")
+#: By the data's strategy: a model is asked in its data's form.
+_TASKS: Mapping[str, Sequence[Task]] = {
+    "gsm8k": (GSM8K, GSM_IC),
+    "query_response": (GSM8K, GSM_IC),
+    "math": (Task("cotmask_math", "math"),),
+    "metamath": (Task("cotmask_metamath_gsm8k", "gsm8k"), Task("cotmask_metamath_math", "math")),
+    "mathinstruct": (
+        Task("cotmask_mammoth_gsm8k", "gsm8k", unsafe=True),
+        Task("cotmask_mammoth_math", "math", unsafe=True),
+    ),
+    "gsm8k_chat": (Task("cotmask_gsm8k_chat", "gsm8k", chat=True),),
+}
+_STRATEGIES = "axolotl_cotmask.prompt_strategies."
+_MEASURES = {title: f"accuracy on {title} by the paper's rule" for title in paper.BENCHMARKS.values()}
+#: Those with scores; Table 3 is a sweep.
+_TABLES = {"table1": "Table 1", "table2": "Table 2", "table5": "Table 5"}
+_FIG2 = ("mistral-7b/mammoth-sft", "mistral-7b/mammoth-mft")
+
+
+def make_plan(what: Sequence[str], seeds: int, own_gpus: int = 1) -> Plan:
+    """Expand names into rows.
+
+    Args:
+        what: rows (``llama2-7b/gsm8k-mft``), tables, figures, base models, paths to recipes, ``calibrate``.
+        seeds: each row is trained with the seeds 1 .. ``seeds``.
+        own_gpus: for how many GPUs the recipes are that are given by their paths.
+
+    Raises:
+        CoTMaskError: a name says nothing, or two rows would have the same name.
+    """
+    rows: dict[str, RowPlan] = {}
+    claims: dict[ClaimPlan, None] = {}
+    for name in what:
+        new_rows, new_claims = _expand(name, own_gpus)
+        for row in new_rows:
+            other = rows.setdefault(row.name, row)
+            if other.config != row.config:
+                raise CoTMaskError(f"two recipes are called {row.name}: rename one of them")
+            rows[row.name] = replace(other, measures={**other.measures, **row.measures}, curve=other.curve or row.curve)
+        claims |= dict.fromkeys(new_claims)
+    baselines = {claim.baseline for claim in claims} - set(rows)
+    titles = {title for row in rows.values() for title in row.measures}
+    return Plan(
+        title=", ".join(what),
+        rows=list(rows.values()),
+        measures={title: text for title, text in _MEASURES.items() if title in titles},
+        # The same weights give the same answers: a released checkpoint has no seeds.
+        seeds={name: range(1, (seeds if row.config else 1) + 1) for name, row in rows.items()},
+        claims=list(claims),
+        others=[row for name in sorted(baselines) for row in _expand(name, own_gpus)[0]],
+        setup=Setup(directory=os.getcwd()),
+    )
+
+
+def _expand(name: str, own_gpus: int) -> tuple[list[RowPlan], list[ClaimPlan]]:
+    if name == "calibrate":
+        return [_released(model) for model in paper.RELEASED], []
+    sweep, _, ablation = name.partition("/")
+    if sweep in SWEEPS:
+        return _sweep(sweep, ablation)
+    if name == "fig2":
+        return [_with_curve(paper_row(paper.find_run(run), ["gsm8k"])) for run in _FIG2], []
+    table = _TABLES.get(name)
+    runs = [run for run in paper.RUNS if name in (run.name, run.base) or (table and _scored(run, table))]
+    if runs:
+        rows = [paper_row(run, _scored(run, table)) for run in runs]
+        return rows, [claim for run, row in zip(runs, rows, strict=True) for claim in _claims(run, row)]
+    if recipe_path(name).is_file():
+        return [_recipe_row(recipe_path(name), name, recipe_gpus(name))], []
+    path = Path(name)
+    if not path.is_file():
+        raise CoTMaskError(
+            f"there is nothing called {name} to reproduce: name a row such as llama2-7b/gsm8k-mft, a table (table1, "
+            f"table2, table3, table5), fig2, fig3, a base ({', '.join(paper.BASES)}), laptop, or the path of a recipe"
+        )
+    # Two recipes of the same name in different places are different rows.
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+    return [_recipe_row(path, f"{path.stem}-{digest}", own_gpus)], []
+
+
+def _scored(run: paper.PaperRun, table: str | None) -> list[str]:
+    """Return the benchmarks that a table has the run's scores on; all of them without a table."""
+    return [benchmark for benchmark in run.scores if table is None or run.stands_in(table, benchmark)]
+
+
+def paper_row(run: paper.PaperRun, benchmarks: Iterable[str]) -> RowPlan:
+    """Return the row of one of the paper's runs, scored on ``benchmarks`` of it."""
+    measures = _measures(paper.DATA[run.data].strategy, {benchmark: run.scores[benchmark] for benchmark in benchmarks})
+    label = f"{paper.DATA[run.data].title}, {run.method.upper()}"
+    config, gpus = load_recipe(run.name), recipe_gpus(run.name)
+    return RowPlan(run.name, label, paper.BASES[run.base].title, measures, config, gpus=gpus)
+
+
+def _measures(strategy: str, scores: Mapping[str, float | None]) -> dict[str, Measured]:
+    """Return the measures by title for published scores, in percent or unknown, by benchmark."""
+    tasks = {task.benchmark: task for task in _TASKS[strategy]}
+    return {
+        paper.BENCHMARKS[benchmark]: Measured(
+            tasks[benchmark], published=None if score is None else paper.as_share(score)
+        )
+        for benchmark, score in scores.items()
+    }
+
+
+def _with_curve(row: RowPlan) -> RowPlan:
+    """Return the row of Figure 2, whose every checkpoint is kept and scored on GSM8K."""
+    # Axolotl keeps four checkpoints where no limit is set.
+    config = (row.config or {}) | {"save_strategy": "epoch", "save_total_limit": 1000}
+    return replace(row, name=f"fig2/{row.name}", config=config, curve=row.measures[paper.BENCHMARKS["gsm8k"]].task)
+
+
+def _claims(run: paper.PaperRun, row: RowPlan) -> list[ClaimPlan]:
+    """Return the paper's differences for an MFT row, also where its SFT twin is not among the rows."""
+    twin = f"{run.base}/{run.data}-sft"
+    if run.method != "mft":
+        return []
+    return [
+        ClaimPlan(title, twin, row.name, paper.as_share(claim.difference), claim.source)
+        for benchmark, title in paper.BENCHMARKS.items()
+        if title in row.measures and benchmark in paper.find_run(twin).scores
+        for claim in [paper.find_claim(run.base, run.data, benchmark)]
+    ]
+
+
+def _sweep(name: str, ablation: str) -> tuple[list[RowPlan], list[ClaimPlan]]:
+    """Return the rows of a sweep, or the one that is named, and the paper's differences from its SFT row."""
+    rows = {f"{name}/{row.name}": _sweep_row(name, row) for row in SWEEPS[name]}
+    claims = _sweep_claims(name)
+    if not ablation:
+        return list(rows.values()), claims
+    chosen = f"{name}/{ablation}"
+    if chosen not in rows:
+        raise CoTMaskError(f"{name} has no row {ablation}: it has {', '.join(rows)}")
+    return [rows[chosen]], [claim for claim in claims if claim.treated == chosen]
+
+
+def _sweep_row(sweep: str, ablation: Ablation) -> RowPlan:
+    """Return a row on Llama-2-7B."""
+    label = ", ".join(filter(None, (ablation.positions, ablation.noise, ablation.setting)))
+    # The paper's SFT is trained for fewer epochs.
+    recipe = "ablations/llama2-7b" if ablation.masks else "llama2-7b/gsm8k-sft"
+    config = load_recipe(recipe) | {"cotmask": dict(ablation.block)}
+    measures = _measures("gsm8k", {"gsm8k": ablation.accuracy})
+    return RowPlan(f"{sweep}/{ablation.name}", label, sweep, measures, config, gpus=recipe_gpus(recipe))
+
+
+def _sweep_claims(sweep: str) -> list[ClaimPlan]:
+    sft = next((ablation for ablation in SWEEPS[sweep] if not ablation.masks), None)
+    if sft is None or sft.accuracy is None:
+        return []
+    claims = [
+        ClaimPlan(
+            paper.BENCHMARKS["gsm8k"],
+            f"{sweep}/{sft.name}",
+            f"{sweep}/{other.name}",
+            paper.as_share(round(other.accuracy - sft.accuracy, 1)),
+            f"Table 3: {sft.accuracy} and {other.accuracy}",
+        )
+        for other in SWEEPS[sweep]
+        # Where the paper gives no number, or no difference, there is nothing to judge.
+        if other.accuracy is not None and other.accuracy != sft.accuracy
+    ]
+    return [replace(claim, comparisons=len(claims)) for claim in claims]
+
+
+def _released(model: paper.ReleasedModel) -> RowPlan:
+    measures = _measures(paper.DATA[model.data].strategy, model.scores)
+    return RowPlan(f"calibrate/{model.id}", model.id, "calibration", measures, model=model.id)
+
+
+def _recipe_row(path: Path, name: str, gpus: int) -> RowPlan:
+    """Return the row of a recipe that is none of the paper's runs, scored on all tasks of its data's form."""
+    config = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    datasets = config.get("datasets") if isinstance(config, dict) else None
+    if not datasets or not isinstance(datasets, list) or not all(isinstance(entry, dict) for entry in datasets):
+        raise CoTMaskError(f"{path} is no recipe: it has no datasets")
+    if config.get("use_ray"):
+        raise CoTMaskError(f"{path} runs on a Ray cluster: train it with `axolotl train`, and score it with lm_eval")
+    strategy = _strategy(config, path)
+    measures = _measures(strategy, {task.benchmark: None for task in _TASKS[strategy]})
+    # Local files are inputs: when they change, the run is trained anew.
+    paths = [Path(str(entry.get("path") or "")) for entry in datasets]
+    files = [str(path.resolve()) for path in paths if path.is_file()]
+    return RowPlan(name, name, "recipes", measures, config, gpus=gpus, needs=files)
+
+
+def _strategy(config: Config, path: Path) -> str:
+    """Return the strategy of a recipe's data, by which its tasks are known."""
+    strategy = str(config["datasets"][0].get("type", "")).removeprefix(_STRATEGIES)
+    if strategy not in _TASKS:
+        raise CoTMaskError(
+            f"{path}: no task is known for data of the type {strategy}: train it with `axolotl train` and score it "
+            f"with lm_eval, or use one of the types {', '.join(_STRATEGIES + known for known in _TASKS)}"
+        )
+    return strategy

@@ -1,0 +1,50 @@
+"""The packaged recipes: how they are read, and for how many GPUs each is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.resources import directory
+from axolotl_cotmask.reproduction.paper import facts as paper
+from axolotl_cotmask.reproduction.plan import Config
+
+#: The recipes for two machines.
+_TWO_NODES: Mapping[str, int] = {
+    f"{base}/gsm8k-mft-{layout}": 2 * paper.GPUS
+    for base in ("llama2-7b", "llama2-13b")
+    for layout in ("2nodes", "zero3-2nodes")
+}
+
+
+def recipe_path(name: str) -> Path:
+    """Return where a packaged recipe lies, there or not; ``name`` is its path below ``recipes/`` without its suffix."""
+    return directory("recipes") / f"{name}.yaml"
+
+
+def load_recipe(name: str) -> Config:
+    """Return a packaged recipe by its name."""
+    return yaml.safe_load(recipe_path(name).read_text(encoding="utf-8"))
+
+
+def recipe_gpus(name: str) -> int:
+    """Return for how many GPUs a packaged recipe is: the paper's eight where the model is sharded over them."""
+    config = load_recipe(name)
+    sharded = "fsdp_config" in config or "deepspeed" in config
+    return _TWO_NODES.get(name, paper.GPUS if sharded else 1)
+
+
+def parse_yaml(text: str, place: str) -> Any:
+    """Parse YAML; ``place`` is where it stands, for the sentence.
+
+    Raises:
+        CoTMaskError: it is none.
+    """
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise CoTMaskError(f"{place}: this is no YAML: {' '.join(str(error).split())}") from error
