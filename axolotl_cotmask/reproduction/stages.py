@@ -19,10 +19,10 @@ import yaml
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_json, whole_directory, whole_file
-from axolotl_cotmask.common.resources import directory
 from axolotl_cotmask.data.sources import ENV_VAR
 from axolotl_cotmask.evaluation import signature
 from axolotl_cotmask.evaluation.graded import clusters_of
+from axolotl_cotmask.evaluation.lm_eval import evaluation_command, model_args
 from axolotl_cotmask.evaluation.results import find_tasks, read_samples
 from axolotl_cotmask.reproduction import provenance
 from axolotl_cotmask.reproduction.integrity import write_manifest
@@ -127,32 +127,26 @@ def _complete(checkpoint: Path) -> bool:
 
 def evaluate(name: str, task: str, output: Path) -> None:
     """Score a run, or a released checkpoint, on one task by lm-eval."""
-    from axolotl_cotmask.evaluation.lm_eval import model_args
-
     setup, run = read_run(_PLAN, name)
     on_cpu, vllm = setup.device == "cpu", setup.backend == "vllm"
-    weights = RunFiles(Path(), name).model.resolve()
-    arguments: dict[str, Any] = {"pretrained": run.model} if run.model else model_args(weights)
-    arguments["dtype"] = "float32" if on_cpu else "bfloat16"
-    program = [setup.lm_eval]
+    settings: dict[str, Any] = {"dtype": "float32" if on_cpu else "bfloat16"}
     if vllm:
-        arguments |= {"data_parallel_size": run.gpus, "gpu_memory_utilization": 0.9}
-        if "peft" in arguments:
-            arguments |= {"lora_local_path": arguments.pop("peft"), "max_lora_rank": 64}
-    elif run.gpus > 1:
-        processes = ["--main_process_port", "0", "--num_processes", str(run.gpus)]
-        program = ["accelerate", "launch", *processes, "-m", "lm_eval"]
+        settings |= {"data_parallel_size": run.gpus, "gpu_memory_utilization": 0.9}
+    weights = run.model or RunFiles(Path(), name).model.resolve()
     with _result(output) as new:
-        command = [
-            *(*program, "--model", setup.backend, "--model_args", json.dumps(arguments), "--tasks", task),
-            *("--include_path", str(directory("evaltasks").resolve()), "--log_samples"),
-            *("--batch_size", "auto" if vllm else "128" if on_cpu else "16"),
-            *("--output_path", str(new.resolve())),
-            *(("--device", "cpu") if on_cpu else ()),
-            *(("--gen_kwargs", setup.generation) if setup.generation else ()),
-            *(("--apply_chat_template",) if run.task(task).chat else ()),
-            *(("--confirm_run_unsafe_code",) if setup.confirm_run_unsafe_code else ()),
-        ]
+        command = evaluation_command(
+            model_args(weights, setup.backend, **settings),
+            task,
+            new,
+            batch_size="auto" if vllm else 128 if on_cpu else 16,
+            program=setup.lm_eval,
+            backend=setup.backend,
+            processes=run.gpus,
+            device="cpu" if on_cpu else None,
+            generation=setup.generation,
+            chat_template=run.task(task).chat,
+            confirm_run_unsafe_code=setup.confirm_run_unsafe_code,
+        )
         record = _run_program(setup, new, command, {"base_model": run.model})
         _write_record(new, record)
 
