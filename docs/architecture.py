@@ -36,7 +36,7 @@ Arrows = Counter[tuple[str, str]]
 def floors() -> Floors:
     """Return the rooms by floor, from the top, as the contract has them."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
-    [contract] = [contract for contract in settings["contracts"] if contract.get("exhaustive")]
+    [contract] = [contract for contract in settings["contracts"] if contract.get("containers") == [PACKAGE]]
     return [layer.split(" | ") for layer in contract["layers"]]
 
 
