@@ -51,81 +51,64 @@ _GSM_IC_FIELDS = ("original_question", "new_question", "answer", "n_steps")
 # Copies of GSM-IC without these two fields get them by matching texts, and a few rows find no match.
 _GSM_IC_NULLABLE = ("original_question", "n_steps")
 _RFT_URL = _GITHUB + "OFA-Sys/gsm8k-ScRel/main/data/rft/"
-_RFT_FIELDS = ("query", "response")
 
 
 def _json_at(url: str) -> Mapping[str, str]:
     return {"path": "json", "data_files": url, "split": "train"}
 
 
+def _on_hub(path: str, split: str, name: str = "") -> Mapping[str, str]:
+    return {"path": path, **({"name": name} if name else {}), "split": split}
+
+
+def _gsm_ic(file: str, sample: str) -> DataSource:
+    return DataSource((file, sample), _json_at(_GSM_IC_URL + file), _GSM_IC_FIELDS, _GSM_IC_NULLABLE)
+
+
+def _rft(file: str) -> DataSource:
+    return DataSource((f"rft_{file}",), _json_at(_RFT_URL + file), ("query", "response"))
+
+
 def _gsm_symbolic(name: str) -> DataSource:
-    remote = {"path": "apple/GSM-Symbolic", "name": name, "split": "test"}
+    remote = _on_hub("apple/GSM-Symbolic", "test", name)
     return DataSource((f"gsm_symbolic_{name}.jsonl",), remote, ("instance", "question", "answer"))
 
 
+_QA, _PROBLEM = ("question", "answer"), ("problem", "solution", "level")
+
 SOURCES: Mapping[str, DataSource] = {
-    "gsm8k_train": DataSource(
-        ("gsm8k_train.jsonl",), {"path": "openai/gsm8k", "name": "main", "split": "train"}, ("question", "answer")
-    ),
-    "gsm8k_test": DataSource(
-        ("gsm8k_test.jsonl",), {"path": "openai/gsm8k", "name": "main", "split": "test"}, ("question", "answer")
-    ),
-    "gsm_ic_2step": DataSource(
-        ("GSM-IC_2step.json", "gsm_ic_2step_1k.jsonl"),
-        _json_at(_GSM_IC_URL + "GSM-IC_2step.json"),
-        _GSM_IC_FIELDS,
-        _GSM_IC_NULLABLE,
-    ),
-    "gsm_ic_mstep": DataSource(
-        ("GSM-IC_mstep.json", "gsm_ic_mstep_1k.jsonl"),
-        _json_at(_GSM_IC_URL + "GSM-IC_mstep.json"),
-        _GSM_IC_FIELDS,
-        _GSM_IC_NULLABLE,
-    ),
-    "rft_u33": DataSource(("rft_u33b.jsonl",), _json_at(_RFT_URL + "u33b.jsonl"), _RFT_FIELDS),
-    "rft_100_llama2_7b": DataSource(("rft_llama_7b2.jsonl",), _json_at(_RFT_URL + "llama_7b2.jsonl"), _RFT_FIELDS),
-    "rft_100_llama2_13b": DataSource(("rft_llama_13b2.jsonl",), _json_at(_RFT_URL + "llama_13b2.jsonl"), _RFT_FIELDS),
-    "math_test": DataSource(
-        ("math_test.jsonl",),
-        {"path": "DigitalLearningGmbH/MATH-lighteval", "split": "test"},
-        ("problem", "solution", "level"),
-    ),
+    "gsm8k_train": DataSource(("gsm8k_train.jsonl",), _on_hub("openai/gsm8k", "train", "main"), _QA),
+    "gsm8k_test": DataSource(("gsm8k_test.jsonl",), _on_hub("openai/gsm8k", "test", "main"), _QA),
+    "gsm_ic_2step": _gsm_ic("GSM-IC_2step.json", "gsm_ic_2step_1k.jsonl"),
+    "gsm_ic_mstep": _gsm_ic("GSM-IC_mstep.json", "gsm_ic_mstep_1k.jsonl"),
+    "rft_u33": _rft("u33b.jsonl"),
+    "rft_100_llama2_7b": _rft("llama_7b2.jsonl"),
+    "rft_100_llama2_13b": _rft("llama_13b2.jsonl"),
+    "math_test": DataSource(("math_test.jsonl",), _on_hub("DigitalLearningGmbH/MATH-lighteval", "test"), _PROBLEM),
     "math500": DataSource(
-        ("math500.jsonl",), {"path": "HuggingFaceH4/MATH-500", "split": "test"}, ("problem", "answer", "level")
+        ("math500.jsonl",), _on_hub("HuggingFaceH4/MATH-500", "test"), ("problem", "answer", "level")
     ),
     "gsm8k_platinum": DataSource(
-        ("gsm8k_platinum_test.jsonl",),
-        {"path": "madrylab/gsm8k-platinum", "name": "main", "split": "test"},
-        ("question", "answer"),
+        ("gsm8k_platinum_test.jsonl",), _on_hub("madrylab/gsm8k-platinum", "test", "main"), _QA
     ),
-    "gsm8k_backward": DataSource(
-        ("gsm8k_backward_fobar.jsonl",), {"path": "meta-math/GSM8K_Backward", "split": "test"}, ("question", "answer")
-    ),
+    "gsm8k_backward": DataSource(("gsm8k_backward_fobar.jsonl",), _on_hub("meta-math/GSM8K_Backward", "test"), _QA),
     "gsm_plus": DataSource(
-        ("gsm_plus_testmini.jsonl",),
-        {"path": "qintongli/GSM-Plus", "split": "testmini"},
-        ("question", "answer", "perturbation_type"),
+        ("gsm_plus_testmini.jsonl",), _on_hub("qintongli/GSM-Plus", "testmini"), (*_QA, "perturbation_type")
     ),
     "gsm_symbolic_main": _gsm_symbolic("main"),
     "gsm_symbolic_p1": _gsm_symbolic("p1"),
     "gsm_symbolic_p2": _gsm_symbolic("p2"),
-    "svamp": DataSource(("svamp.jsonl",), {"path": "ChilleD/SVAMP", "split": "test"}, ("Body", "Question", "Answer")),
-    "asdiv": DataSource(
-        ("asdiv.jsonl",),
-        {"path": "EleutherAI/asdiv", "name": "asdiv", "split": "validation"},
-        ("body", "question", "answer"),
-    ),
+    "svamp": DataSource(("svamp.jsonl",), _on_hub("ChilleD/SVAMP", "test"), ("Body", "Question", "Answer")),
+    "asdiv": DataSource(("asdiv.jsonl",), _on_hub("EleutherAI/asdiv", "validation", "asdiv"), ("body", *_QA)),
     "multiarith": DataSource(
         ("multiarith.jsonl",),
-        {"path": "ChilleD/MultiArith", "split": "test"},
+        _on_hub("ChilleD/MultiArith", "test"),
         ("question", "final_ans"),
         aliases={"sQuestion": "question", "lSolutions": "final_ans"},
     ),
     "mawps": DataSource(("mawps_test.jsonl",), {}, ("input", "target")),
     "aqua": DataSource(
-        ("aqua_test.jsonl",),
-        {"path": "deepmind/aqua_rat", "name": "raw", "split": "test"},
-        ("question", "options", "correct"),
+        ("aqua_test.jsonl",), _on_hub("deepmind/aqua_rat", "test", "raw"), ("question", "options", "correct")
     ),
 }
 
