@@ -13,7 +13,7 @@ import click
 from axolotl_cotmask.cli.common import command
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.data import sources as data
-from axolotl_cotmask.data.download import ReportProgress, alone_in, fetch
+from axolotl_cotmask.data.download import ReportProgress, alone_in, fetch_file
 
 
 @command("fetch-data")
@@ -50,7 +50,7 @@ def _fetch_all(names: tuple[str, ...], directory: Path) -> None:
             assert source.url is not None
             path = directory / source.files[0]
             with _progress_bar(path.name) as progress:
-                done = fetch(source.url, path, partial(data.problem, source=source), progress)
+                done = fetch_file(source.url, path, partial(data.find_fault, source=source), progress)
             click.echo(f"{path}: {done}")
 
 

@@ -30,7 +30,7 @@ def preview(config: str, rows: int, epoch: int, step: int | None, as_json: bool)
     import logging
     import sys
 
-    from axolotl_cotmask.training.preview import preview as make_preview
+    from axolotl_cotmask.training.preview import make_preview
 
     # Axolotl logs the whole config, which is not what was asked for here.
     logging.disable(logging.INFO)

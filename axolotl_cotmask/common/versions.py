@@ -8,7 +8,7 @@ from importlib import metadata
 
 from axolotl_cotmask.common import resources
 
-PACKAGE = "axolotl-cotmask"
+DISTRIBUTION = "axolotl-cotmask"
 
 
 @functools.cache
@@ -17,7 +17,7 @@ def package_version() -> str:
 
     ``.dirty`` follows where the package or the tasks differ from the commit.
     """
-    version = installed(PACKAGE) or "unknown"
+    version = installed(DISTRIBUTION) or "unknown"
     # An installed copy may lie inside somebody's repository without being part of it.
     if git("ls-files", "--error-unmatch", "__init__.py") is None:
         return version

@@ -27,7 +27,7 @@ _CHUNK = 1 << 16
 #: Is told the bytes that are there and, where the server says so, how many there will be.
 ReportProgress = Callable[[int, int | None], None]
 #: Says what makes a file unfit, or None.
-Problem = Callable[[Path], str | None]
+FindFault = Callable[[Path], str | None]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def alone_in(directory: Path, waiting: Callable[[], None]) -> Iterator[None]:
         lock.release()
 
 
-def fetch(url: str, path: Path, problem: Problem, progress: ReportProgress) -> str:
+def fetch_file(url: str, path: Path, find_fault: FindFault, progress: ReportProgress) -> str:
     """Fetch ``url`` to ``path`` and record its checksum, or check the file that is there; to be called `alone_in`.
 
     What an interrupted fetch leaves in ``<name>.part`` is used by the next one.
@@ -84,11 +84,11 @@ def fetch(url: str, path: Path, problem: Problem, progress: ReportProgress) -> s
     """
     try:
         if not path.is_file():
-            _fetch_anew(url, path, problem, progress)
+            _fetch_anew(url, path, find_fault, progress)
             return "fetched"
         if check_recorded(path):
             return "already there, checked"
-        unfit = problem(path)
+        unfit = find_fault(path)
         if unfit is not None:
             raise CoTMaskError(f"{path} is not the data of {url} ({unfit}): remove it, to fetch it anew")
         _write_record(path, _describe(url, path))
@@ -117,11 +117,11 @@ def check_recorded(path: Path) -> bool:
     return True
 
 
-def _fetch_anew(url: str, path: Path, problem: Problem, progress: ReportProgress) -> None:
+def _fetch_anew(url: str, path: Path, find_fault: FindFault, progress: ReportProgress) -> None:
     part = _Part(path.with_name(f"{path.name}.part"), url)
     _download(part, path, progress)
     try:
-        unfit = problem(part.path)
+        unfit = find_fault(part.path)
         if unfit is not None:
             raise CoTMaskError(
                 f"{url} sent something else than {path.name} ({unfit}): check what a browser shows there, or download "

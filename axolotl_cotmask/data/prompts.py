@@ -22,7 +22,7 @@ SEPARATOR = " "
 STEP_BY_STEP = " Let's think step by step."
 
 #: What follows the question when MAmmoTH models are asked for a program, as in their training rows.
-PROGRAM = " Let's write a program."
+ASK_FOR_PROGRAM = " Let's write a program."
 
 
 def alpaca_prompt(instruction: str, input: str = "") -> str:

@@ -178,7 +178,7 @@ def source_rows(path: Path, source: DataSource) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def problem(path: Path, source: DataSource) -> str | None:
+def find_fault(path: Path, source: DataSource) -> str | None:
     """Return what makes ``path`` no file of ``source``, or None."""
     with path.open("rb") as file:
         start = file.read(64).lstrip()

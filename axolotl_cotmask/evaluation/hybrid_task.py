@@ -12,7 +12,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 
 from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
-from axolotl_cotmask.data.prompts import PROGRAM, alpaca_prompt
+from axolotl_cotmask.data.prompts import ASK_FOR_PROGRAM, alpaca_prompt
 from axolotl_cotmask.evaluation import tasks
 from axolotl_cotmask.evaluation.answers import Rule
 from axolotl_cotmask.evaluation.programs import chosen, executed, program_in
@@ -37,7 +37,7 @@ class GenerationTask(ConfigurableTask):
                 f"{self.config.task} asks with the prompt of MAmmoTH's training rows: leave out --apply_chat_template, "
                 "--system_instruction and --num_fewshot"
             )
-        program = super().construct_requests(doc, alpaca_prompt(doc["question"] + PROGRAM), **kwargs)
+        program = super().construct_requests(doc, alpaca_prompt(doc["question"] + ASK_FOR_PROGRAM), **kwargs)
         chain = super().construct_requests(doc, ctx, **kwargs)
         chain.idx = 1
         return [program, chain]

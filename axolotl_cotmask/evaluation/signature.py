@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.versions import PACKAGE, installed, package_version
+from axolotl_cotmask.common.versions import DISTRIBUTION, installed, package_version
 
 _DIGITS = 8  # of a hash, in hex
 _RECORDED_VERSIONS = ("torch", "math-verify")
@@ -39,7 +39,7 @@ _PARTS = {
     "transformers": "the version of transformers",
     "torch": "the version of torch",
     "math-verify": "the version of math-verify",
-    PACKAGE: f"the version of {PACKAGE}",
+    DISTRIBUTION: f"the version of {DISTRIBUTION}",
 }
 # In full precision the padding of a batch does not show in the tokens; in half precision it may turn a greedy choice.
 _FULL_PRECISION = ("float32", "float64")
@@ -82,7 +82,7 @@ def record(entry: dict[str, Any], *, source: str, rows: Iterable[Mapping[str, An
         version = installed(package)
         if version is not None:
             entry[package] = version
-    entry[PACKAGE] = package_version()
+    entry[DISTRIBUTION] = package_version()
 
 
 def fingerprint(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -136,7 +136,7 @@ def compose(content: Mapping[str, Any], task: str, samples: Iterable[Mapping[str
         "n": _questions(content.get("n-samples", {}).get(task)),
         "lm-eval": content.get("lm_eval_version"),
         "transformers": content.get("transformers_version"),
-        **dict.fromkeys((*_RECORDED_VERSIONS, PACKAGE)),
+        **dict.fromkeys((*_RECORDED_VERSIONS, DISTRIBUTION)),
         **recorded,
     }
     return Signature({name: str(parts[name]) for name in {**_PARTS, **parts} if parts[name] not in (None, "")})

@@ -68,7 +68,7 @@ class Preview:
         return asdict(self)
 
 
-def preview(config_path: str, rows: int, epoch: int, step: int | None) -> Preview:
+def make_preview(config_path: str, rows: int, epoch: int, step: int | None) -> Preview:
     """Prepare the first ``rows`` rows of each data set as Axolotl would, and mask them as the trainer would.
 
     Args:
