@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axolotl.integrations.base import PluginManager
 from axolotl.utils.dict import DictDefault
 from datasets import Dataset, load_from_disk
 from sentencepiece import SentencePieceProcessor
@@ -19,7 +18,8 @@ from support.small_tokenizers import byte_level, mistral, mistral_model_file, se
 from tokenizers import processors
 
 from axolotl_cotmask.common.files import read_jsonl
-from axolotl_cotmask.training.plugin import CoTMaskPlugin
+from axolotl_cotmask.masking.config import parse_config
+from axolotl_cotmask.training.preparation import describe_datasets
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_prompts.json").read_text(encoding="utf-8"))
 TOKENIZERS = {"sentencepiece-like": sentencepiece_like, "byte-level": byte_level, "mistral": mistral}
@@ -57,11 +57,6 @@ RESPONSES = [
 SPACED = [" x", "  x", " 7", " \\[x\\]", " \n7"]
 
 
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PluginManager.get_instance().plugins, "axolotl_cotmask.CoTMaskPlugin", CoTMaskPlugin())
-
-
 @pytest.fixture(scope="module")
 def tokenizers() -> dict[str, Any]:
     return {name: build() for name, build in TOKENIZERS.items()}
@@ -70,9 +65,11 @@ def tokenizers() -> dict[str, Any]:
 def load(kind: str, tokenizer: Any, protect: list[str] | None = None, **settings: Any) -> Any:
     """What Axolotl calls for a data set of this type."""
     name = f"axolotl_cotmask.prompt_strategies.{kind}"
-    cfg = DictDefault({"sequence_len": 4096, "cotmask": {"mask_ratio": 0.4}, **settings})
-    entry = DictDefault({"path": "rows.jsonl", "type": name, "protect": protect})
-    return import_module(name).load(tokenizer, cfg, entry)
+    entry = {"path": "rows.jsonl", "type": name, "protect": protect}
+    cfg = DictDefault({"sequence_len": 4096, "cotmask": {"mask_ratio": 0.4}, "datasets": [entry], **settings})
+    # As the plugin does when it is registered.
+    describe_datasets(cfg, parse_config(cfg.cotmask))
+    return import_module(name).load(tokenizer, cfg, cfg.datasets[0])
 
 
 def prepare(kind: str, tokenizer: Any, rows: list[dict[str, Any]], **settings: Any) -> list[dict[str, Any]]:

@@ -6,14 +6,14 @@ import itertools
 import math
 import multiprocessing
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from support import recipe_files as recipes
-from support.project import Project, Rows, Run, write_jsonl
+from support.forked import Axolotl
+from support.project import Project, Rows, write_jsonl
 
 import axolotl_cotmask
 from axolotl_cotmask.common.files import read_jsonl
@@ -258,7 +258,7 @@ def prepared_key(name: str) -> str:
 
 @pytest.mark.parametrize("name", ALL)
 def test_axolotl_validates_prepares_and_trains_it(
-    name: str, models: dict[str, Path], data: dict[str, Path], prepared: Path, axolotl: Callable[..., Run]
+    name: str, models: dict[str, Path], data: dict[str, Path], prepared: Path, axolotl: Axolotl
 ) -> None:
     """Three steps on a CPU, with a tiny base model of the same architecture and real rows or rows with their fields."""
     model = next(path for start, path in models.items() if name.startswith(start))
