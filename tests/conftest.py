@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import hermetic
 from support.forked import Axolotl
 from support.project import Project, Rows, write_jsonl
 
-# Axolotl on a CPU, offline, silent; set before anything imports it.
-os.environ.update(
-    ACCELERATE_USE_CPU="true", AXOLOTL_DO_NOT_TRACK="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false"
-)
-# The models are so small that threads only wait for each other.
-os.environ["OMP_NUM_THREADS"] = "1"
+hermetic.begin()
 
 #: Files that take minutes: they begin first, so that no worker waits for them at the end.
-_LONG = ("test_run.py", "test_noise_through_axolotl.py", "test_sandbox.py")
+_LONG = ("test_run.py", "test_recipes.py", "test_training.py", "test_noise_through_axolotl.py", "test_sandbox.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -100,19 +95,6 @@ def project(new_project: Callable[[Path], Project], tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The directory with the real data sets."""
-    from axolotl_cotmask.data.sources import data_dir
-
-    directory = data_dir()
-    if directory is None:
-        pytest.skip("COTMASK_DATA_DIR is not set, so there is no real data to test with")
-    return directory
-
-
-@pytest.fixture(autouse=True)
-def _own_data_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests of the product see COTMASK_DATA_DIR only when they set it."""
-    if "real_data" in request.fixturenames:
-        request.getfixturevalue("real_data")
-    monkeypatch.delenv("COTMASK_DATA_DIR", raising=False)
+def real_data() -> hermetic.RealData:
+    """The directory with the real data sets; a test that needs a file that is not there is skipped."""
+    return hermetic.real_data()

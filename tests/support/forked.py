@@ -1,4 +1,4 @@
-"""The real `axolotl` command in processes forked from one that has imported Axolotl: a cold start takes ten seconds."""
+"""Real commands in processes forked from one that has imported Axolotl: a cold start takes eight seconds of a core."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Run:
 
 
 class Axolotl:
-    """Calls run the command and wait for its end."""
+    """Calls run the `axolotl` command, and wait for its end; lm-eval's command line can be run as well."""
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
@@ -51,7 +51,11 @@ class Axolotl:
 
     def __call__(self, *arguments: str | Path, cwd: Path, **environment: str) -> Run:
         """Run the command with additional variables."""
-        return self._end(self._start(arguments, cwd, environment))
+        return self._end(self._start("axolotl", arguments, cwd, environment))
+
+    def lm_eval(self, *arguments: str | Path) -> Run:
+        """Run `lm_eval`, which also knows the scripted model."""
+        return self._end(self._start("lm_eval", arguments, Path.cwd(), {}))
 
     def on_two_processes(self, *arguments: str | Path, cwd: Path) -> None:
         """Run the command as the two ranks that `torchrun --nproc_per_node=2` starts; both must succeed."""
@@ -63,17 +67,17 @@ class Axolotl:
             "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port),
             "TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0",
         }  # fmt: skip
-        ranks = [self._start(arguments, cwd, {**shared, "RANK": rank, "LOCAL_RANK": rank}) for rank in "01"]
+        ranks = [self._start("axolotl", arguments, cwd, {**shared, "RANK": rank, "LOCAL_RANK": rank}) for rank in "01"]
         for rank in ranks:
             self._end(rank).check()
 
     def _start(
-        self, arguments: tuple[str | Path, ...], cwd: Path, environment: dict[str, str]
+        self, program: str, arguments: tuple[str | Path, ...], cwd: Path, environment: dict[str, str]
     ) -> tuple[ForkServerProcess, Path]:
         output = self._logs / f"{len(list(self._logs.iterdir()))}.log"
         output.touch()
-        words = [str(argument) for argument in arguments]
-        if words[0] == "train":
+        words = [program, *map(str, arguments)]
+        if words[:2] == ["axolotl", "train"]:
             words += ["--launcher", "python"]
         process = self._context.Process(
             name=" ".join(words), target=_main, args=(words, str(cwd), {**os.environ, **environment}, str(output))
@@ -88,12 +92,12 @@ class Axolotl:
         said = output.read_text(encoding="utf-8", errors="replace")
         if process.exitcode is None:
             process.kill()
-            pytest.fail(f"axolotl {process.name} hangs:\n{said[-6000:]}")
+            pytest.fail(f"{process.name} hangs:\n{said[-6000:]}")
         return Run(process.exitcode, said)
 
 
-def _main(arguments: list[str], directory: str, environment: dict[str, str], output: str) -> None:
-    """Run the `axolotl` command in a forked process; ``output`` gets all that it writes."""
+def _main(words: list[str], directory: str, environment: dict[str, str], output: str) -> None:
+    """Run a command in a forked process; ``output`` gets all that it writes."""
     assert "support.preload" in sys.modules, "the fork server could not import it"
     os.chdir(directory)
     # The process that this one was forked from keeps the variables of its own start.
@@ -102,9 +106,11 @@ def _main(arguments: list[str], directory: str, environment: dict[str, str], out
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(file, 1)
     os.dup2(file, 2)
-    sys.argv = ["axolotl", *arguments]
+    sys.argv = words
     # As in a process that the shell started: this one was forked with another start method for its own children.
     multiprocessing.set_start_method("fork", force=True)
-    from axolotl.cli.main import main
-
+    if words[0] == "axolotl":
+        from axolotl.cli.main import main
+    else:
+        from support.scripted_lm import main
     main()

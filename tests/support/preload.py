@@ -23,6 +23,7 @@ from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 import axolotl_cotmask.prompt_strategies.gsm8k
 import axolotl_cotmask.training.plugin
 import axolotl_cotmask.training.trainer
+import support.scripted_lm
 
 get_checkpoint_conversion_mapping("llama")
 pack_group(np.array([1, 2, 2], dtype=np.int32), 0, 4, 8, 8, True)

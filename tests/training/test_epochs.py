@@ -74,6 +74,7 @@ def test_packed(project: Project, in_order: bool, real_batches: bool) -> None:
     assert set(seen.values()) == {1}
 
 
+@pytest.mark.slow
 def test_two_processes(project: Project) -> None:
     project.on_two_processes("ddp", **CHANGES, micro_batch_size=2)
     state = last_state(project.directory / "ddp")
@@ -84,6 +85,7 @@ def test_two_processes(project: Project) -> None:
     assert [sum(count for (epoch, _), count in seen.items() if epoch == i) for i in range(3)] == [44, 44, 44]
 
 
+@pytest.mark.slow
 def test_two_processes_packed(project: Project) -> None:
     project.on_two_processes("packed", **CHANGES, sample_packing=True, micro_batch_size=2)
     assert last_state(project.directory / "packed")["epoch"] == 3.0
