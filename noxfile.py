@@ -50,14 +50,20 @@ def run(session: nox.Session, *command: str, **environment: str) -> None:
 
 @nox.session(venv_backend="none", requires=["env", "workflow"])
 def tests(session: nox.Session) -> None:
-    """Run the tests; arguments after `--` go to pytest. Real data are used when COTMASK_DATA_DIR names them."""
-    environment = {"HF_HUB_OFFLINE": "1"}
-    shared = ROOT.parent / "shared" / "data"
-    if "COTMASK_DATA_DIR" not in os.environ and shared.is_dir():
-        environment["COTMASK_DATA_DIR"] = str(shared)
+    """Run the tests; arguments after `--` go to pytest. Real data are used where COTMASK_DATA_DIR names them."""
+    test(session, *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["env"])
+def quick(session: nox.Session) -> None:
+    """Run the tests that are not marked as slow: `nox -s tests -- -m "not slow"`."""
+    test(session, "-m", "not slow", *session.posargs)
+
+
+def test(session: nox.Session, *arguments: str) -> None:
+    """Run pytest on two processes."""
     # A file's tests stay together: they share what is costly to make. Files begin in the order that conftest.py gives.
-    workers = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
-    run(session, "python", "-m", "pytest", *workers, *session.posargs, **environment)
+    run(session, "python", "-m", "pytest", "--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder", *arguments)
 
 
 @nox.session(venv_backend="none", requires=["env"])

@@ -2,55 +2,40 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.project import Project, Rows, Run, axolotl_main, write_jsonl
+from support import hermetic
+from support.forked import Axolotl
+from support.project import Project, Rows, write_jsonl
 
-# Axolotl on a CPU, offline, silent; set before anything imports it.
-os.environ.update(
-    ACCELERATE_USE_CPU="true", AXOLOTL_DO_NOT_TRACK="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false"
-)
-# The models are so small that threads only wait for each other.
-os.environ["OMP_NUM_THREADS"] = "1"
+hermetic.begin()
 
 #: Files that take minutes: they begin first, so that no worker waits for them at the end.
-_LONG = ("test_run.py", "test_noise_through_axolotl.py", "test_sandbox.py")
+_LONG = ("test_run.py", "test_recipes.py", "test_training.py", "test_noise_through_axolotl.py", "test_sandbox.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
 
 
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of each search for garbage: Axolotl starts one at each packing, of 0.4 s."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Extension modules look for leaks at the end of the process."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
-def axolotl(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+def axolotl(tmp_path_factory: pytest.TempPathFactory) -> Axolotl:
     """Run the `axolotl` command: its own entry point, in a process forked from one that has imported Axolotl."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["axolotl.cli.main", "axolotl.cli.train", "axolotl.train", "axolotl.cli.config", "axolotl.common.datasets",
-         "axolotl.core.builders", "axolotl.integrations.base", "peft", "axolotl_cotmask.training.trainer"]
-    )  # fmt: skip
-    logs = tmp_path_factory.mktemp("logs")
-
-    def run(*arguments: str | Path, cwd: Path, **environment: str) -> Run:
-        output = logs / f"{len(list(logs.iterdir()))}.log"
-        words = [str(argument) for argument in arguments]
-        if words[0] == "train":
-            words += ["--launcher", "python"]
-        process = context.Process(
-            target=axolotl_main, args=(words, str(cwd), {**os.environ, **environment}, str(output))
-        )
-        process.start()
-        process.join(timeout=240)
-        if process.exitcode is None:
-            process.kill()
-            pytest.fail(f"axolotl {' '.join(words)} hangs:\n{output.read_text(errors='replace')[-6000:]}")
-        return Run(process.exitcode, output.read_text(encoding="utf-8", errors="replace"))
-
-    return run
+    return Axolotl(tmp_path_factory.mktemp("logs"))
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +78,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, gsm8k_rows: Rows) -> Pa
 
 
 @pytest.fixture(scope="session")
-def new_project(tiny_model: Path, gsm8k_rows: Rows, axolotl: Callable[..., Run]) -> Callable[[Path], Project]:
+def new_project(tiny_model: Path, gsm8k_rows: Rows, axolotl: Axolotl) -> Callable[[Path], Project]:
     """Make a project in a directory: `train.jsonl`, the tiny model and the `axolotl` command."""
 
     def make(directory: Path) -> Project:
@@ -110,19 +95,6 @@ def project(new_project: Callable[[Path], Project], tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The directory with the real data sets."""
-    from axolotl_cotmask.data.sources import data_dir
-
-    directory = data_dir()
-    if directory is None:
-        pytest.skip("COTMASK_DATA_DIR is not set, so there is no real data to test with")
-    return directory
-
-
-@pytest.fixture(autouse=True)
-def _own_data_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests of the product see COTMASK_DATA_DIR only when they set it."""
-    if "real_data" in request.fixturenames:
-        request.getfixturevalue("real_data")
-    monkeypatch.delenv("COTMASK_DATA_DIR", raising=False)
+def real_data() -> hermetic.RealData:
+    """The directory with the real data sets; a test that needs a file that is not there is skipped."""
+    return hermetic.real_data()

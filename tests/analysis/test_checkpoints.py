@@ -42,6 +42,7 @@ def state(checkpoint: Path) -> dict[str, Any]:
     return json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_checkpoints_are_scored_once(project: Project, base_model: Path, gsm8k_rows: Rows) -> None:
     write_jsonl(project.directory / "gsm8k_test.jsonl", gsm8k_rows[:3])
     # Packed rows may take a few steps more than Axolotl reckons, and so leave a checkpoint of a second epoch's start.

@@ -36,6 +36,7 @@ def test_the_group_names_its_commands() -> None:
     assert all(name in output for name in ("dependency", "length", "samples", "corrupted-step"))
 
 
+@pytest.mark.slow
 def test_dependency_for_scripts(tiny_model: Path, data: Path, tmp_path: Path) -> None:
     figure = tmp_path / "figure.png"
     command = [str(Path(sys.executable).with_name("axolotl-cotmask")), "analyze", "dependency", f"A={tiny_model}"]

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import axolotl_cotmask
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +37,7 @@ except ImportError as error:
 """
 
 
+@pytest.mark.slow
 def test_the_rooms_of_evaluation_and_masking_need_no_axolotl() -> None:
     result = subprocess.run(
         [sys.executable, "-c", CODE, *WITHOUT_AXOLOTL], cwd=ROOT, capture_output=True, text=True, check=False

@@ -364,6 +364,7 @@ def test_offline(served: Served, directory: Path, monkeypatch: pytest.MonkeyPatc
     assert visible(directory) == set()
 
 
+@pytest.mark.slow
 def test_two_at_once_fetch_one_file(served: Served, directory: Path) -> None:
     served.delay = 1
     processes = [start(served, "rft_u33", "rft_100_llama2_7b", stderr=subprocess.PIPE) for _ in range(2)]

@@ -277,6 +277,7 @@ def test_any_text_gets_a_verdict(rule: Rule, text: str) -> None:
         assert rule.judge(text, "B" if "choice" in rule.name else "2") in set(Judgement)
 
 
+@pytest.mark.slow
 def test_endless_algebra_ends_and_the_next_answer_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verifier, "TIME_LIMIT", 3.0)
     assert ROBUST_MATH.judge("\\boxed{10^{10^{10^{10}}}}", "1+x") is WRONG

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from support.hermetic import RealData
 from support.project import write_jsonl
 
 from axolotl_cotmask.cli.analyze.corrupted_step import corrupted_step
@@ -306,7 +307,8 @@ def test_rows_without_text() -> None:
 
 
 @pytest.fixture
-def real_rows(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> list[Row]:
+def real_rows(real_data: RealData, monkeypatch: pytest.MonkeyPatch) -> list[Row]:
+    real_data.needs("gsm8k_test.jsonl")
     monkeypatch.setenv("COTMASK_DATA_DIR", str(real_data))
     return list(load("gsm8k_test"))
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import lm_eval
 import pytest
 from click.testing import CliRunner
 from lm_eval.tasks import TaskManager
-from support.lm_eval_runs import evaluate, lm_eval_command, values
+from support.forked import Run
+from support.hermetic import RealData
+from support.lm_eval_runs import evaluate, values
 from support.project import write_jsonl
 from support.scripted_lm import ScriptedLM
 
@@ -196,8 +199,9 @@ def test_breakdowns_by_label(data: Path, tasks: TaskManager) -> None:
 
 
 def test_real_gsm_ic_needs_no_bootstrap(
-    real_data: Path, tasks: TaskManager, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    real_data: RealData, tasks: TaskManager, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    real_data.needs("gsm_ic_2step_1k.jsonl", "gsm_ic_mstep_1k.jsonl")
     monkeypatch.setenv("COTMASK_DATA_DIR", str(real_data))
 
     class Zero(ScriptedLM):
@@ -257,30 +261,31 @@ def test_a_hub_that_does_not_answer(tmp_path: Path) -> None:
     assert "set COTMASK_DATA_DIR to a directory that holds gsm8k_test.jsonl" in run.stderr
 
 
-def test_command_line_error_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_line_error_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scripted: Callable[..., Run]
+) -> None:
     monkeypatch.setenv("COTMASK_DATA_DIR", "/nope")
     generations = tmp_path / "generations.json"
     generations.write_text("{}", encoding="utf-8")
-    run = lm_eval_command("--model_args", f"generations={generations}", "--tasks", "cotmask_gsm8k")
-    assert run.returncode == 1
-    assert "Traceback" not in run.stderr
-    assert run.stderr.splitlines()[-1] == (
+    run = scripted("--model_args", f"generations={generations}", "--tasks", "cotmask_gsm8k")
+    assert run.status == 1
+    assert "Traceback" not in run.output
+    assert run.output.splitlines()[-1] == (
         "axolotl-cotmask: COTMASK_DATA_DIR is /nope, and there is no such directory: "
         "create it, or unset COTMASK_DATA_DIR to use the hub"
     )
 
 
-def test_logged_samples_can_be_scored_again(gsm_ic: Path, tmp_path: Path) -> None:
+def test_logged_samples_can_be_scored_again(gsm_ic: Path, tmp_path: Path, scripted: Callable[..., Run]) -> None:
     write_jsonl(gsm_ic / "gsm8k_test.jsonl", PROBLEMS)
     generations = tmp_path / "generations.json"
     generations.write_text(json.dumps({**gsm8k_script().generations, **gsm_ic_script().generations}), encoding="utf-8")
     output = tmp_path / "results"
-    run = lm_eval_command(
+    run = scripted(
         *("--model_args", f"generations={generations}", "--tasks", "cotmask_gsm8k,cotmask_gsm_ic"),
         *("--log_samples", "--output_path", output),
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
-    assert "normalised_accuracy" in run.stdout
+    ).check()
+    assert "normalised_accuracy" in run.output
 
     def scored(task: str) -> dict[str, float]:
         (samples,) = output.glob(f"*/samples_{task}_*.jsonl")

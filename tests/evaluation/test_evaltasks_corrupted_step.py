@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from lm_eval.tasks import TaskManager
-from support.lm_eval_runs import EVALTASKS, evaluate, values
+from support.forked import Run
+from support.hermetic import RealData
+from support.lm_eval_runs import evaluate, values
 from support.project import write_jsonl
 from support.scripted_lm import ScriptedLM
 
@@ -197,7 +198,8 @@ def test_broken_data_stop_before_generation(
         evaluate(Answering({}), task, tasks)
 
 
-def test_real_documents(real_data: Path, tasks: TaskManager, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_documents(real_data: RealData, tasks: TaskManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    real_data.needs("gsm8k_test.jsonl")
     monkeypatch.setenv("COTMASK_DATA_DIR", str(real_data))
     # A model that copies: the annotation holds what stands before = from the line's first digit on.
     model = Answering({r"(?s)([\d.,][^=\n]*)=$": " <<{}=0>>0"})
@@ -209,22 +211,16 @@ def test_real_documents(real_data: Path, tasks: TaskManager, monkeypatch: pytest
     assert copied["no_annotation"] == 0.0
 
 
-def evaluated(output: Path, data: Path, generations: dict[str, str], *options: str) -> Path:
-    """Run lm-eval's command line with the scripted model on both tasks over cases, and on Janet's ducks."""
-    file = output.with_suffix(".json")
-    file.write_text(json.dumps(generations), encoding="utf-8")
-    runner = Path(__file__).parents[1] / "support" / "scripted_lm.py"
-    command = [
-        *(sys.executable, runner, "run", "--model", "scripted", "--model_args", f"generations={file}"),
-        *("--include_path", EVALTASKS, "--tasks", "cotmask_corrupted_step,cotmask_corrupted_question,cotmask_janet"),
-        *("--output_path", output, *options),
-    ]
-    run = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr[-3000:]
-    return output
+@pytest.mark.slow
+def test_models_are_compared(data: Path, tasks: TaskManager, tmp_path: Path, scripted: Callable[..., Run]) -> None:
+    def evaluated(name: str, *options: str) -> Path:
+        """Run both tasks over cases, and Janet's ducks."""
+        scripted(
+            *("--model_args", f"generations={file}", "--output_path", tmp_path / name, *options),
+            *("--tasks", "cotmask_corrupted_step,cotmask_corrupted_question,cotmask_janet"),
+        ).check()
+        return tmp_path / name
 
-
-def test_models_are_compared(data: Path, tasks: TaskManager, tmp_path: Path) -> None:
     prompts = {}
     for task in ("cotmask_corrupted_step", "cotmask_corrupted_question", "cotmask_janet"):
         model = Answering({"": " 1"})
@@ -234,7 +230,9 @@ def test_models_are_compared(data: Path, tasks: TaskManager, tmp_path: Path) -> 
     generations = dict(zip(prompts["cotmask_corrupted_step"], answers, strict=True))
     generations |= dict.fromkeys(prompts["cotmask_corrupted_question"], " <<48/2=24>>24")
     generations |= dict.fromkeys(prompts["cotmask_janet"], " <<16-3=13>>13")
-    results = evaluated(tmp_path / "mft", data, generations, "--log_samples")
+    file = tmp_path / "generations.json"
+    file.write_text(json.dumps(generations), encoding="utf-8")
+    results = evaluated("mft", "--log_samples")
 
     run = CliRunner().invoke(corrupted_step, [f"MFT={results}", "--json"])
     assert run.exit_code == 0, run.output
@@ -257,7 +255,7 @@ def test_models_are_compared(data: Path, tasks: TaskManager, tmp_path: Path) -> 
     assert re.search(r"MFT *│ prefix *│ all *│ *3 │ *50\.0 \[", text)
     assert re.search(r"again *│ *1\.0 *│ *0\.1", text)
 
-    bare = evaluated(tmp_path / "bare", data, generations)
+    bare = evaluated("bare")
     run = CliRunner().invoke(corrupted_step, [f"bare={bare}"])
     assert run.exit_code == 1
     [file] = bare.rglob("results_*.json")

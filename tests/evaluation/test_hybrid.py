@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import lm_eval
 import pytest
 from click.testing import CliRunner
 from lm_eval.tasks import TaskManager, get_task_dict
-from support.lm_eval_runs import lm_eval_command, values
+from support.forked import Run
+from support.hermetic import RealData
+from support.lm_eval_runs import values
 from support.project import write_jsonl
 from support.scripted_lm import ScriptedLM
 
@@ -107,14 +110,15 @@ def test_a_chat_template_is_refused(gsm8k: Path, tasks: TaskManager) -> None:
         evaluate("cotmask_mammoth_gsm8k", tasks, system_instruction="Be brief.")
 
 
-def test_generation_here_and_execution_there(gsm8k: Path, tasks: TaskManager, tmp_path: Path, cache: Path) -> None:
+def test_generation_here_and_execution_there(
+    gsm8k: Path, tasks: TaskManager, tmp_path: Path, cache: Path, scripted: Callable[..., Run]
+) -> None:
     file = tmp_path / "generations.json"
     file.write_text(json.dumps(generations()), encoding="utf-8")
-    run = lm_eval_command(
+    scripted(
         *("--model_args", f"generations={file}", "--tasks", "cotmask_mammoth_gsm8k_generate"),
         *("--log_samples", "--output_path", tmp_path / "results"),
-    )
-    assert run.returncode == 0, run.stderr[-2000:]
+    ).check()
     assert not cache.exists(), "nothing was run"
     (samples,) = tmp_path.glob("results/*/samples_cotmask_mammoth_gsm8k_generate_*.jsonl")
     output = tmp_path / "executed.jsonl"
@@ -167,7 +171,8 @@ def test_a_text_is_no_program() -> None:
     assert program_in("The answer is 5") is None
 
 
-def test_math_by_level(real_data: Path, tasks: TaskManager, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_math_by_level(real_data: RealData, tasks: TaskManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    real_data.needs("math500.jsonl")
     monkeypatch.setenv("COTMASK_DATA_DIR", str(real_data))
 
     class Gold(ScriptedLM):
@@ -179,13 +184,14 @@ def test_math_by_level(real_data: Path, tasks: TaskManager, monkeypatch: pytest.
     assert found["program_answered"] == 0.0
 
 
-def test_the_signature_says_how_far_programs_were_kept_apart(gsm8k: Path, tmp_path: Path) -> None:
+def test_the_signature_says_how_far_programs_were_kept_apart(
+    gsm8k: Path, tmp_path: Path, scripted: Callable[..., Run]
+) -> None:
     file = tmp_path / "generations.json"
     file.write_text(json.dumps(generations()), encoding="utf-8")
-    run = lm_eval_command(
+    scripted(
         *("--model_args", f"generations={file}", "--tasks", "cotmask_mammoth_gsm8k", "--confirm_run_unsafe_code"),
         *("--log_samples", "--output_path", tmp_path / "results"),
-    )
-    assert run.returncode == 0, run.stderr[-2000:]
+    ).check()
     line = CliRunner().invoke(cotmask, ["signature", str(tmp_path / "results")]).stdout
     assert f"|sandbox:{detect_isolation()}" in line

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from datasets import Dataset
+from support.forked import Axolotl
 from support.project import write_jsonl
 
 from axolotl_cotmask.cli.compare import compare
@@ -68,19 +69,17 @@ def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def evaluated(tasks: Path, tmp_path: Path) -> Path:
+def evaluated(tasks: Path, tmp_path: Path, axolotl: Axolotl) -> Path:
     """What lm-eval's command line wrote for two questions of each task, with metadata and model arguments merged in."""
     output = tmp_path / "output"
     generations = tmp_path / "generations.json"
     generations.write_text(json.dumps({alpaca_prompt(row["question"]): row["answer"] for row in ROWS}))
-    command: list[str | Path] = [
-        *(sys.executable, Path(__file__).parents[1] / "support" / "scripted_lm.py", "run", "--model", "scripted"),
-        *("--model_args", f"generations={generations},dtype=float32,add_bos_token=True", "--include_path", tasks),
-        *("--tasks", "signed", "--limit", "2", "--gen_kwargs", "max_gen_toks=64", "--metadata", '{"mine": 1}'),
+    axolotl.lm_eval(
+        *("run", "--model", "scripted", "--include_path", tasks, "--tasks", "signed"),
+        *("--model_args", f"generations={generations},dtype=float32,add_bos_token=True"),
+        *("--limit", "2", "--gen_kwargs", "max_gen_toks=64", "--metadata", '{"mine": 1}'),
         *("--log_samples", "--output_path", output),
-    ]
-    run = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr[-3000:]
+    ).check()
     return output
 
 

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from lm_eval.api.instance import Instance
 from lm_eval.tasks import TaskManager, get_task_dict
 from lm_eval.utils import load_yaml_config
+from support.hermetic import RealData
 from support.lm_eval_runs import EVALTASKS, evaluate, values
 from support.project import write_jsonl
 from support.scripted_lm import ScriptedLM
@@ -85,8 +86,9 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def all_data(real_data: Path, directory: Path) -> Path:
+def all_data(real_data: RealData, directory: Path) -> Path:
     """The directory, with the data of every task."""
+    real_data.needs(*({case.file for case in CASES.values()} - HANDWRITTEN.keys() - {"math_test.jsonl"}))
     for path in real_data.glob("*.jsonl"):
         (directory / path.name).symlink_to(path)
     (directory / "math_test.jsonl").symlink_to(real_data / MATH_ROWS)
@@ -501,6 +503,7 @@ def test_a_readme_names_its_own_tasks_in_the_one_command(readme: Path) -> None:
     assert set(asked) <= {path.stem for path in readme.parent.glob("*.yaml")}
 
 
+@pytest.mark.slow
 def test_the_readmes_commands_run(all_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     asked = {task for readme in READMES for task in readme_command(readme)[TASKS].split(",")}
     # lm-eval takes no task twice, and these groups are made of the other tasks.

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axolotl.integrations.base import PluginManager
 from axolotl.utils.dict import DictDefault
 from datasets import Dataset, load_from_disk
 from sentencepiece import SentencePieceProcessor
@@ -19,10 +18,13 @@ from support.small_tokenizers import byte_level, mistral, mistral_model_file, se
 from tokenizers import processors
 
 from axolotl_cotmask.common.files import read_jsonl
-from axolotl_cotmask.training.plugin import CoTMaskPlugin
+from axolotl_cotmask.masking.config import parse_config
+from axolotl_cotmask.training.preparation import describe_datasets
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_prompts.json").read_text(encoding="utf-8"))
 TOKENIZERS = {"sentencepiece-like": sentencepiece_like, "byte-level": byte_level, "mistral": mistral}
+#: Each data set begins with a hash over its tokenizer, which takes three seconds for 32,000 tokens.
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if name == "mistral" else name for name in TOKENIZERS]
 
 # The paper's texts once more, so that a change of the product's own shows.
 BARE = "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n### Instruction:\n{}\n\n### Response:"
@@ -57,11 +59,6 @@ RESPONSES = [
 SPACED = [" x", "  x", " 7", " \\[x\\]", " \n7"]
 
 
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PluginManager.get_instance().plugins, "axolotl_cotmask.CoTMaskPlugin", CoTMaskPlugin())
-
-
 @pytest.fixture(scope="module")
 def tokenizers() -> dict[str, Any]:
     return {name: build() for name, build in TOKENIZERS.items()}
@@ -70,9 +67,11 @@ def tokenizers() -> dict[str, Any]:
 def load(kind: str, tokenizer: Any, protect: list[str] | None = None, **settings: Any) -> Any:
     """What Axolotl calls for a data set of this type."""
     name = f"axolotl_cotmask.prompt_strategies.{kind}"
-    cfg = DictDefault({"sequence_len": 4096, "cotmask": {"mask_ratio": 0.4}, **settings})
-    entry = DictDefault({"path": "rows.jsonl", "type": name, "protect": protect})
-    return import_module(name).load(tokenizer, cfg, entry)
+    entry = {"path": "rows.jsonl", "type": name, "protect": protect}
+    cfg = DictDefault({"sequence_len": 4096, "cotmask": {"mask_ratio": 0.4}, "datasets": [entry], **settings})
+    # As the plugin does when it is registered.
+    describe_datasets(cfg, parse_config(cfg.cotmask))
+    return import_module(name).load(tokenizer, cfg, cfg.datasets[0])
 
 
 def prepare(kind: str, tokenizer: Any, rows: list[dict[str, Any]], **settings: Any) -> list[dict[str, Any]]:
@@ -122,7 +121,7 @@ def test_the_real_tokenizer_is_sentencepieces(tokenizers: dict[str, Any]) -> Non
             assert tokenizers["mistral"](text)["input_ids"] == [1, *reference.encode(text)]
 
 
-@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["metamath", "mathinstruct"])
 def test_without_a_space_the_prompt_alone_is_counted(name: str, kind: str, tokenizers: dict[str, Any]) -> None:
     tokenizer = tokenizers[name]
@@ -134,6 +133,7 @@ def test_without_a_space_the_prompt_alone_is_counted(name: str, kind: str, token
         assert (sample["input_ids"], boundary(sample)) == expected, response
 
 
+@pytest.mark.slow
 def test_each_token_of_mistral_that_can_span_the_boundary(tokenizers: dict[str, Any]) -> None:
     tokenizer = tokenizers["mistral"]
     prompt = BARE.format("q")
@@ -151,7 +151,7 @@ def test_each_token_of_mistral_that_can_span_the_boundary(tokenizers: dict[str, 
 
 
 @pytest.mark.parametrize("kind", ["gsm8k", "math", "query_response", "instruction_output"])
-@pytest.mark.parametrize("name", ["sentencepiece-like", "mistral"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "byte-level"])
 def test_after_a_space_the_target_alone_is_counted(name: str, kind: str, tokenizers: dict[str, Any]) -> None:
     tokenizer = tokenizers[name]
     fields = import_module(f"axolotl_cotmask.prompt_strategies.{kind}").ROW_FORMAT.required
@@ -189,7 +189,7 @@ def test_trimmed_offsets_change_nothing(kind: str, tokenizers: dict[str, Any]) -
     assert prepare(kind, trimming, rows) == prepare(kind, tokenizers["byte-level"], rows)
 
 
-@pytest.mark.parametrize("name", ["sentencepiece-like", "mistral"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "byte-level"])
 def test_a_target_that_begins_with_a_space_of_its_own(name: str, tokenizers: dict[str, Any]) -> None:
     # transformers puts no dummy space before a text that begins with a space, so that the authors' count may take
     # one token less. For us both spaces are target.
@@ -221,7 +221,7 @@ def cut_as_the_authors(name: str, text: str) -> str:
     return tokenizer.decode(ids, skip_special_tokens=True)
 
 
-@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_long_problem_is_cut_from_the_left(name: str, tokenizers: dict[str, Any]) -> None:
     tokenizer = tokenizers[name]
     problems = ["apples many " * 200, "数 é 😀 \\[x\\] " * 60, "12 apples\n\n" * 99]
@@ -235,7 +235,7 @@ def test_a_long_problem_is_cut_from_the_left(name: str, tokenizers: dict[str, An
         assert ids[0] == tokenizer.bos_token_id
 
 
-@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_target_has_room_for_512_tokens(name: str, tokenizers: dict[str, Any]) -> None:
     tokenizer = tokenizers[name]
     for sequence_len in (800, 600):
@@ -288,6 +288,7 @@ def answer_rows(path: Path, kind: str) -> list[tuple[str, str]]:
     return pairs
 
 
+@pytest.mark.slow
 def test_real_metamathqa_and_mathinstruct_through_axolotl(real_data: Path, project: Project) -> None:
     files = {"metamath": real_data / "metamathqa_sample.jsonl", "mathinstruct": real_data / "mathinstruct_sample.jsonl"}
     mistral().save_pretrained(project.directory / "mistral")

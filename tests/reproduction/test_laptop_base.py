@@ -54,6 +54,7 @@ def test_a_base_goes_on_from_another_and_is_the_same_from_the_same_seed(tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["next", "one", "two"]
 
 
+@pytest.mark.slow
 def test_it_learns(tmp_path: Path) -> None:
     train_base(tmp_path / "trained", steps=40, learning_rate=6e-3, seed=0)
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "trained")

@@ -61,6 +61,7 @@ def solve(text: str) -> int:
     return have[match[1]]
 
 
+@pytest.mark.slow
 def test_an_independent_reading_gives_the_answer_of_100_000_problems_with_and_without_an_irrelevant_sentence() -> None:
     rng = random.Random(20)
     for _ in range(100_000):

@@ -8,7 +8,6 @@ import multiprocessing
 import re
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,11 +15,12 @@ from typing import Any
 import pytest
 import yaml
 from support import recipe_files as recipes
-from support.project import Project, Rows, Run, write_jsonl
+from support.forked import Axolotl
+from support.hermetic import user_data
+from support.project import Project, Rows, write_jsonl
 
 import axolotl_cotmask
 from axolotl_cotmask.common.files import read_jsonl
-from axolotl_cotmask.data.sources import data_dir
 from axolotl_cotmask.masking.config import MASK_WARMUP, TAIL_START_LR, TAIL_START_STEP
 from axolotl_cotmask.reproduction.paper import ablations, recipe_table
 from axolotl_cotmask.reproduction.paper import facts as paper
@@ -237,15 +237,11 @@ def data(gsm8k_rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     for strategy, name in names.items():
         question, answer = fields.get(strategy, ("question", "answer"))
         rows = [{question: row["question"], answer: row["answer"]} for row in gsm8k_rows]
-        real = REAL / f"{name}.jsonl" if REAL else None
-        files[strategy] = real if real and real.is_file() else write_jsonl(made / f"{strategy}.jsonl", rows)
+        real = user_data(f"{name}.jsonl")
+        files[strategy] = real or write_jsonl(made / f"{strategy}.jsonl", rows)
     few = list(itertools.islice(read_jsonl(files["gsm8k"]), 300))
     files["gsm8k_few"] = files["gsm8k_chat"] = write_jsonl(made / "gsm8k_few.jsonl", few)
     return files
-
-
-#: Read before the tests' own fixture takes the setting away.
-REAL = data_dir()
 
 
 @pytest.fixture(scope="module")
@@ -261,9 +257,11 @@ def prepared_key(name: str) -> str:
     return f"{re.match('[a-z]+', name)[0]}-{strategy}-{config['sequence_len']}-{config['cotmask'].get('noise') == 'mask'}-{name in PAPER}"  # type: ignore[index]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    "name", [name if name.startswith("tiny/") else pytest.param(name, marks=pytest.mark.slow) for name in ALL]
+)
 def test_axolotl_validates_prepares_and_trains_it(
-    name: str, models: dict[str, Path], data: dict[str, Path], prepared: Path, axolotl: Callable[..., Run]
+    name: str, models: dict[str, Path], data: dict[str, Path], prepared: Path, axolotl: Axolotl
 ) -> None:
     """Three steps on a CPU, with a tiny base model of the same architecture and real rows or rows with their fields."""
     model = next(path for start, path in models.items() if name.startswith(start))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +24,6 @@ def values(results: dict[str, Any], task: str) -> dict[str, float | None]:
     """The task's metrics, without lm-eval's filter name."""
     found = results["results"][task].items()
     return {key.removesuffix(",none"): value for key, value in found if "," in key and "_stderr" not in key}
-
-
-def lm_eval_command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run lm-eval's command line with the scripted model."""
-    runner = Path(__file__).with_name("scripted_lm.py")
-    command = [sys.executable, runner, "run", "--model", "scripted", "--include_path", EVALTASKS, *arguments]
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
 
 
 def write_results(

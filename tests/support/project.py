@@ -1,57 +1,18 @@
-"""A directory with data, configs and the real `axolotl` command, and how a command ended."""
+"""A directory with data, configs and the real `axolotl` command."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from support.forked import Axolotl, Run
+
 Rows = list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Run:
-    """How a command ended: exit status and everything that it wrote."""
-
-    status: int
-    output: str
-
-    def check(self) -> Run:
-        assert self.status == 0, self.output[-6000:]
-        return self
-
-    def sentence(self) -> str:
-        """The one sentence that a failed run ended with; there is no traceback around it."""
-        assert self.status == 1, self.output[-6000:]
-        assert "Traceback" not in self.output, self.output[-6000:]
-        lines = [line for line in self.output.splitlines() if line.startswith(("axolotl-cotmask: ", "Error: "))]
-        assert len(lines) == 1, self.output[-6000:]
-        return lines[0].split(": ", 1)[1]
-
-
-def axolotl_main(arguments: list[str], directory: str, environment: dict[str, str], output: str) -> None:
-    """Run the `axolotl` command in a forked process; ``output`` gets all that it writes."""
-    import sys
-
-    os.chdir(directory)
-    # The process that this one was forked from keeps the variables of its own start.
-    os.environ.clear()
-    os.environ.update(environment)
-    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    sys.argv = ["axolotl", *arguments]
-    # As in a process that the shell started: this one was forked with another start method for its own children.
-    multiprocessing.set_start_method("fork", force=True)
-    from axolotl.cli.main import main
-
-    main()
 
 
 def write_jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
@@ -66,7 +27,7 @@ class Project:
 
     directory: Path
     model: Path
-    run: Callable[..., Run]
+    run: Axolotl
 
     def config(self, name: str = "config", /, **changes: Any) -> Path:
         """Write a config; a key that is changed to None goes away."""
@@ -108,4 +69,9 @@ class Project:
     def train(self, name: str = "config", /, **changes: Any) -> Path:
         """Train with a changed config; return the output directory."""
         self.axolotl("train", self.config(name, **changes)).check()
+        return self.directory / name
+
+    def on_two_processes(self, name: str = "config", /, **changes: Any) -> Path:
+        """Train with a changed config as two ranks; return the output directory."""
+        self.run.on_two_processes("train", self.config(name, **changes), cwd=self.directory)
         return self.directory / name

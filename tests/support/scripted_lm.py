@@ -1,4 +1,4 @@
-"""An lm-eval model that answers each prompt with a given text; as a script, lm-eval's command line with that model."""
+"""An lm-eval model that answers each prompt with a given text, and lm-eval's command line with that model."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class ScriptedLM(LM):
         raise NotImplementedError
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run lm-eval's command line."""
     from lm_eval.__main__ import cli_evaluate
 
     cli_evaluate()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -76,18 +74,9 @@ def test_packed(project: Project, in_order: bool, real_batches: bool) -> None:
     assert set(seen.values()) == {1}
 
 
-def run_on_two_processes(config: Path) -> None:
-    command = [str(Path(sys.executable).parent / "axolotl"), "train", str(config), "--launcher", "torchrun", "--"]
-    # The recorder is found beside this file: `python -m` looks into the working directory.
-    done = subprocess.run(
-        [*command, "--standalone", "--nproc_per_node=2"],
-        cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-6000:]
-
-
+@pytest.mark.slow
 def test_two_processes(project: Project) -> None:
-    run_on_two_processes(project.config("ddp", **CHANGES, micro_batch_size=2))
+    project.on_two_processes("ddp", **CHANGES, micro_batch_size=2)
     state = last_state(project.directory / "ddp")
     assert (state["global_step"], state["max_steps"], state["epoch"]) == (33, 33, 3.0)
     seen = times_seen(project, project.directory / "ddp")
@@ -96,8 +85,9 @@ def test_two_processes(project: Project) -> None:
     assert [sum(count for (epoch, _), count in seen.items() if epoch == i) for i in range(3)] == [44, 44, 44]
 
 
+@pytest.mark.slow
 def test_two_processes_packed(project: Project) -> None:
-    run_on_two_processes(project.config("packed", **CHANGES, sample_packing=True, micro_batch_size=2))
+    project.on_two_processes("packed", **CHANGES, sample_packing=True, micro_batch_size=2)
     assert last_state(project.directory / "packed")["epoch"] == 3.0
     seen = times_seen(project, project.directory / "packed")
     assert len(seen) == 3 * 42

@@ -66,6 +66,7 @@ def test_packing(project: Project, unpacked: dict[Any, Any], tmp_path: Path) -> 
     assert len(samples(tmp_path / "packed", bos)) > 2 * len(forwards(tmp_path / "packed")), "rows held several samples"
 
 
+@pytest.mark.slow
 def test_two_processes(project: Project, unpacked: dict[Any, Any], tmp_path: Path) -> None:
     config = project.config("ddp", **RECORDED, micro_batch_size=2)
     command = [str(Path(sys.executable).parent / "axolotl"), "train", str(config), "--launcher", "torchrun", "--"]
@@ -91,6 +92,7 @@ def test_epochs_and_seeds_differ(project: Project, unpacked: dict[Any, Any]) -> 
 
 
 @pytest.mark.parametrize("packing", [False, True], ids=["unpacked", "packed"])
+@pytest.mark.slow
 def test_resumed_is_uninterrupted(project: Project, tmp_path: Path, packing: bool) -> None:
     warming_up = {"mask_ratio": 0.4, "noise": "mask"}
     changes = {

@@ -166,6 +166,7 @@ def distance(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
 
 
 @every_choice
+@pytest.mark.slow
 def test_accumulation_makes_the_updates_of_one_big_batch(project: Project, gsm8k_rows: Rows, loss_on: LossOn) -> None:
     rows = gsm8k_rows
     if loss_on == "all":
@@ -187,6 +188,7 @@ def test_accumulation_makes_the_updates_of_one_big_batch(project: Project, gsm8k
         assert distance(big, accumulated) < 1e-4 * movement, plugins
 
 
+@pytest.mark.slow
 def test_a_ratio_of_zero_keeps_the_updates_of_plain_sft(project: Project, gsm8k_rows: Rows) -> None:
     rows = [{"instruction": row["question"], "input": "", "output": row["answer"]} for row in gsm8k_rows]
     data = [{"path": str(write_jsonl(project.directory / "alpaca.jsonl", rows)), "type": "alpaca"}]

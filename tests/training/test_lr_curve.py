@@ -78,6 +78,7 @@ def test_groups_keep_their_own_peaks_and_a_copy_goes_on() -> None:
     assert [second for _, second in seen] == pytest.approx([0.1 * factor for factor in expected])
 
 
+@pytest.mark.slow
 def test_a_run_and_a_resumed_run_have_these_learning_rates(project: Project) -> None:
     changes = {
         "cotmask": {"mask_ratio": 0.4, "noise": "random", "lr_tail": "linear"},

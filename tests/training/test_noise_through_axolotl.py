@@ -30,6 +30,7 @@ TESTS = str(Path(__file__).parents[1])
 
 @pytest.mark.parametrize("packing", [False, True], ids=["unpacked", "packed"])
 @pytest.mark.parametrize("adapter", [{}, LORA], ids=["full", "lora"])
+@pytest.mark.slow
 def test_every_combination_trains(project: Project, adapter: dict[str, Any], packing: bool) -> None:
     out = project.train(
         "every",
@@ -77,6 +78,7 @@ def changed(project: Project, name: str, cotmask: dict[str, Any], **changes: Any
 
 
 @pytest.mark.parametrize("scope", ["target", "source", "all"])
+@pytest.mark.slow
 def test_scope(project: Project, scope: str) -> None:
     block = {"mask_ratio": 1.0, "noise": "mask", "mask_token": "<pad>", "schedule": "constant", "scope": scope}
     found = changed(project, "scope", block)
@@ -151,6 +153,7 @@ def test_each_data_set_has_its_own_noise_ratio_and_selector(project: Project) ->
 
 
 @pytest.mark.parametrize("packing", [False, True], ids=["unpacked", "packed"])
+@pytest.mark.slow
 def test_adaptive_ratios_are_logged_saved_and_resumed(project: Project, packing: bool) -> None:
     block = {"mask_ratio": 0.3, "noise": "random", "warmup_steps": 1, "adaptive": {"target_gap": 0.5, "rate": 0.2}}
     changes = {"num_epochs": 2, "save_strategy": "steps", "save_steps": 12, "cotmask": block, "sample_packing": packing}
@@ -185,7 +188,7 @@ def test_adaptive_ratios_are_logged_saved_and_resumed(project: Project, packing:
         ({"cotmask": {"select": "number"}}, "cotmask.select: number is not a selector: did you mean numbers?"),
         ({"cotmask": {"noise": {"dropout": {"q": 1.4}}}}, "cotmask.noise.dropout.q is 1.4"),
         ({"cotmask": {"noise": "uniform"}}, "cotmask.noise.uniform.alpha is missing"),
-        ({"cotmask": {"noise": {"dropout": {"q": 0.5}}}, "torch_compile": True}, "which a compiled model does not see"),
+        pytest.param({"cotmask": {"noise": {"dropout": {"q": 0.5}}}, "torch_compile": True}, "which a compiled model does not see", marks=pytest.mark.slow),
         ({"cotmask": {"adaptive": {"rate": 0.1}}}, "cotmask.adaptive.target_gap is missing"),
         ({"cotmask": {"adaptive": {"target_gap": 1, "rates": 0.1}}}, "cotmask.adaptive.rates is not an option: did you mean rate?"),
         ({"cotmask": {"start_ratio": 1.0}}, "nothing is noised before its end"),
@@ -215,6 +218,7 @@ def test_the_sweep_files_are_in_sync(name: str) -> None:
         assert spec.name == "tokens" or build(spec.name, spec.options, NoiseContext(3, torch.arange(9)))
 
 
+@pytest.mark.slow
 def test_axolotl_takes_a_sweep(project: Project, axolotl: Callable[..., Any]) -> None:
     sweep = project.directory / "two.sweep.yaml"
     rows = yaml.safe_load(sweep_text("table3"))["_"]
@@ -225,6 +229,7 @@ def test_axolotl_takes_a_sweep(project: Project, axolotl: Callable[..., Any]) ->
     assert len(trained) == 2, trained
 
 
+@pytest.mark.slow
 def test_the_package_of_the_docs(project: Project) -> None:
     import re
 

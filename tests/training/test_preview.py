@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.project import Project
 from support.recorded import RECORDER, forwards, samples
 from transformers import AutoTokenizer
@@ -87,12 +88,13 @@ def test_a_wrong_config_is_one_sentence(project: Project) -> None:
     assert "does not name the plugin" in project.axolotl("cotmask", "preview", without).sentence()
 
 
+@pytest.mark.slow
 def test_the_command_for_scripts_prints_nothing_but_the_result(project: Project) -> None:
     def result(*options: str) -> str:
         command = [str(Path(sys.executable).parent / "axolotl-cotmask"), "preview", str(project.config()), *options]
         colour = {**os.environ, "FORCE_COLOR": "1", "TERM": "xterm-256color"}
         return subprocess.run(
-            command, capture_output=True, text=True, timeout=120, cwd=project.directory, check=True, env=colour
+            command, capture_output=True, text=True, timeout=600, cwd=project.directory, check=True, env=colour
         ).stdout
 
     assert json.loads(result("--json"))["datasets"][0]["rows"]

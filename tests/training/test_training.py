@@ -41,6 +41,7 @@ def logged(output: str) -> list[dict[str, float]]:
     return [{key: float(value) for key, value in json.loads(line.replace("'", '"')).items()} for line in lines]
 
 
+@pytest.mark.slow
 def test_ratio_zero_is_the_run_without_the_plugin_bit_for_bit(project: Project, gsm8k_rows: Rows) -> None:
     data = alpaca(project, gsm8k_rows)
     without = project.train("without", plugins=None, cotmask=None, datasets=data)
@@ -57,6 +58,7 @@ def test_gradient_checkpointing_does_not_draw_again(project: Project) -> None:
 
 
 @pytest.mark.parametrize("packing", [False, True], ids=["unpacked", "packed"])
+@pytest.mark.slow
 def test_only_target_inputs_change(project: Project, packing: bool) -> None:
     noise = {"mask_ratio": 1.0, "noise": "random", "warmup_ratio": 0}
     changes = {"sample_packing": packing, "num_epochs": 1, "plugins": [OURS, RECORDER]}
@@ -130,6 +132,7 @@ def test_metrics_are_logged_and_true(project: Project) -> None:
     assert history[-1]["cotmask/realised_ratio"] == pytest.approx(rows[-1]["cotmask/realised_ratio"], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_data_sets_with_ratios_of_their_own(project: Project, gsm8k_rows: Rows) -> None:
     # Different questions, so that a sample tells which data set it came from.
     other = [{**row, "question": "Please: " + row["question"]} for row in gsm8k_rows]
@@ -184,6 +187,7 @@ def test_protected_tokens_are_never_masked(project: Project) -> None:
         assert text.endswith("</s>")
 
 
+@pytest.mark.slow
 def test_preprocess_beforehand_gives_the_same_run(project: Project) -> None:
     direct = project.train("direct")
     config = project.config("prepared")
@@ -193,6 +197,7 @@ def test_preprocess_beforehand_gives_the_same_run(project: Project) -> None:
     assert identical(weights(direct), weights(project.directory / "prepared"))
 
 
+@pytest.mark.slow
 def test_prepared_data_is_made_again_when_file_or_weights_change_but_not_for_the_schedule(
     project: Project, gsm8k_rows: Rows
 ) -> None:
@@ -247,6 +252,7 @@ def test_a_trained_mask_token_is_not_started_again(project: Project) -> None:
 
 
 @pytest.mark.parametrize("padded", [False, True], ids=["resized", "padded vocabulary"])
+@pytest.mark.slow
 def test_strip_mask_token_leaves_the_base_vocabulary(project: Project, tmp_path: Path, padded: bool) -> None:
     base = tmp_path / "base"
     model = AutoModelForCausalLM.from_pretrained(project.model)

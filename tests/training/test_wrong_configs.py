@@ -167,6 +167,7 @@ def test_data_prepared_without_the_plugin_is_not_used(project: Project, gsm8k_ro
     assert "cotmask/realised_ratio" in run.output
 
 
+@pytest.mark.slow
 def test_the_sentence_comes_through_the_default_launcher(project: Project) -> None:
     config = project.config("wrong", cotmask={"mask_ratio": 1.4})
     command = [str(Path(sys.executable).parent / "axolotl"), "train", str(config), "--", "--quiet"]

@@ -299,6 +299,7 @@ def docs_figures() -> Iterator[tuple[str, tuple[int, ...]]]:
         yield row[0], tuple(int(figure.replace(",", "")) for figure in row[1:])
 
 
+@pytest.mark.slow
 def test_tokens_that_hold_more_than_a_span(real_data: Path) -> None:
     texts = solutions(real_data)["gsm8k"]
     offsets = mistral()(texts, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]

@@ -1,0 +1,116 @@
+"""Real commands in processes forked from one that has imported Axolotl: a cold start takes eight seconds of a core."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+import pytest
+
+#: Seconds: much more than any of these commands needs on a machine with other work.
+_HANGS = 600
+_TESTS = str(Path(__file__).parents[1])
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a command ended: exit status and everything that it wrote."""
+
+    status: int
+    output: str
+
+    def check(self) -> Run:
+        assert self.status == 0, self.output[-6000:]
+        return self
+
+    def sentence(self) -> str:
+        """The one sentence that a failed run ended with; there is no traceback around it."""
+        assert self.status == 1, self.output[-6000:]
+        assert "Traceback" not in self.output, self.output[-6000:]
+        lines = [line for line in self.output.splitlines() if line.startswith(("axolotl-cotmask: ", "Error: "))]
+        assert len(lines) == 1, self.output[-6000:]
+        return lines[0].split(": ", 1)[1]
+
+
+class Axolotl:
+    """Calls run the `axolotl` command, and wait for its end; lm-eval's command line can be run as well."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["support.preload"])
+        with pytest.MonkeyPatch.context() as patch:
+            # It finds the module by this variable only. What the commands see are the variables of their own call.
+            patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [_TESTS, os.environ.get("PYTHONPATH")])))
+            forkserver.ensure_running()
+
+    def __call__(self, *arguments: str | Path, cwd: Path, **environment: str) -> Run:
+        """Run the command with additional variables."""
+        return self._end(self._start("axolotl", arguments, cwd, environment))
+
+    def lm_eval(self, *arguments: str | Path) -> Run:
+        """Run `lm_eval`, which also knows the scripted model."""
+        return self._end(self._start("lm_eval", arguments, Path.cwd(), {}))
+
+    def on_two_processes(self, *arguments: str | Path, cwd: Path) -> None:
+        """Run the command as the two ranks that `torchrun --nproc_per_node=2` starts; both must succeed."""
+        from torch.distributed import TCPStore
+
+        # The ranks meet here, as they do in torchrun: no port has to be guessed.
+        store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        shared = {
+            "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port),
+            "TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0",
+        }  # fmt: skip
+        ranks = [self._start("axolotl", arguments, cwd, {**shared, "RANK": rank, "LOCAL_RANK": rank}) for rank in "01"]
+        for rank in ranks:
+            self._end(rank).check()
+
+    def _start(
+        self, program: str, arguments: tuple[str | Path, ...], cwd: Path, environment: dict[str, str]
+    ) -> tuple[ForkServerProcess, Path]:
+        output = self._logs / f"{len(list(self._logs.iterdir()))}.log"
+        output.touch()
+        words = [program, *map(str, arguments)]
+        if words[:2] == ["axolotl", "train"]:
+            words += ["--launcher", "python"]
+        process = self._context.Process(
+            name=" ".join(words), target=_main, args=(words, str(cwd), {**os.environ, **environment}, str(output))
+        )
+        process.start()
+        return process, output
+
+    @staticmethod
+    def _end(started: tuple[ForkServerProcess, Path]) -> Run:
+        process, output = started
+        process.join(_HANGS)
+        said = output.read_text(encoding="utf-8", errors="replace")
+        if process.exitcode is None:
+            process.kill()
+            pytest.fail(f"{process.name} hangs:\n{said[-6000:]}")
+        return Run(process.exitcode, said)
+
+
+def _main(words: list[str], directory: str, environment: dict[str, str], output: str) -> None:
+    """Run a command in a forked process; ``output`` gets all that it writes."""
+    assert "support.preload" in sys.modules, "the fork server could not import it"
+    os.chdir(directory)
+    # The process that this one was forked from keeps the variables of its own start.
+    os.environ.clear()
+    os.environ.update(environment)
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    sys.argv = words
+    # As in a process that the shell started: this one was forked with another start method for its own children.
+    multiprocessing.set_start_method("fork", force=True)
+    if words[0] == "axolotl":
+        from axolotl.cli.main import main
+    else:
+        from support.scripted_lm import main
+    main()
