@@ -1,11 +1,11 @@
-"""What the commands have in common: how their errors end, options, labelled arguments, and how an estimate reads."""
+"""What the commands have in common: how their errors end, options, labelled arguments, tables, how estimates read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -33,6 +33,45 @@ plot_option = click.option(
     "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.png", help="Draw a figure, too."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
+
+
+#: How a column stands.
+Justify = Literal["left", "right"]
+
+
+def print_table(title: str, columns: Mapping[str, Justify], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table: with rules on a terminal that is wide enough, else a line of aligned words per row.
+
+    No cell is cut or broken into lines, so that other programs can read the lines.
+
+    Args:
+        title: stands above.
+        columns: headings, and how what is below them stands.
+        rows: a cell for every column.
+    """
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+    console = Console()
+    # Rich sets each column between spaces and a rule.
+    if console.is_terminal and sum(widths) + 3 * len(widths) + 1 <= console.width:
+        table = Table(title=Text(title))
+        for heading, justify in columns.items():
+            table.add_column(Text(heading), justify=justify)
+        for row in rows:
+            table.add_row(*map(Text, row))
+        console.print(table)
+        return
+    click.echo(title)
+    for row in (list(columns), *rows):
+        padded = [
+            cell + " " * (width - cell_len(cell)) if justify == "left" else " " * (width - cell_len(cell)) + cell
+            for cell, width, justify in zip(row, widths, columns.values(), strict=True)
+        ]
+        click.echo("  ".join(padded).rstrip())
 
 
 def labelled(arguments: Sequence[str], what: str) -> dict[str, str]:
