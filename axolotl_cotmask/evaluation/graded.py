@@ -118,11 +118,13 @@ def _rating(row: dict[str, Any], reading: Reading) -> Judgement | None:
     if reading.rule is None:
         return _stored_rating(row, reading.metric)
     prediction, gold = field_value(row, reading.prediction), field_value(row, reading.gold)
-    if not isinstance(prediction, str):
-        raise _wrong_value(row, reading.prediction, "a string")
-    # JSON's true is an int in Python.
-    if not isinstance(gold, (str, int, float)) or isinstance(gold, bool):
-        raise _wrong_value(row, reading.gold, "a string or a number")
+    for field, value, kinds, wanted in (
+        (reading.prediction, prediction, (str,), "a string"),
+        (reading.gold, gold, (str, int, float), "a string or a number"),
+    ):
+        # JSON's true is an int in Python.
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise CoTMaskError(f"the field '{field}' holds {_shown(value)}: give {wanted}, or a list of exactly one")
     return reading.rule.judge(prediction, gold)
 
 
@@ -158,12 +160,6 @@ def field_value(row: dict[str, Any], name: str) -> Any:
         while isinstance(value, list) and len(value) == 1:
             value = value[0]
     return value
-
-
-def _wrong_value(row: dict[str, Any], field: str, wanted: str) -> CoTMaskError:
-    return CoTMaskError(
-        f"the field '{field}' holds {_shown(field_value(row, field))}: give {wanted}, or a list of exactly one"
-    )
 
 
 def _shown(value: Any) -> str:

@@ -27,7 +27,7 @@ from axolotl_cotmask.evaluation.benchmarks.corrupted_step import (
     find_cases,
     read_operand,
 )
-from axolotl_cotmask.evaluation.benchmarks.paper_cases import janet_cases
+from axolotl_cotmask.evaluation.benchmarks.corrupted_step_task import janet_cases
 from axolotl_cotmask.evaluation.benchmarks.stated_numbers import statements, written
 
 Row = dict[str, str]

@@ -53,7 +53,9 @@ def corrupted_step(results: tuple[str, ...], data: Path | None, show: int | None
             _print_comparison(compared)
         return
     cases = _cases(data)
-    shown = _spread(cases.cases, show or 0)
+    count = min(show or 0, len(cases.cases))
+    # At equal distances.
+    shown = [cases.cases[index * len(cases.cases) // count] for index in range(count)]
     if as_json:
         counts = {kind: len(cases.of_kind(kind)) for kind in StepKind}
         content = {"rows": cases.rows, "cases": counts, "reasons": cases.reasons, "shown": shown}
@@ -75,12 +77,6 @@ def _cases(data: Path | None) -> StepCases:
             raise CoTMaskError(str(error) if str(data) in str(error) else f"{data}, {error}") from error
     cases.check(str(data or "gsm8k_test"))
     return cases
-
-
-def _spread(cases: tuple[StepCase, ...], count: int) -> list[StepCase]:
-    """Return ``count`` of the cases at equal distances, or all when there are not as many."""
-    count = min(count, len(cases))
-    return [cases[index * len(cases) // count] for index in range(count)]
 
 
 def _compare(source: str) -> dict[str, Any]:

@@ -49,12 +49,8 @@ def samples(
     if as_json:
         click.echo(json.dumps(measured, default=asdict))
         return
-    columns: dict[str, Justify] = {
-        "run": "left",
-        "optimizer steps": "right",
-        "samples seen": "right",
-        "accuracy": "right",
-    }
+    columns: dict[str, Justify] = {"run": "left"}
+    columns |= dict.fromkeys(("optimizer steps", "samples seen", "accuracy"), "right")
     rows = [
         (label, f"{point.step:,}", f"{point.samples:,}", cell(point.accuracy))
         for label, points in measured.items()
