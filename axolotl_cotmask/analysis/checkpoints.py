@@ -41,10 +41,6 @@ class Point:
     samples: int
     accuracy: Estimate
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class EvaluationSettings:
@@ -111,7 +107,10 @@ def accuracy_by_samples(
     for number, checkpoint in enumerate(missing, start=1):
         announce(f"[{number}/{len(missing)}] scoring {checkpoint.path}")
         _evaluate(checkpoint.path, settings)
-    graded = {checkpoint.path: _graded(checkpoint.path, settings) for checkpoint in checkpoints}
+    graded = {}
+    for checkpoint in checkpoints:
+        results = read_results(results_directory(checkpoint.path, settings), [settings.task])
+        graded[checkpoint.path] = read_graded_task(results[settings.task])
     first, *others = graded.values()
     for other in others:
         check_same_questions(first, other)
@@ -130,11 +129,6 @@ def results_directory(checkpoint: Path, settings: EvaluationSettings) -> Path:
     return checkpoint / SCORES / f"{settings.task}{questions}"
 
 
-def _graded(checkpoint: Path, settings: EvaluationSettings) -> GradedFile:
-    results = read_results(results_directory(checkpoint, settings), [settings.task])
-    return read_graded_task(results[settings.task])
-
-
 def _accuracy(graded: GradedFile) -> Estimate:
     questions = graded.concerned
     return share(zip(question_clusters(questions), (question.right for question in questions), strict=True))
@@ -147,14 +141,7 @@ def _evaluate(checkpoint: Path, settings: EvaluationSettings) -> None:
         CoTMaskError: it failed; it has said why.
     """
     with whole_directory(results_directory(checkpoint, settings)) as results:
-        command = evaluation_command(
-            model_args(checkpoint),
-            settings.task,
-            results,
-            batch_size=settings.batch_size,
-            limit=settings.limit,
-            confirm_run_unsafe_code=settings.confirm_run_unsafe_code,
-        )
+        command = evaluation_command(model_args(checkpoint), output=results, **asdict(settings))
         # Standard output belongs to the analysis.
         status = subprocess.run(command, stdout=sys.stderr, check=False).returncode
         if status != 0:

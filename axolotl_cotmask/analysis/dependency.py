@@ -14,7 +14,7 @@ import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -93,10 +93,6 @@ class MeasuredDependency:
     cells: tuple[DistanceBucket, ...]
     totals: tuple[DistanceBucket, ...]
     control: Control
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -184,7 +180,9 @@ def measure(
     batches = [forwards[start : start + batch_size] for start in range(0, len(forwards), batch_size)]
     numbers = [[i for i in range(row.target, len(row.ids)) if row.ids[i] in kinds] for row in rows]
     clean: dict[int, list[int]] = {}
-    tally = _Tally(edges)
+    # By source and distance bucket, and for the control: for each pair the row and whether the prediction changed.
+    pairs: dict[tuple[str, int], list[tuple[int, bool]]] = defaultdict(list)
+    control: list[tuple[int, bool]] = []
     was_training = model.training
     model.eval()
     try:
@@ -196,11 +194,28 @@ def measure(
                 source = SOURCES[forward.replaced >= rows[forward.row].target]
                 before = clean[forward.row]
                 for b, old, new in zip(numbers[forward.row], before, predicted, strict=True):
-                    tally.add(source, forward.row, b - forward.replaced, old != new)
+                    distance = b - forward.replaced
+                    kept = control if distance <= 0 else pairs[source, bisect_left(edges, distance)]
+                    kept.append((forward.row, old != new))
     finally:
         model.train(was_training)
     replaced = sum(forward.replaced is not None for forward in forwards)
-    return MeasuredDependency(len(rows), replaced, without_alternative, tally.cells(), tally.totals(), tally.control())
+    bounds = list(zip((1, *(edge + 1 for edge in edges)), (*edges, None), strict=True))
+    return MeasuredDependency(
+        len(rows),
+        replaced,
+        without_alternative,
+        cells=tuple(
+            _bucket(source, low, high, pairs[source, place])
+            for source in SOURCES
+            for place, (low, high) in enumerate(bounds)
+        ),
+        totals=tuple(
+            _bucket(source, 1, None, [pair for place in range(len(bounds)) for pair in pairs[source, place]])
+            for source in SOURCES
+        ),
+        control=Control(len(control), sum(changed for _, changed in control)),
+    )
 
 
 def _plan(rows: Sequence[TokenRow], kinds: Mapping[int, tuple[int, ...]]) -> tuple[list[Forward], int]:
@@ -242,35 +257,6 @@ def _predict(model: nn.Module, batch: Batch, numbers: Sequence[Sequence[int]]) -
             "dtype overflows: save it in float32 or bfloat16"
         )
     return [part.tolist() for part in needed.argmax(dim=-1).split(counts)]
-
-
-class _Tally:
-    """Pairs by source and distance: for each the row and whether the prediction changed."""
-
-    def __init__(self, edges: Sequence[int]) -> None:
-        self._edges = tuple(edges)
-        self._pairs: dict[str, list[list[tuple[int, bool]]]] = {
-            source: [[] for _ in range(len(edges) + 1)] for source in SOURCES
-        }
-        self._control: list[tuple[int, bool]] = []
-
-    def add(self, source: str, row: int, distance: int, changed: bool) -> None:
-        pairs = self._control if distance <= 0 else self._pairs[source][bisect_left(self._edges, distance)]
-        pairs.append((row, changed))
-
-    def cells(self) -> tuple[DistanceBucket, ...]:
-        lows, highs = (1, *(edge + 1 for edge in self._edges)), (*self._edges, None)
-        return tuple(
-            _bucket(source, low, high, pairs)
-            for source in SOURCES
-            for low, high, pairs in zip(lows, highs, self._pairs[source], strict=True)
-        )
-
-    def totals(self) -> tuple[DistanceBucket, ...]:
-        return tuple(_bucket(source, 1, None, list(chain.from_iterable(self._pairs[source]))) for source in SOURCES)
-
-    def control(self) -> Control:
-        return Control(len(self._control), sum(changed for _, changed in self._control))
 
 
 def _bucket(source: str, low: int, high: int | None, pairs: Sequence[tuple[int, bool]]) -> DistanceBucket:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion, question_clusters
@@ -21,10 +20,6 @@ class LengthBucket:
     high: int
     questions: int
     accuracy: dict[str, Estimate]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
 
 
 def accuracy_by_length(

@@ -5,18 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from axolotl_cotmask.cli.common import cell, command, json_option
+from axolotl_cotmask.cli.common import cell, command, json_option, print_table
 from axolotl_cotmask.evaluation.answers import RULES
-
-if TYPE_CHECKING:
-    from axolotl_cotmask.evaluation.comparison import Compared
-    from axolotl_cotmask.evaluation.graded import Reading
-    from axolotl_cotmask.evaluation.same_questions import FieldPair
-    from axolotl_cotmask.evaluation.stats.estimates import Estimate
+from axolotl_cotmask.evaluation.comparison import Compared, compare_sides, pair_sides
+from axolotl_cotmask.evaluation.graded import Reading
 
 _METRIC = "exact_match"
 _PER_SIDE = "Twice where A and B differ."
@@ -75,72 +71,38 @@ def compare(
             raise click.UsageError(f"--rule and {name} go together: give both or neither")
     if rule_name is not None and metrics:
         raise click.UsageError("--metric reads verdicts, --rule makes them: give one or the other")
-    readings = _readings(metrics, rule_name, predictions, golds)
-    question_fields = _of_side(questions, 0), _of_side(questions, -1)
-    comparisons, left_out = _compare_all(a, b, task, readings, question_fields)
+    rule = None if rule_name is None else RULES[rule_name]
+    readings = [
+        Reading(
+            metric=(metrics or (_METRIC,))[side],
+            rule=rule,
+            prediction=(predictions or ("",))[side],
+            gold=(golds or ("",))[side],
+            question=(questions or (None,))[side],
+        )
+        for side in (0, -1)
+    ]
+    pairs, left_out = pair_sides(a, b, task, *readings)
+    comparisons = [compare_sides(*pair) for pair in pairs]
     if left_out:
         click.echo(f"not compared, for want of a partner or the metric: {', '.join(left_out)}", err=True)
     metric = rule_name or " / ".join(dict.fromkeys(reading.metric for reading in readings))
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "metric": metric,
-                    "comparisons": [_as_dict(compared) for compared in comparisons],
-                    "left_out": left_out,
-                }
-            )
-        )
+        described = [_as_dict(compared) for compared in comparisons]
+        click.echo(json.dumps({"metric": metric, "comparisons": described, "left_out": left_out}))
     else:
         for compared in comparisons:
             _print(metric, compared)
     for compared in comparisons:
-        for difference in _signature_differences(compared):
-            click.echo(f"warning: {_place(compared)}the evaluations differ in {difference}", err=True)
-        if (compared.a.signature is None) != (compared.b.signature is None):
-            unknown = "A" if compared.a.signature is None else "B"
-            click.echo(
-                f"warning: {_place(compared)}the settings of {unknown} are not known: it has no results", err=True
-            )
+        for warning in _warnings(compared):
+            click.echo(f"warning: {_place(compared)}{warning}", err=True)
 
 
-def _readings(
-    metrics: tuple[str, ...],
-    rule_name: str | None,
-    predictions: tuple[str, ...],
-    golds: tuple[str, ...],
-) -> tuple[Reading, Reading]:
-    from axolotl_cotmask.evaluation.graded import Reading
-
-    rule = None if rule_name is None else RULES[rule_name]
-    first, second = (
-        Reading(
-            _of_side(metrics, side) or _METRIC, rule, _of_side(predictions, side) or "", _of_side(golds, side) or ""
-        )
-        for side in (0, -1)
-    )
-    return first, second
-
-
-def _of_side(values: tuple[str, ...], side: int) -> str | None:
-    return values[side] if values else None
-
-
-def _compare_all(
-    a: Path, b: Path, task: str | None, readings: tuple[Reading, Reading], question_fields: FieldPair
-) -> tuple[list[Compared], list[str]]:
-    from axolotl_cotmask.evaluation.comparison import compare_sides, pair_sides
-
-    pairs, left_out = pair_sides(a, b, task, readings)
-    return [compare_sides(*pair, readings, question_fields) for pair in pairs], left_out
-
-
-def _signature_differences(compared: Compared) -> list[str]:
-    from axolotl_cotmask.evaluation.signature import differences
-
-    if compared.a.signature is None or compared.b.signature is None:
-        return []
-    return differences(compared.a.signature, compared.b.signature)
+def _warnings(compared: Compared) -> list[str]:
+    unknown = [side for side, line in compared.signatures.items() if line is None]
+    if len(unknown) == 1:
+        return [f"the settings of {unknown[0]} are not known: it has no results"]
+    return [f"the evaluations differ in {difference}" for difference in compared.signature_differences]
 
 
 def _place(compared: Compared) -> str:
@@ -148,55 +110,47 @@ def _place(compared: Compared) -> str:
 
 
 def _as_dict(compared: Compared) -> dict[str, Any]:
-    signatures = (compared.a.signature, compared.b.signature)
     return {
         "task": compared.task,
-        "a_file": str(compared.a.side.answers),
-        "b_file": str(compared.b.side.answers),
+        "a_file": str(compared.a.answers),
+        "b_file": str(compared.b.answers),
         **dataclasses.asdict(compared.comparison),
         "cluster_field": compared.cluster_field,
-        **{f"{side}_signature": line and str(line) for side, line in zip("ab", signatures, strict=True)},
-        "signature_differences": _signature_differences(compared),
+        **{f"{side.lower()}_signature": line and str(line) for side, line in compared.signatures.items()},
+        "signature_differences": compared.signature_differences,
     }
 
 
 def _print(metric: str, compared: Compared) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     result = compared.comparison
-    click.echo(f"{_place(compared)}{metric}, % [95 % interval]")
-    table = Table(show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_row("questions", f"{result.n:,}")
-    if compared.cluster_field is not None:
-        table.add_row(f"clusters, by {compared.cluster_field}", f"{result.clusters:,}")
-    table.add_row("A", cell(result.a))
-    table.add_row("B", cell(result.b))
-    table.add_row("B - A, points", _points(result.difference), end_section=True)
-    table.add_row("right in A alone", f"{result.only_a:,}")
-    table.add_row("right in B alone", f"{result.only_b:,}")
-    if compared.cluster_field is not None:
-        table.add_row("p, sign flips of clusters", f"{result.p:.2g}")
-        table.add_row("p, McNemar, as if no clusters", f"{result.mcnemar_p:.2g}")
+    points = [
+        f"{100 * share:+.1f}" for share in (result.difference.value, result.difference.low, result.difference.high)
+    ]
+    rows = [
+        ("A", cell(result.a)),
+        ("B", cell(result.b)),
+        ("B - A, points", "{} [{}, {}]".format(*points)),
+        ("right in A alone", f"{result.only_a:,}"),
+        ("right in B alone", f"{result.only_b:,}"),
+    ]
+    if compared.cluster_field is None:
+        rows.append(("p, McNemar", f"{result.p:.2g}"))
     else:
-        table.add_row("p, McNemar", f"{result.p:.2g}")
-    Console().print(table)
+        rows.insert(0, (f"clusters, by {compared.cluster_field}", f"{result.clusters:,}"))
+        rows.append(("p, sign flips of clusters", f"{result.p:.2g}"))
+        rows.append(("p, McNemar, as if no clusters", f"{result.mcnemar_p:.2g}"))
+    title = f"{_place(compared)}{metric}, % [95 % interval]"
+    print_table(title, {"questions": "left", f"{result.n:,}": "right"}, rows)
     if compared.cluster_field is not None:
         click.echo("The p that counts is that of the sign flips: the questions of a cluster are not independent.")
     if result.clusters == 1:
         click.echo("One independent question says nothing about others.")
     elif result.only_a + result.only_b == 0:
         click.echo("No question flipped, so the interval has no width: other questions may still flip.")
-    click.echo(f"A: {compared.a.side.answers}\nB: {compared.b.side.answers}")
-    lines = {"A": compared.a.signature, "B": compared.b.signature}
+    click.echo(f"A: {compared.a.answers}\nB: {compared.b.answers}")
+    lines = compared.signatures
     if lines["A"] == lines["B"]:
         lines = {"A and B": lines["A"]}
     for side, line in lines.items():
         if line is not None:
             click.echo(f"Signature of {side}: {line}")
-
-
-def _points(difference: Estimate) -> str:
-    return f"{100 * difference.value:+.1f} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"

@@ -36,10 +36,6 @@ def execute(file: Path, output: Path, rule_name: str, confirmed: bool) -> None:
             "this runs programs that a model wrote: add --confirm_run_unsafe_code when that is meant (docs/sandbox.md "
             "says what keeps them apart)"
         )
-    _execute(file, output, rule_name)
-
-
-def _execute(file: Path, output: Path, rule_name: str) -> None:
     rows = list(numbered_jsonl(file, ("resps",)))
     generations: list[list[str]] = []
     for number, row in rows:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from axolotl_cotmask.cli.common import command
+from axolotl_cotmask.cli.common import command, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.data import sources as data
 from axolotl_cotmask.data.download import ReportProgress, alone_in, fetch_file
@@ -72,14 +72,9 @@ def _progress_bar(label: str) -> Iterator[ReportProgress]:
 
 
 def _list(directory: Path) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=str(directory))
-    for heading in ("name", "file", "there", "URL"):
-        table.add_column(heading, overflow="fold")
+    rows = []
     for name, source in data.SOURCES.items():
         if source.url is not None:
             there = next((file for file in source.files if (directory / file).is_file()), "no")
-            table.add_row(name, source.files[0], "yes" if there == source.files[0] else there, source.url)
-    Console().print(table)
+            rows.append((name, source.files[0], "yes" if there == source.files[0] else there, source.url))
+    print_table(str(directory), dict.fromkeys(("name", "file", "there", "URL"), "left"), rows)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
+import sys
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.common import command, json_option
+from axolotl_cotmask.cli.common import Justify, command, json_option, print_table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from axolotl_cotmask.training.preview import Preview
 
 _STYLES = {"prompt": "dim", "target": "green", "protected": "cyan underline", "masked": "bold white on red"}
@@ -26,10 +27,6 @@ _STYLES = {"prompt": "dim", "target": "green", "protected": "cyan underline", "m
 @json_option
 def preview(config: str, rows: int, epoch: int, step: int | None, as_json: bool) -> None:
     """Show rows of CONFIG's data sets with what is masked, as training would do it. Loads no model weights."""
-    import contextlib
-    import logging
-    import sys
-
     from axolotl_cotmask.training.preview import make_preview
 
     # Axolotl logs the whole config, which is not what was asked for here.
@@ -40,18 +37,17 @@ def preview(config: str, rows: int, epoch: int, step: int | None, as_json: bool)
     if as_json:
         click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
     else:
-        from rich.console import Console
-
-        show(result, Console())
+        show(result)
 
 
-def show(result: Preview, console: Console) -> None:
+def show(result: Preview) -> None:
     """Print ``result`` in colour: the rows, then the ratios of each data set."""
+    from rich.console import Console
     from rich.panel import Panel
-    from rich.table import Table
     from rich.text import Text
 
     legend = Text.assemble(*(part for kind, style in _STYLES.items() for part in ((f" {kind} ", style), "  ")))
+    console = Console()
     console.print(legend)
     for dataset in result.datasets:
         for row in dataset.rows:
@@ -60,16 +56,18 @@ def show(result: Preview, console: Console) -> None:
                 seen = "".join(token.text if token.becomes is None else token.becomes for token in tokens)
                 text.append(_printable(seen), _STYLES[kind])
             console.print(Panel(text, title=f"row {row.row} of {dataset.path}", title_align="left"))
-    table = Table(title=f"epoch {result.epoch}, step {result.step} of about {result.max_steps}")
-    table.add_column("data set", overflow="fold")
-    for heading in ("scheduled ratio", "realised ratio", "masked / maskable tokens"):
-        table.add_column(heading, justify="right")
-    for dataset in result.datasets:
-        realised = "-" if dataset.realised_ratio is None else f"{dataset.realised_ratio:.3f}"
-        table.add_row(
-            dataset.path, f"{dataset.scheduled_ratio:.3f}", realised, f"{dataset.noised} / {dataset.maskable}"
+    rows = [
+        (
+            dataset.path,
+            f"{dataset.scheduled_ratio:.3f}",
+            "-" if dataset.realised_ratio is None else f"{dataset.realised_ratio:.3f}",
+            f"{dataset.noised} / {dataset.maskable}",
         )
-    console.print(table)
+        for dataset in result.datasets
+    ]
+    columns: dict[str, Justify] = {"data set": "left"}
+    columns |= dict.fromkeys(("scheduled ratio", "realised ratio", "masked / maskable tokens"), "right")
+    print_table(f"epoch {result.epoch}, step {result.step} of about {result.max_steps}", columns, rows)
 
 
 def _printable(text: str) -> str:

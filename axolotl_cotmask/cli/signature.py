@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from axolotl_cotmask.cli.common import command
+from axolotl_cotmask.evaluation.results import find_tasks, logged_samples, read_results
+from axolotl_cotmask.evaluation.signature import compose
 
 
 @command()
@@ -17,14 +19,9 @@ def signature(results: tuple[Path, ...], task: str | None) -> None:
 
     RESULTS are directories or results_*.json of lm_eval. The prompt's fingerprint needs --log_samples.
     """
-    lines = [line for path in results for line in _lines(path, task)]
+    found = [find_tasks(path) if task is None else read_results(path, [task]) for path in results]
+    lines = [
+        compose(result.content, name, logged_samples(result)) for of_path in found for name, result in of_path.items()
+    ]
     for line in lines:
         click.echo(line)
-
-
-def _lines(path: Path, task: str | None) -> list[str]:
-    from axolotl_cotmask.evaluation.results import find_tasks, logged_samples, read_results
-    from axolotl_cotmask.evaluation.signature import compose
-
-    results = find_tasks(path) if task is None else read_results(path, [task])
-    return [str(compose(result.content, name, logged_samples(result))) for name, result in results.items()]

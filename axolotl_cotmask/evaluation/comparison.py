@@ -12,7 +12,7 @@ from axolotl_cotmask.common.files import read_json
 from axolotl_cotmask.evaluation import signature
 from axolotl_cotmask.evaluation.graded import GradedFile, Reading, clusters_of, read_graded
 from axolotl_cotmask.evaluation.results import TaskResult, find_tasks
-from axolotl_cotmask.evaluation.same_questions import FieldPair, check_same_questions
+from axolotl_cotmask.evaluation.same_questions import check_same_questions
 from axolotl_cotmask.evaluation.signature import Signature
 from axolotl_cotmask.evaluation.stats.paired import Comparison, compare_paired
 
@@ -21,9 +21,10 @@ _SAMPLES_NAME = re.compile(r"samples_(?P<task>.+)_(?P<date>[^_]+)\.jsonl")
 
 @dataclass(frozen=True)
 class Side:
-    """Where the answers of one side lie: JSON lines, and lm-eval's result that they belong to, where known."""
+    """JSON lines with answers, how they are read, and lm-eval's result that they belong to, where known."""
 
     answers: Path
+    reading: Reading
     result: TaskResult | None = None
 
     @property
@@ -31,33 +32,43 @@ class Side:
         """The task, where known."""
         return None if self.result is None else self.result.task
 
-
-@dataclass(frozen=True)
-class GradedSide:
-    """One side with its questions in order, and the signature where results are there."""
-
-    side: Side
-    graded: GradedFile
-    signature: Signature | None
+    @property
+    def has_metric(self) -> bool:
+        """Whether there are ratings to read, as far as the results tell."""
+        if self.result is None or self.reading.rule is not None:
+            return True
+        metrics = self.result.content["results"][self.result.task]
+        return any(name.partition(",")[0] == self.reading.metric.partition(",")[0] for name in metrics)
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One comparison; ``cluster_field`` is what told the clusters apart, None where every question is its own."""
+    """One comparison of two sides.
 
-    a: GradedSide
-    b: GradedSide
+    ``cluster_field`` is what told the clusters apart, None where every question is its own; ``signatures`` are those of
+    A and B, None where there are no results.
+    """
+
+    a: Side
+    b: Side
     comparison: Comparison
     cluster_field: str | None
+    signatures: dict[str, Signature | None]
 
     @property
     def task(self) -> str | None:
         """The task on both sides, ``A / B`` where they differ, None where none is known."""
-        return " / ".join(dict.fromkeys(filter(None, (self.a.side.task, self.b.side.task)))) or None
+        return " / ".join(dict.fromkeys(filter(None, (self.a.task, self.b.task)))) or None
+
+    @property
+    def signature_differences(self) -> list[str]:
+        """What may have moved scores besides the models; empty where a signature is not known."""
+        a, b = self.signatures.values()
+        return [] if a is None or b is None else signature.differences(a, b)
 
 
 def pair_sides(
-    a: Path, b: Path, task: str | None, readings: tuple[Reading, Reading]
+    a: Path, b: Path, task: str | None, reading_a: Reading, reading_b: Reading
 ) -> tuple[list[tuple[Side, Side]], list[str]]:
     """Return what to compare, and the tasks that are left out: without a partner, or without the metric.
 
@@ -67,21 +78,18 @@ def pair_sides(
         a: a directory or file of lm-eval's results, one of its ``samples_*.jsonl``, or any JSON lines.
         b: the like.
         task: the one task to take from results; None for all.
-        readings: how each side will be read.
+        reading_a: how A will be read.
+        reading_b: how B will be read.
 
     Raises:
         CoTMaskError: a side has no results, or not those of the task, or the two have no task in common.
     """
     if task is not None and not _is_results(a) and not _is_results(b):
         raise CoTMaskError(f"--task {task} chooses from results, and {a} and {b} are files of answers: leave it out")
-    sides_a, sides_b = _sides(a, task), _sides(b, task)
+    sides_a, sides_b = _sides(a, task, reading_a), _sides(b, task, reading_b)
     if len(sides_a) == len(sides_b) == 1:
         return list(zip(sides_a.values(), sides_b.values(), strict=True)), []
-    common = [
-        name
-        for name in sides_a
-        if name in sides_b and _has_metric(sides_a[name], readings[0]) and _has_metric(sides_b[name], readings[1])
-    ]
+    common = [name for name in sides_a if name in sides_b and sides_a[name].has_metric and sides_b[name].has_metric]
     if not common:
         raise CoTMaskError(
             f"{a} ({', '.join(sides_a)}) and {b} ({', '.join(sides_b)}) have no task with the metric in common: name "
@@ -89,13 +97,6 @@ def pair_sides(
         )
     left_out = [name for name in {**sides_a, **sides_b} if name not in common]
     return [(sides_a[name], sides_b[name]) for name in common], left_out
-
-
-def _has_metric(side: Side, reading: Reading) -> bool:
-    if side.result is None or reading.rule is not None:
-        return True
-    metrics = side.result.content["results"][side.result.task]
-    return any(name.partition(",")[0] == reading.metric.partition(",")[0] for name in metrics)
 
 
 def _is_results(path: Path) -> bool:
@@ -110,10 +111,10 @@ def _is_results(path: Path) -> bool:
         return True
 
 
-def _sides(path: Path, task: str | None) -> dict[str, Side]:
+def _sides(path: Path, task: str | None, reading: Reading) -> dict[str, Side]:
     """Return the answers in ``path`` by task, or by the file's name where that is no task's."""
     if _is_results(path):
-        sides = {name: Side(result.samples_path, result) for name, result in find_tasks(path).items()}
+        sides = {name: Side(result.samples_path, reading, result) for name, result in find_tasks(path).items()}
         if task is None:
             return sides
         if task not in sides:
@@ -123,37 +124,33 @@ def _sides(path: Path, task: str | None) -> dict[str, Side]:
     if name is not None:
         results = path.with_name(f"results_{name['date']}.json")
         if results.is_file():
-            return {name["task"]: Side(path, TaskResult(name["task"], results, read_json(results)))}
-    return {path.name: Side(path)}
+            return {name["task"]: Side(path, reading, TaskResult(name["task"], results, read_json(results)))}
+    return {path.name: Side(path, reading)}
 
 
-def compare_sides(
-    a: Side, b: Side, readings: tuple[Reading, Reading], question_fields: FieldPair = (None, None)
-) -> Compared:
-    """Compare the answers of A and B, each read in its own way.
+def compare_sides(a: Side, b: Side) -> Compared:
+    """Compare the answers of A and B.
 
     Raises:
         CoTMaskError: a side cannot be read, or the two are not about the same questions; the sentence names the first
             that differs.
     """
-    side_a, side_b = _read(a, readings[0]), _read(b, readings[1])
-    check_same_questions(side_a.graded, side_b.graded, question_fields)
-    pairs = [
-        (in_a, in_b)
-        for in_a, in_b in zip(side_a.graded.questions, side_b.graded.questions, strict=True)
-        if in_a.rating is not None
-    ]
+    graded_a, graded_b = _read(a), _read(b)
+    check_same_questions(graded_a, graded_b)
+    pairs = list(zip(graded_a.concerned, graded_b.concerned, strict=True))
     if not pairs:
         raise CoTMaskError(f"{a.answers}: the metric is null in every row: name another with --metric")
     field, clusters = clusters_of([in_a.document | in_b.document for in_a, in_b in pairs])
     comparison = compare_paired([in_a.right for in_a, _ in pairs], [in_b.right for _, in_b in pairs], clusters)
-    return Compared(side_a, side_b, comparison, field if comparison.clusters < comparison.n else None)
+    signatures = {"A": _signature(a, graded_a), "B": _signature(b, graded_b)}
+    return Compared(a, b, comparison, field if comparison.clusters < comparison.n else None, signatures)
 
 
-def _read(side: Side, reading: Reading) -> GradedSide:
-    result = side.result
-    graded = read_graded(side.answers if result is None else result.samples_file(), reading)
-    line = None
-    if result is not None and graded.from_lm_eval:
-        line = signature.compose(result.content, result.task, (question.row.fields for question in graded.questions))
-    return GradedSide(side, graded, line)
+def _read(side: Side) -> GradedFile:
+    return read_graded(side.answers if side.result is None else side.result.samples_file(), side.reading)
+
+
+def _signature(side: Side, graded: GradedFile) -> Signature | None:
+    if side.result is None or not graded.from_lm_eval:
+        return None
+    return signature.compose(side.result.content, side.result.task, (row.fields for row in graded.questions))

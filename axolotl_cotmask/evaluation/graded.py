@@ -26,31 +26,22 @@ class Reading:
     """How ratings are read: from the field ``metric``, or with a ``rule`` from prediction and gold.
 
     A field may be dotted, to reach into an object. A ``metric`` of lm-eval may name the filter, as in
-    ``exact_match,strict-match``.
+    ``exact_match,strict-match``. ``question`` is the field that tells whether two files are about the same questions
+    (`same_questions`).
     """
 
     metric: str = "exact_match"
     rule: Rule | None = None
     prediction: str = ""
     gold: str = ""
+    question: str | None = None
 
 
 @dataclass(frozen=True)
-class GradedQuestion:
-    """One question: the row with its answer, and the rating of that; None where the metric leaves the question out."""
+class GradedQuestion(AnswerRow):
+    """The row of a question with the rating of its answer; None where the metric leaves the question out."""
 
-    row: AnswerRow
     rating: Judgement | None
-
-    @property
-    def place(self) -> str:
-        """The file and the line, for errors."""
-        return self.row.place
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """What was asked about."""
-        return self.row.document
 
     @property
     def right(self) -> float:
@@ -60,15 +51,16 @@ class GradedQuestion:
 
 @dataclass(frozen=True)
 class GradedFile:
-    """The questions of one file of answers, in order: at least one."""
+    """The questions of one file of answers, in order: at least one; ``question_field`` as `Reading.question`."""
 
     path: Path
     questions: tuple[GradedQuestion, ...]
+    question_field: str | None = None
 
     @property
     def from_lm_eval(self) -> bool:
         """Whether they are lm-eval's samples, which have whole documents."""
-        return self.questions[0].row.is_sample
+        return self.questions[0].is_sample
 
     @property
     def concerned(self) -> list[GradedQuestion]:
@@ -91,12 +83,12 @@ def read_graded(path: Path, reading: Reading) -> GradedFile:
             samples = in_order(path, rows, filter_name, f"give --metric {choices}")
         else:
             samples = in_order(path, rows)
-        return GradedFile(path, _graded(samples, replace(reading, metric=metric)))
+        return GradedFile(path, _graded(samples, replace(reading, metric=metric)), reading.question)
     questions = _graded(rows, reading)
     for question in questions:
         if question.rating is None:
             raise CoTMaskError(f"{question.place}: the field '{reading.metric}' is null: give true or false")
-    return GradedFile(path, questions)
+    return GradedFile(path, questions, reading.question)
 
 
 def read_graded_task(result: TaskResult) -> GradedFile:
@@ -116,7 +108,7 @@ def _graded(rows: Sequence[AnswerRow], reading: Reading) -> tuple[GradedQuestion
     questions = []
     for row in rows:
         try:
-            questions.append(GradedQuestion(row, _rating(row.fields, reading)))
+            questions.append(GradedQuestion(row.place, row.fields, _rating(row.fields, reading)))
         except CoTMaskError as error:
             raise CoTMaskError(f"{row.place}: {error}") from error
     return tuple(questions)
@@ -126,11 +118,13 @@ def _rating(row: dict[str, Any], reading: Reading) -> Judgement | None:
     if reading.rule is None:
         return _stored_rating(row, reading.metric)
     prediction, gold = field_value(row, reading.prediction), field_value(row, reading.gold)
-    if not isinstance(prediction, str):
-        raise _wrong_value(row, reading.prediction, "a string")
-    # JSON's true is an int in Python.
-    if not isinstance(gold, (str, int, float)) or isinstance(gold, bool):
-        raise _wrong_value(row, reading.gold, "a string or a number")
+    for field, value, kinds, wanted in (
+        (reading.prediction, prediction, (str,), "a string"),
+        (reading.gold, gold, (str, int, float), "a string or a number"),
+    ):
+        # JSON's true is an int in Python.
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise CoTMaskError(f"the field '{field}' holds {_shown(value)}: give {wanted}, or a list of exactly one")
     return reading.rule.judge(prediction, gold)
 
 
@@ -166,12 +160,6 @@ def field_value(row: dict[str, Any], name: str) -> Any:
         while isinstance(value, list) and len(value) == 1:
             value = value[0]
     return value
-
-
-def _wrong_value(row: dict[str, Any], field: str, wanted: str) -> CoTMaskError:
-    return CoTMaskError(
-        f"the field '{field}' holds {_shown(field_value(row, field))}: give {wanted}, or a list of exactly one"
-    )
 
 
 def _shown(value: Any) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from axolotl_cotmask.evaluation.answers import Rule
 from axolotl_cotmask.evaluation.answers.mammoth import ANSWER_MARK
-from axolotl_cotmask.evaluation.sandbox import Execution, Isolation, Status, run_programs
+from axolotl_cotmask.evaluation.sandbox import Isolation, Status, run_programs
 
 # The scripts run a program as the body of a function, in a module that has these names: `math.sqrt(2)` works there
 # without an import, and `from sympy import *` does not work at all.
@@ -33,22 +33,15 @@ def executed(generations: Sequence[str], isolation: Isolation) -> list[str]:
     Programs run in parallel in the sandbox. Results are kept in the user's cache directory.
     """
     programs = [program_in(generation) for generation in generations]
-    executions = iter(run_programs([p for p in programs if p is not None], isolation=isolation, cache_dir=_cache_dir()))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "axolotl-cotmask", "programs")
+    executions = run_programs([p for p in programs if p is not None], isolation=isolation, cache_dir=cache)
+    outputs = (run.stdout.strip("\n") if run.status is Status.FINISHED else "" for run in executions)
     return [
-        generation if program is None else _answer(next(executions))
+        generation if program is None else ANSWER_MARK + next(outputs)
         for generation, program in zip(generations, programs, strict=True)
     ]
-
-
-def _answer(execution: Execution) -> str:
-    output = execution.stdout.strip("\n") if execution.status is Status.FINISHED else ""
-    return ANSWER_MARK + output
 
 
 def chosen(texts: Sequence[str], rule: Rule) -> str:
     """Return the first of ``texts`` in which ``rule`` finds an answer, or else the last one."""
     return next((text for text in texts if rule.extract(text) is not None), texts[-1])
-
-
-def _cache_dir() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "axolotl-cotmask" / "programs"

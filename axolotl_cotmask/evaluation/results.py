@@ -11,8 +11,6 @@ from typing import Any
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import numbered_jsonl, read_json
 
-_KEEP_ONE_FILTER = "keep the samples of one of them in the file"
-
 
 @dataclass(frozen=True)
 class TaskResult:
@@ -164,7 +162,10 @@ def _all_samples(path: Path) -> list[AnswerRow]:
 
 
 def in_order(
-    path: Path, samples: Sequence[AnswerRow], filter_name: str = "", mend: str = _KEEP_ONE_FILTER
+    path: Path,
+    samples: Sequence[AnswerRow],
+    filter_name: str = "",
+    mend: str = "keep the samples of one of them in the file",
 ) -> list[AnswerRow]:
     """Return the samples of one filter in the order of the data.
 

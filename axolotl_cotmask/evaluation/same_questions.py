@@ -11,25 +11,27 @@ from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion, field_
 #: Where a row holds its question, tried in this order, when no field is named.
 QUESTION_FIELDS = ("question", "new_question", "problem", "query", "instruction", "source", "prompt")
 
-#: For each side the field that holds the question. None stands for lm-eval's whole document where both sides have
-#: documents, otherwise for the first of `QUESTION_FIELDS`.
-FieldPair = tuple[str | None, str | None]
-
 _SHOWN = 60  # characters of a text in an error
 
 
-def check_same_questions(a: GradedFile, b: GradedFile, fields: FieldPair = (None, None)) -> None:
+def check_same_questions(a: GradedFile, b: GradedFile) -> None:
     """Check that A and B are about the same questions in the same order, and that the metric leaves out the same ones.
+
+    What is compared is the field that each side names for it; where none does, the whole document if both are lm-eval's
+    samples, and otherwise the first of `QUESTION_FIELDS`.
 
     Raises:
         CoTMaskError: they are not; the sentence names the first place that differs.
     """
-    whole_documents = a.from_lm_eval and b.from_lm_eval and fields == (None, None)
+    whole_documents = a.from_lm_eval and b.from_lm_eval and a.question_field is None and b.question_field is None
     for in_a, in_b in zip(a.questions, b.questions, strict=False):
-        difference = _document_difference(in_a, in_b) if whole_documents else _text_difference(in_a, in_b, fields)
-        if difference is not None:
+        of_a = _asked(in_a, a.question_field, whole_documents)
+        of_b = _asked(in_b, b.question_field, whole_documents)
+        what = next((what for what in {**of_a, **of_b} if of_a.get(what) != of_b.get(what)), None)
+        if what is not None:
             raise CoTMaskError(
-                f"{in_a.place}, and {in_b.place}: {difference}: compare answers to the same questions in the same order"
+                f"{in_a.place}, and {in_b.place}: {what} is {_apart(of_a.get(what), of_b.get(what))}: compare answers "
+                "to the same questions in the same order"
             )
     if len(a.questions) != len(b.questions):
         shorter, longer = sorted((a, b), key=lambda graded: len(graded.questions))
@@ -46,23 +48,11 @@ def check_same_questions(a: GradedFile, b: GradedFile, fields: FieldPair = (None
             )
 
 
-def _document_difference(in_a: GradedQuestion, in_b: GradedQuestion) -> str | None:
-    """Return in words which field of the documents differs, or None."""
-    a, b = in_a.document, in_b.document
-    field = next((name for name in {**a, **b} if a.get(name) != b.get(name)), None)
-    if field is None:
-        return None
-    return f"the field '{field}' of the document is {_apart(a.get(field), b.get(field))}"
-
-
-def _text_difference(in_a: GradedQuestion, in_b: GradedQuestion, fields: FieldPair) -> str | None:
-    """Return in words how the texts of the questions differ, or None."""
-    a, b = _question_text(in_a, fields[0]), _question_text(in_b, fields[1])
-    return None if a == b else f"the question is {_apart(a, b)}"
-
-
-def _question_text(question: GradedQuestion, field: str | None) -> str:
+def _asked(question: GradedQuestion, field: str | None, whole_document: bool) -> dict[str, Any]:
+    """Return what has to be the same in both files, by its name in words."""
     document = question.document
+    if whole_document:
+        return {f"the field '{name}' of the document": value for name, value in document.items()}
     name = field or next((name for name in QUESTION_FIELDS if name in document), None)
     if name is None:
         raise CoTMaskError(
@@ -70,7 +60,7 @@ def _question_text(question: GradedQuestion, field: str | None) -> str:
             "--question-field"
         )
     try:
-        return str(field_value(document, name)).strip()
+        return {"the question": str(field_value(document, name)).strip()}
     except CoTMaskError as error:
         raise CoTMaskError(f"{question.place}: {error}") from error
 

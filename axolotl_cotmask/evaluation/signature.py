@@ -114,6 +114,7 @@ def compose(content: Mapping[str, Any], task: str, samples: Iterable[Mapping[str
     config = content.get("config", {})
     arguments = _arguments(config.get("model_args"))
     generation = task_config.get("generation_kwargs") or {}
+    until = generation.get("until")
     task_metadata = task_config.get("metadata") or {}
     recorded = task_metadata.get("signature") or {}
     first = min(samples, key=lambda sample: sample["doc_id"], default={})
@@ -125,7 +126,7 @@ def compose(content: Mapping[str, Any], task: str, samples: Iterable[Mapping[str
         "chat": _short(content.get("chat_template_sha")) or "no",
         "system": _short(content.get("system_instruction_sha")),
         "bos": {None: "default", "true": "yes", "false": "no"}.get(_lower(arguments.get("add_bos_token"))),
-        "stops": ",".join(["eos", *(json.dumps(stop) for stop in _listed(generation.get("until")))]),
+        "stops": ",".join(["eos", *map(json.dumps, [until] if isinstance(until, str) else until or [])]),
         "max": generation.get("max_gen_toks"),
         "decoding": _decoding(generation, config.get("torch_seed")),
         "backend": config.get("model"),
@@ -176,10 +177,6 @@ def _questions(counts: Mapping[str, int] | None) -> str | None:
         return None
     scored, available = counts["effective"], counts["original"]
     return str(available) if scored == available else f"{scored} of {available}"
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _lower(value: Any) -> str | None:

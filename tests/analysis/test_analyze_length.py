@@ -16,13 +16,14 @@ from axolotl_cotmask.analysis.length import accuracy_by_length
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.answers import Judgement
 from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion, read_graded_task
-from axolotl_cotmask.evaluation.results import AnswerRow, TaskResult, read_results
+from axolotl_cotmask.evaluation.results import TaskResult, read_results
 
 
 def graded(documents: list[dict[str, Any]], correct: list[float], name: str = "A") -> GradedFile:
     questions = (
         GradedQuestion(
-            AnswerRow(f"{name}, line {number}", {"doc_id": number, "doc": document}),
+            f"{name}, line {number}",
+            {"doc_id": number, "doc": document},
             Judgement.TRUE if value else Judgement.FALSE,
         )
         for number, (document, value) in enumerate(zip(documents, correct, strict=True), start=1)

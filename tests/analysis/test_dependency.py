@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ def test_agrees_with_a_plain_loop(llama: LlamaForCausalLM) -> None:
     ]
     assert measured.control.pairs > 100
     assert measured.control.changed == 0
-    assert json.loads(json.dumps(measured.as_dict()))["cells"][0]["source"] == "question"
+    assert json.loads(json.dumps(measured, default=asdict))["cells"][0]["source"] == "question"
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])

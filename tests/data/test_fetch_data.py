@@ -442,8 +442,9 @@ def test_without_a_name_it_lists_what_there_is(served: Served, directory: Path) 
     directory.mkdir(parents=True)
     (directory / "gsm_ic_mstep_1k.jsonl").touch()
     done("rft_u33")
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done().splitlines() if "│" in line]
-    names = {row[0]: row[2] for row in rows if row[0]}
+    title, _, *rows = (line.split() for line in done().splitlines())
+    assert title == [str(directory)]
+    names = {name: there for name, _, there, _ in rows}
     assert names["rft_u33"] == "yes"
     assert names["rft_100_llama2_7b"] == "no"
     assert "gsm8k_train" not in names

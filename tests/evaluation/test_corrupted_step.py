@@ -28,7 +28,7 @@ from axolotl_cotmask.evaluation.benchmarks.corrupted_step import (
     find_cases,
     read_operand,
 )
-from axolotl_cotmask.evaluation.benchmarks.paper_cases import janet_cases
+from axolotl_cotmask.evaluation.benchmarks.corrupted_step_task import janet_cases
 from axolotl_cotmask.evaluation.benchmarks.stated_numbers import statements, written
 
 Row = dict[str, str]
@@ -411,7 +411,7 @@ def test_the_command_counts_and_shows(tmp_path: Path) -> None:
     text = command("--data", data, "--show", "1").output
     assert "Natalia sold 46/2 =" in text
     assert "Natalia sold 48/2 = <<48/2=24>>24 clips in May." in text
-    assert re.search(r"rows with a case *│ *1 │ *0 │", text)
+    assert re.search(r"rows with a case +1 +0\n", text)
 
 
 def test_the_command_spreads_what_it_shows(tmp_path: Path) -> None:

@@ -251,9 +251,9 @@ def test_models_are_compared(data: Path, tasks: TaskManager, tmp_path: Path, scr
     assert shares(found["question"]["all"]) == {"follows": 0.0, "copies": 0.25, "none": 0.0, "other": 0.75}
     assert found["janet"] == {"follows_question": 1.0, "follows_changed_question": pytest.approx(0.1)}
 
-    text = CliRunner().invoke(corrupted_step, [f"MFT={results}", f"again={results}"], env={"COLUMNS": "200"}).output
-    assert re.search(r"MFT *│ prefix *│ all *│ *3 │ *50\.0 \[", text)
-    assert re.search(r"again *│ *1\.0 *│ *0\.1", text)
+    text = CliRunner().invoke(corrupted_step, [f"MFT={results}", f"again={results}"]).output
+    assert re.search(r"MFT +prefix +all +3 +50\.0 \[", text)
+    assert re.search(r"again +1\.0 +0\.1\n", text)
 
     bare = evaluated("bare")
     run = CliRunner().invoke(corrupted_step, [f"bare={bare}"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +226,7 @@ def test_every_command_gives_the_same_interval_of_clusters(tmp_path: Path, tiny_
     [bucket] = json.loads(by_length.stdout)
     assert bucket["accuracy"]["A"] == comparison["a"]
     [point] = accuracy_by_samples({"A": [Checkpoint(tmp_path, 1, 1)]}, settings, print)["A"]
-    assert point.as_dict()["accuracy"] == comparison["a"]
+    assert asdict(point.accuracy) == comparison["a"]
 
 
 def test_the_analyses_refuse_what_would_count_twice(tmp_path: Path) -> None:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Hashable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from axolotl_cotmask.cli.common import cell, command, json_option, labelled
+from axolotl_cotmask.cli.common import Justify, cell, command, json_option, labelled, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.evaluation.benchmarks.corrupted_step import NoCaseReason, StepCase, StepCases, StepKind, find_cases
-from axolotl_cotmask.evaluation.stats.estimates import Estimate
+from axolotl_cotmask.evaluation.graded import clusters_of
+from axolotl_cotmask.evaluation.results import TaskResult, read_results, read_samples
+from axolotl_cotmask.evaluation.stats.estimates import Estimate, share
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from axolotl_cotmask.evaluation.results import TaskResult
 
 # The tasks over a data set's cases, by what is changed in them; the paper's own cases are few, and stand apart.
 _TASKS = {"cotmask_corrupted_step": "prefix", "cotmask_corrupted_question": "question"}
@@ -47,23 +48,23 @@ def corrupted_step(results: tuple[str, ...], data: Path | None, show: int | None
     if results:
         compared = {label: _compare(source) for label, source in labelled(results, "results").items()}
         if as_json:
-            click.echo(json.dumps(compared))
+            click.echo(json.dumps(compared, default=asdict))
         else:
             _print_comparison(compared)
         return
     cases = _cases(data)
-    shown = _spread(cases.cases, show or 0)
+    count = min(show or 0, len(cases.cases))
+    # At equal distances.
+    shown = [cases.cases[index * len(cases.cases) // count] for index in range(count)]
     if as_json:
         counts = {kind: len(cases.of_kind(kind)) for kind in StepKind}
-        described = [dataclasses.asdict(case) for case in shown]
-        content = {"rows": cases.rows, "cases": counts, "reasons": cases.reasons, "shown": described}
-        click.echo(json.dumps(content, ensure_ascii=False))
+        content = {"rows": cases.rows, "cases": counts, "reasons": cases.reasons, "shown": shown}
+        click.echo(json.dumps(content, ensure_ascii=False, default=asdict))
     else:
         _print_cases(cases, shown)
 
 
 def _cases(data: Path | None) -> StepCases:
-    from axolotl_cotmask.common.files import read_jsonl
     from axolotl_cotmask.data.sources import load
 
     if data is None:
@@ -78,16 +79,8 @@ def _cases(data: Path | None) -> StepCases:
     return cases
 
 
-def _spread(cases: tuple[StepCase, ...], count: int) -> list[StepCase]:
-    """Return ``count`` of the cases at equal distances, or all when there are not as many."""
-    count = min(count, len(cases))
-    return [cases[index * len(cases) // count] for index in range(count)]
-
-
 def _compare(source: str) -> dict[str, Any]:
     """Return what one model did: by change and kind of step the shares with intervals, and Table 4's two shares."""
-    from axolotl_cotmask.evaluation.results import read_results
-
     results = read_results(source, (*_TASKS, _JANET))
     compared: dict[str, Any] = {change: _shares(results[task]) for task, change in _TASKS.items() if task in results}
     if _JANET in results:
@@ -95,21 +88,17 @@ def _compare(source: str) -> dict[str, Any]:
     return compared
 
 
-def _shares(result: TaskResult) -> dict[str, dict[str, dict[str, float]]]:
-    from axolotl_cotmask.evaluation.graded import clusters_of
-    from axolotl_cotmask.evaluation.results import read_samples
-    from axolotl_cotmask.evaluation.stats.estimates import share
-
+def _shares(result: TaskResult) -> dict[str, dict[str, Estimate]]:
     samples = read_samples(result.samples_file())
     _, clusters = clusters_of([sample.document for sample in samples])
-    shares: dict[str, dict[str, dict[str, float]]] = {}
+    shares: dict[str, dict[str, Estimate]] = {}
     for kind in ("all", *StepKind):
         values: dict[str, list[tuple[Hashable, float]]] = {}
         for sample, cluster in zip(samples, clusters, strict=True):
             if kind in ("all", sample.document["kind"]):
                 for name, value in _counted_for(sample.fields).items():
                     values.setdefault(name, []).append((cluster, value))
-        shares[kind] = {name: dataclasses.asdict(share(items)) for name, items in values.items()}
+        shares[kind] = {name: share(items) for name, items in values.items()}
     return shares
 
 
@@ -128,21 +117,17 @@ def _counted_for(sample: dict[str, Any]) -> dict[str, float]:
 
 def _print_cases(cases: StepCases, shown: list[StepCase]) -> None:
     from rich.console import Console
-    from rich.table import Table
 
     console = Console()
     for case in shown:
         _print_case(case, console)
-    table = Table(title=f"corrupted steps of {cases.rows} rows")
-    table.add_column("")
-    for kind in StepKind:
-        table.add_column(f"{kind} step", justify="right")
-    table.add_row("rows with a case", *(str(len(cases.of_kind(kind))) for kind in StepKind), end_section=True)
+    rows = [("rows with a case", *(str(len(cases.of_kind(kind))) for kind in StepKind))]
     for reason in NoCaseReason:
         counts = [cases.reasons[kind][reason] for kind in StepKind]
         if any(counts):
-            table.add_row(f"none: {reason}", *map(str, counts))
-    console.print(table)
+            rows.append((f"none: {reason}", *map(str, counts)))
+    columns: dict[str, Justify] = {"": "left", **{f"{kind} step": "right" for kind in StepKind}}
+    print_table(f"corrupted steps of {cases.rows} rows", columns, rows)
 
 
 def _print_case(case: StepCase, console: Console) -> None:
@@ -164,33 +149,23 @@ def _print_case(case: StepCase, console: Console) -> None:
 
 
 def _print_comparison(compared: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
     names = {"follows": "follows question", "copies": "copies prefix", "other": "other", "none": "no annotation"}
-    table = Table(title="continuations by the number in the operand's place, % [95 % interval]")
-    for heading in ("model", "changed", "step"):
-        table.add_column(heading)
-    for heading in ("rows", *names.values(), "final answer right"):
-        table.add_column(heading, justify="right")
-    for change in _TASKS.values():
-        for kind in ("all", *StepKind):
-            for label, of_model in compared.items():
-                shares = of_model.get(change, {}).get(kind)
-                if shares:
-                    estimates = (shares.get(name) for name in (*names, "accuracy"))
-                    cells = (cell(None if share is None else Estimate(**share)) for share in estimates)
-                    table.add_row(label, change, kind, str(shares["follows"]["n"]), *cells)
-    if table.row_count:
-        console.print(table)
-    janet = Table(title="Janet's ducks (Table 4): share that computes with the question's number")
-    janet.add_column("model")
-    for heading in ("prefix changed: 16-3", "question changed: 16-n"):
-        janet.add_column(heading, justify="right")
-    for label, of_model in compared.items():
-        if "janet" in of_model:
-            values = (of_model["janet"][name] for name in _JANET_METRICS)
-            janet.add_row(label, *("-" if value is None else f"{value:.1f}" for value in values))
-    if janet.row_count:
-        console.print(janet)
+    rows = [
+        (label, change, kind, str(shares["follows"].n), *(cell(shares.get(name)) for name in (*names, "accuracy")))
+        for change in _TASKS.values()
+        for kind in ("all", *StepKind)
+        for label, of_model in compared.items()
+        if (shares := of_model.get(change, {}).get(kind))
+    ]
+    columns: dict[str, Justify] = dict.fromkeys(("model", "changed", "step"), "left")
+    columns |= dict.fromkeys(("rows", *names.values(), "final answer right"), "right")
+    if rows:
+        print_table("continuations by the number in the operand's place, % [95 % interval]", columns, rows)
+    janet = [
+        (label, *("-" if value is None else f"{value:.1f}" for value in of_model["janet"].values()))
+        for label, of_model in compared.items()
+        if "janet" in of_model
+    ]
+    columns = {"model": "left", "prefix changed: 16-3": "right", "question changed: 16-n": "right"}
+    if janet:
+        print_table("Janet's ducks (Table 4): share that computes with the question's number", columns, janet)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plot_option
+from axolotl_cotmask.cli.common import Justify, cell, command, json_option, labelled, plot_option, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import read_jsonl
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from axolotl_cotmask.analysis.dependency import Batch, DistanceBucket, MeasuredDependency
+    from axolotl_cotmask.analysis.dependency import MeasuredDependency
 
 _FORMATS = ("gsm8k", "query_response", "instruction_output")
 
@@ -50,37 +55,26 @@ def dependency(
     Figures 1 and 6). MODEL is a directory with a model or a LoRA adapter, or the name of a model on the hub. Intervals
     cover 95 %; rows are what is independent.
     """
-    import contextlib
-    import sys
-
     # What libraries print does not belong to the result.
     with contextlib.redirect_stdout(sys.stderr):
-        measured = _measure_all(labelled(models, "model"), data, row_format, rows, batch_size, plot)
+        from axolotl_cotmask.analysis import plots
+
+        names = labelled(models, "model")
+        if plot is not None:
+            plots.check_plot(plot)
+        content, place = _rows(data, row_format, rows), str(data or "gsm8k_test")
+        measured = {
+            label: _measure(label, name, content, place, row_format, batch_size) for label, name in names.items()
+        }
+        if plot is not None:
+            plots.plot_dependency(measured, plot)
     if as_json:
-        click.echo(json.dumps({label: result.as_dict() for label, result in measured.items()}))
+        click.echo(json.dumps(measured, default=asdict))
     else:
-        _print_table(measured)
-
-
-def _measure_all(
-    models: Mapping[str, str], data: Path | None, row_format: str, count: int, batch_size: int, plot: Path | None
-) -> dict[str, MeasuredDependency]:
-    from axolotl_cotmask.analysis import plots
-
-    if plot is not None:
-        plots.check_plot(plot)
-    rows = _rows(data, row_format, count)
-    place = str(data or "gsm8k_test")
-    measured = {label: _measure(label, name, rows, place, row_format, batch_size) for label, name in models.items()}
-    if plot is not None:
-        plots.plot_dependency(measured, plot)
-    return measured
+        _print_measured(measured)
 
 
 def _rows(data: Path | None, row_format: str, count: int) -> list[dict[str, Any]]:
-    from itertools import islice
-
-    from axolotl_cotmask.common.files import read_jsonl
     from axolotl_cotmask.data.sources import load
 
     if data is None:
@@ -96,59 +90,44 @@ def _rows(data: Path | None, row_format: str, count: int) -> list[dict[str, Any]
 def _measure(
     label: str, name: str, rows: Sequence[Mapping[str, Any]], place: str, row_format: str, batch_size: int
 ) -> MeasuredDependency:
-    from importlib import import_module
-
     from rich.console import Console
     from rich.progress import track
 
     from axolotl_cotmask.analysis.dependency import measure, numeric_tokens
     from axolotl_cotmask.analysis.models import load_model, tokenise
 
-    def progress(batches: Sequence[Batch]) -> Iterable[Batch]:
-        return track(batches, label, console=Console(stderr=True))
-
     format_module = import_module(f"axolotl_cotmask.prompt_strategies.{row_format}")
     model, tokenizer = load_model(name)
     tokenised = tokenise(rows, format_module.ROW_FORMAT, model, tokenizer, place)
+    progress = partial(track, description=label, console=Console(stderr=True))
     return measure(model, tokenised, numeric_tokens(tokenizer), batch_size=batch_size, progress=progress)
 
 
-def _print_table(measured: Mapping[str, MeasuredDependency]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+def _print_measured(measured: Mapping[str, MeasuredDependency]) -> None:
     results = list(measured.values())
-    table = Table(title="predictions of a number changed, % [95 % interval]")
-    for heading in ("replaced in", "distance", "pairs"):
-        table.add_column(heading, justify="left" if heading == "replaced in" else "right", no_wrap=True)
-    for label in measured:
-        table.add_column(label, justify="right")
+    rows: list[tuple[str, ...]] = []
     for place, total in enumerate(results[0].totals):
         of_models = [[bucket for bucket in result.cells if bucket.source == total.source] for result in results]
-        for buckets in zip(*of_models, strict=True):
-            _add_row(table, buckets, buckets[0].distances)
-        _add_row(table, [result.totals[place] for result in results], "all")
-        table.add_section()
+        lines = [(buckets[0].distances, buckets) for buckets in zip(*of_models, strict=True)]
+        lines.append(("all", tuple(result.totals[place] for result in results)))
+        for distances, buckets in lines:
+            shares = (cell(bucket.share) for bucket in buckets)
+            rows.append((total.source, distances, _pairs(bucket.pairs for bucket in buckets), *shares))
     # What nothing may change in: a number of the chain that is replaced at or after the predicted one.
     controls = [result.control for result in results]
-    table.add_row(
-        "control", "0 or less", _pairs(c.pairs for c in controls), *(f"{c.changed:,} changed" for c in controls)
-    )
-    console = Console()
-    console.print(table)
-    console.print("Distance in tokens, from the replaced number to the predicted one.", highlight=False)
+    changed = (f"{control.changed:,} changed" for control in controls)
+    rows.append(("control", "0 or less", _pairs(control.pairs for control in controls), *changed))
+    # A space before the label, which may be that of another column.
+    columns: dict[str, Justify] = {"replaced in": "left", "distance": "right", "pairs": "right"}
+    columns |= {f" {label}": "right" for label in measured}
+    print_table("predictions of a number changed, % [95 % interval]", columns, rows)
+    click.echo("Distance in tokens, from the replaced number to the predicted one.")
     for label, result in measured.items():
         kept = result.without_alternative
-        console.print(
+        click.echo(
             f"{label}: {result.rows} rows, {result.replaced:,} numbers replaced one at a time"
-            + (f", {kept:,} kept for want of another of their kind" if kept else ""),
-            highlight=False,
+            + (f", {kept:,} kept for want of another of their kind" if kept else "")
         )
-
-
-def _add_row(table: Table, buckets: Sequence[DistanceBucket], distances: str) -> None:
-    shares = (cell(bucket.share) for bucket in buckets)
-    table.add_row(buckets[0].source, distances, _pairs(bucket.pairs for bucket in buckets), *shares)
 
 
 def _pairs(counts: Iterable[int]) -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plot_option
+from axolotl_cotmask.analysis.length import accuracy_by_length
+from axolotl_cotmask.cli.common import Justify, cell, command, json_option, labelled, plot_option, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
-
-if TYPE_CHECKING:
-    from axolotl_cotmask.analysis.length import LengthBucket
+from axolotl_cotmask.evaluation.graded import read_graded_task
+from axolotl_cotmask.evaluation.results import read_results
 
 
 @command()
@@ -31,33 +31,32 @@ def length(
     RESULTS is what lm_eval wrote with --output_path and --log_samples; all models have to be scored on the same
     questions. Intervals cover 95 %; questions that belong together are clusters, as for `axolotl cotmask compare`.
     """
-    measured = _measure(labelled(results, "results"), task, tokenizer, buckets, plot)
-    if as_json:
-        click.echo(json.dumps([bucket.as_dict() for bucket in measured]))
-    else:
-        _print_table(measured)
-
-
-def _measure(
-    results: Mapping[str, str], task: str, tokenizer: str | None, buckets: int, plot: Path | None
-) -> tuple[LengthBucket, ...]:
     from axolotl_cotmask.analysis import plots
-    from axolotl_cotmask.analysis.length import accuracy_by_length
-    from axolotl_cotmask.evaluation.graded import read_graded_task
-    from axolotl_cotmask.evaluation.results import read_results
 
+    sources = labelled(results, "results")
     if plot is not None:
         plots.check_plot(plot)
-    evaluations = {label: read_results(source, [task])[task] for label, source in results.items()}
+    evaluations = {label: read_results(source, [task])[task] for label, source in sources.items()}
     (label, first), *_ = evaluations.items()
     name = tokenizer or first.pretrained
     if name is None:
-        raise CoTMaskError(f"{results[label]}: the results do not say which model was scored: name its --tokenizer")
+        raise CoTMaskError(f"{sources[label]}: the results do not say which model was scored: name its --tokenizer")
     runs = {label: read_graded_task(result) for label, result in evaluations.items()}
     measured = accuracy_by_length(runs, _token_counter(name), buckets)
     if plot is not None:
         plots.plot_length(measured, plot)
-    return measured
+    if as_json:
+        click.echo(json.dumps(measured, default=asdict))
+        return
+    # A space before the label, which may be that of another column.
+    columns: dict[str, Justify] = dict.fromkeys(
+        ("answer length, tokens", "questions", *(f" {label}" for label in runs)), "right"
+    )
+    rows = [
+        (f"{bucket.low}–{bucket.high}", str(bucket.questions), *map(cell, bucket.accuracy.values()))
+        for bucket in measured
+    ]
+    print_table("accuracy, % [95 % interval]", columns, rows)
 
 
 def _token_counter(name: str) -> Callable[[str], int]:
@@ -69,18 +68,3 @@ def _token_counter(name: str) -> Callable[[str], int]:
         reason = str(error).strip().split("\n")[0]
         raise CoTMaskError(f"{name}: its tokenizer cannot be loaded ({reason}): name a --tokenizer") from error
     return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-def _print_table(measured: tuple[LengthBucket, ...]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="accuracy, % [95 % interval]")
-    table.add_column("answer length, tokens", justify="right")
-    table.add_column("questions", justify="right")
-    for label in measured[0].accuracy:
-        table.add_column(label, justify="right")
-    for bucket in measured:
-        cells = (cell(estimate) for estimate in bucket.accuracy.values())
-        table.add_row(f"{bucket.low}–{bucket.high}", str(bucket.questions), *cells)
-    Console().print(table)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plot_option
-
-if TYPE_CHECKING:
-    from axolotl_cotmask.analysis.checkpoints import EvaluationSettings, Point
+from axolotl_cotmask.cli.common import Justify, cell, command, json_option, labelled, plot_option, print_table
 
 
 @command()
@@ -39,39 +35,25 @@ def samples(
     again, so a killed analysis continues where it was. Intervals cover 95 %; questions that belong together are
     clusters, as for `axolotl cotmask compare`.
     """
-    from axolotl_cotmask.analysis.checkpoints import EvaluationSettings
-
-    settings = EvaluationSettings(task, batch_size, limit, confirm_run_unsafe_code)
-    measured = _measure(labelled(runs, "output_dir"), settings, plot)
-    if as_json:
-        click.echo(json.dumps({label: [point.as_dict() for point in points] for label, points in measured.items()}))
-    else:
-        _print_table(measured)
-
-
-def _measure(runs: Mapping[str, str], settings: EvaluationSettings, plot: Path | None) -> dict[str, list[Point]]:
     from axolotl_cotmask.analysis import plots
-    from axolotl_cotmask.analysis.checkpoints import accuracy_by_samples, find_checkpoints
+    from axolotl_cotmask.analysis.checkpoints import EvaluationSettings, accuracy_by_samples, find_checkpoints
 
+    directories = labelled(runs, "output_dir")
     if plot is not None:
         plots.check_plot(plot)
-    checkpoints = {label: find_checkpoints(output_dir) for label, output_dir in runs.items()}
+    checkpoints = {label: find_checkpoints(output_dir) for label, output_dir in directories.items()}
+    settings = EvaluationSettings(task, batch_size, limit, confirm_run_unsafe_code)
     measured = accuracy_by_samples(checkpoints, settings, lambda line: click.secho(line, bold=True, err=True))
     if plot is not None:
         plots.plot_samples(measured, plot)
-    return measured
-
-
-def _print_table(measured: Mapping[str, list[Point]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="accuracy, % [95 % interval]")
-    table.add_column("run")
-    for heading in ("optimizer steps", "samples seen", "accuracy"):
-        table.add_column(heading, justify="right")
-    for label, points in measured.items():
-        for point in points:
-            table.add_row(label, f"{point.step:,}", f"{point.samples:,}", cell(point.accuracy))
-        table.add_section()
-    Console().print(table)
+    if as_json:
+        click.echo(json.dumps(measured, default=asdict))
+        return
+    columns: dict[str, Justify] = {"run": "left"}
+    columns |= dict.fromkeys(("optimizer steps", "samples seen", "accuracy"), "right")
+    rows = [
+        (label, f"{point.step:,}", f"{point.samples:,}", cell(point.accuracy))
+        for label, points in measured.items()
+        for point in points
+    ]
+    print_table("accuracy, % [95 % interval]", columns, rows)

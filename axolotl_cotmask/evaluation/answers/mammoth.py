@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 
 from axolotl_cotmask.evaluation.answers.math import boxed_in_gold
-from axolotl_cotmask.evaluation.answers.math_text import mammoth_form
+from axolotl_cotmask.evaluation.answers.math_text import closing_brace, mammoth_form
 from axolotl_cotmask.evaluation.answers.numbers import number_in_gold
 from axolotl_cotmask.evaluation.answers.rule import Rule
 
@@ -78,27 +78,22 @@ def _extract_letter(text: str) -> str | None:
     return _first_or_last(_LETTER.findall(part.upper()), first=marked)
 
 
-def _gold_letter(text: str) -> str | None:
+def letter_in_gold(text: str) -> str | None:
+    """Return the letter of an option, where it is all that ``text`` holds."""
     return text.strip() if text.strip() in tuple("ABCDE") else None
 
 
 #: AQuA for MAmmoTH models: the letter. Where a model names none, the scripts ask it once more for the closest option;
 #: here it has no answer then.
-MAMMOTH_CHOICE = Rule("mammoth_choice", _extract_letter, _gold_letter, str.__eq__)
+MAMMOTH_CHOICE = Rule("mammoth_choice", _extract_letter, letter_in_gold, str.__eq__)
 
 
 def _boxed(text: str) -> str:
     after = text.rpartition("boxed")[2]
     if not after.startswith("{"):
         return mammoth_form(after.split("$")[0].strip())
-    depth, end = 1, 1
-    while end < len(after):
-        depth += {"{": 1, "}": -1}.get(after[end], 0)
-        if depth == 0:
-            break
-        end += 1
     # Where the braces are not closed, all the rest is the answer.
-    return mammoth_form(after[1:end])
+    return mammoth_form(after[1 : closing_brace(after, 0)])
 
 
 def _extract_math(text: str) -> str | None:

@@ -1,12 +1,13 @@
 r"""LaTeX answers as texts: what ``\boxed{}`` holds, and MATH's normal form to compare by (Hendrycks et al. 2021).
 
 Two scripts of the authors normalise in nearly the same way. They differ in what they do with a text that they cannot
-handle, and in one case (0.5): `hendrycks_form` is the one that MetaMath uses, `mammoth_form` that of MAmmoTH.
+handle, and in one case (0.5): MetaMath uses the one of `hendrycks_equal`, MAmmoTH that of `mammoth_form`.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 
 _REPLACED = (
     ("\n", ""),
@@ -24,10 +25,6 @@ _UNIT = "\\text{ "
 _WHOLE_RATIO = re.compile(r"(-?(?:0|[1-9]\d*))/(-?(?:0|[1-9]\d*))", re.ASCII)
 
 
-class _UnhandledError(ValueError):
-    """A text that Hendrycks' script cannot handle."""
-
-
 def last_boxed(text: str) -> str | None:
     r"""Return what the last ``\boxed{...}`` or, without one, the last ``\fbox{...}`` of ``text`` holds.
 
@@ -39,20 +36,14 @@ def last_boxed(text: str) -> str | None:
     opening = text.find("{", start) if start >= 0 else -1
     if opening < 0 or text[start:opening] not in ("\\boxed", "\\fbox"):
         return None
-    depth = 0
-    for position in range(opening, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[position], 0)
-        if depth == 0:
-            return text[opening + 1 : position]
-    return None
+    closing = closing_brace(text, opening)
+    return None if closing is None else text[opening + 1 : closing]
 
 
-def hendrycks_form(text: str) -> str | None:
-    """Return the normal form of ``text``, or None for a text that Hendrycks' script cannot handle."""
-    try:
-        return _normal_form(text, strict=True)
-    except _UnhandledError:
-        return None
+def closing_brace(text: str, opening: int) -> int | None:
+    """Return the place of the brace that closes the one at ``opening``, or None where none does."""
+    depths = accumulate({"{": 1, "}": -1}.get(character, 0) for character in text[opening:])
+    return next((place for place, depth in enumerate(depths, start=opening) if depth == 0), None)
 
 
 def mammoth_form(text: str) -> str:
@@ -61,16 +52,19 @@ def mammoth_form(text: str) -> str:
 
 
 def hendrycks_equal(answer: str, gold: str) -> bool:
-    """Compare two LaTeX answers by their normal forms, or as they are where one of them has none."""
-    forms = hendrycks_form(answer), hendrycks_form(gold)
-    return answer == gold if None in forms else forms[0] == forms[1]
+    """Compare two LaTeX answers by their normal forms, or as they are where Hendrycks' script cannot handle one."""
+    try:
+        return _normal_form(answer, strict=True) == _normal_form(gold, strict=True)
+    except ValueError:
+        return answer == gold
 
 
 def _normal_form(text: str, strict: bool) -> str:
+    """Return the normal form; with ``strict`` a ValueError says that Hendrycks' script cannot handle the text."""
     for old, new in _REPLACED:
         text = text.replace(old, new)
     if strict and text.count(_UNIT) > 1:
-        raise _UnhandledError("more than one unit")
+        raise ValueError("more than one unit")
     text = text.split(_UNIT, maxsplit=1)[0]
     text = text.replace("\\%", "").replace(" .", " 0.").replace("{.", "{0.")
     if not text:
@@ -89,12 +83,10 @@ def _normal_form(text: str, strict: bool) -> str:
 
 def _with_braced_roots(text: str, strict: bool) -> str:
     first, *rest = text.split("\\sqrt")
-    parts = [first]
-    for part in rest:
-        if strict and not part:
-            raise _UnhandledError("a root of nothing")
-        parts.append(part if not part or part[0] == "{" else f"{{{part[0]}}}{part[1:]}")
-    return "\\sqrt".join(parts)
+    if strict and "" in rest:
+        raise ValueError("a root of nothing")
+    braced = (part if part[:1] in ("", "{") else f"{{{part[0]}}}{part[1:]}" for part in rest)
+    return "\\sqrt".join([first, *braced])
 
 
 def _with_braced_fractions(text: str, strict: bool) -> str:
@@ -103,7 +95,7 @@ def _with_braced_fractions(text: str, strict: bool) -> str:
     for part in rest:
         if not part:
             if strict:
-                raise _UnhandledError("a fraction of nothing")
+                raise ValueError("a fraction of nothing")
         elif part[0] != "{":
             if len(part) < 2:
                 return text
@@ -121,9 +113,7 @@ def _with_fraction_for_ratio(text: str, strict: bool) -> str:
     if ratio is not None and "-0" not in ratio.groups():
         return f"\\frac{{{ratio[1]}}}{{{ratio[2]}}}"
     if strict:
+        # A ratio of other things than whole numbers ends here.
         for side in text.split("/"):
-            try:
-                int(side)
-            except ValueError:
-                raise _UnhandledError("a ratio of other things than whole numbers") from None
+            int(side)
     return text

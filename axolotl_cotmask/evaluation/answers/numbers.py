@@ -33,13 +33,11 @@ def _extract_hash(text: str) -> str | None:
     return None if match is None else _without_commas(match.group(1))
 
 
-def _bare_number(text: str) -> str | None:
-    return _without_commas(text.strip()) if _NUMBER.fullmatch(text.strip()) else None
-
-
 def number_in_gold(text: str) -> str | None:
     """Return the answer of a reference solution that ends in ``#### 72``, or a number that stands alone."""
-    return _extract_hash(text) if "####" in text else _bare_number(text)
+    if "####" in text:
+        return _extract_hash(text)
+    return _without_commas(text.strip()) if _NUMBER.fullmatch(text.strip()) else None
 
 
 def _within_tolerance(answer: str, gold: str) -> bool:

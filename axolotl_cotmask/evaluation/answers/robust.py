@@ -9,6 +9,7 @@ import re
 from fractions import Fraction
 
 from axolotl_cotmask.evaluation.answers.final_answer import about_the_question, bold_result, formulas, stated_answer
+from axolotl_cotmask.evaluation.answers.mammoth import letter_in_gold
 from axolotl_cotmask.evaluation.answers.math import boxed_in_gold
 from axolotl_cotmask.evaluation.answers.math_text import hendrycks_equal
 from axolotl_cotmask.evaluation.answers.numbers import number_in_gold
@@ -86,14 +87,11 @@ def _gold_number(text: str) -> str | None:
     return number_in_gold(text) or _extract_number(text)
 
 
-def _decimals(number: str) -> int:
-    return len(number.partition(".")[2])
-
-
 def _number_equal(answer: str, gold: str) -> bool:
     difference = abs(Fraction(answer) - Fraction(gold))
     # 4.33 is 13/3 to two places. One place would make 0.46 an 0.5.
-    rounding = Fraction(1, 2 * 10 ** _decimals(gold)) if _decimals(gold) >= 2 else 0
+    places = len(gold.partition(".")[2])
+    rounding = Fraction(1, 2 * 10**places) if places >= 2 else 0
     return difference <= max(rounding, abs(Fraction(gold)) * _RELATIVE_NOISE)
 
 
@@ -152,9 +150,5 @@ def _extract_letter(text: str) -> str | None:
     return _letter(_LAST_LINE_LETTER.search(text)) or _letter(bracketed[-1] if bracketed else None)
 
 
-def _gold_letter(text: str) -> str | None:
-    return text.strip() if text.strip() in tuple("ABCDE") else None
-
-
 #: The letter of an option: boxed, after ``answer is`` and the like, alone on the last line, or the last in brackets.
-ROBUST_CHOICE = Rule("robust_choice", _extract_letter, _gold_letter, str.__eq__)
+ROBUST_CHOICE = Rule("robust_choice", _extract_letter, letter_in_gold, str.__eq__)

@@ -261,12 +261,12 @@ def _step(answer: str, begin: int, annotation: re.Match[str], in_answer: Sequenc
     if equals is None or calculation is None:
         return NoCaseReason.NOT_REPEATED
     operands = [number(match.group()) for match in digit_places(calculation.group(1))]
-    if len(operands) < 2:
-        return NoCaseReason.NOT_REPEATED
     expression = digit_places(answer, begin, equals.start())[-len(operands) :]
-    if [number(match.group()) for match in expression] != operands:
-        return NoCaseReason.NOT_REPEATED
-    if _OPERATOR_BEFORE.search(answer[begin : expression[0].start()]):
+    if (
+        len(operands) < 2
+        or [number(match.group()) for match in expression] != operands
+        or _OPERATOR_BEFORE.search(answer[begin : expression[0].start()])
+    ):
         return NoCaseReason.NOT_REPEATED
     results = {number(match.group()) for match in digit_places(calculation.group(2))}
     if any(begin <= s.start < expression[0].start() and s.value in results for s in in_answer):
@@ -280,20 +280,17 @@ def _statement(
     """Return where the question states the operand, or the reason why the operand makes no case."""
     place = step.expression[operand]
     value = number(place.group())
-    if "." in place.group() or value < 2:
-        return NoCaseReason.NOT_WHOLE
-    if sum(number(match.group()) == value for match in step.expression) > 1:
-        return NoCaseReason.REPEATED
     stating = [statement for statement in in_question if statement.value == value]
-    if not stating:
-        return NoCaseReason.NOT_STATED
-    if not any(statement.plain for statement in stating):
-        return NoCaseReason.NOT_PLAIN
-    if len(stating) > 1:
-        return NoCaseReason.STATED_AGAIN
-    if any(s.value == value and s.start < step.equals and s.start != place.start() for s in in_answer):
-        return NoCaseReason.EARLIER
-    return stating[0]
+    before = (s for s in in_answer if s.start < step.equals and s.start != place.start())
+    conditions = {
+        NoCaseReason.NOT_WHOLE: "." in place.group() or value < 2,
+        NoCaseReason.REPEATED: sum(number(match.group()) == value for match in step.expression) > 1,
+        NoCaseReason.NOT_STATED: not stating,
+        NoCaseReason.NOT_PLAIN: not any(statement.plain for statement in stating),
+        NoCaseReason.STATED_AGAIN: len(stating) > 1,
+        NoCaseReason.EARLIER: any(s.value == value for s in before),
+    }
+    return next((reason for reason, holds in conditions.items() if holds), None) or stating[0]
 
 
 def _replacement(digits: str, used: set[Decimal], key: str) -> int | None:

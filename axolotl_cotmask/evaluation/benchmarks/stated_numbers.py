@@ -60,6 +60,8 @@ _BOUND = re.compile(
     rf"|[- ](?:{_PARTS}|{_MAGNITUDES})\b",
     re.IGNORECASE,
 )
+# The like before it.
+_BOUND_BEFORE = re.compile(r"(?:[A-Za-z]|\d\s*[/:–—-]\s*|\d[.,])$")
 _NUMBER = re.compile(_DIGITS)
 
 
@@ -91,8 +93,8 @@ class Statement:
 def statements(text: str) -> Iterator[Statement]:
     """Yield what brings a number with it in ``text``: digits, number words, then what implies a number."""
     for match in _NUMBER.finditer(text):
-        bound = _BOUND.match(text, match.end()) is not None or _bound_before(text, match.start())
-        yield Statement(number(match.group()), match.start(), match.end(), not bound)
+        bound = _BOUND.match(text, match.end()) or _BOUND_BEFORE.search(text, 0, match.start())
+        yield Statement(number(match.group()), match.start(), match.end(), bound is None)
     for match in _WORD.finditer(text):
         tens, units, single = (group and _CARDINALS[group.lower()] for group in match.groups())
         value = single if single is not None else (tens or 0) + (units or 0)
@@ -123,8 +125,3 @@ def written(value: int, like: str) -> str:
     if value > 20 and value % 10:
         word = f"{word}-{_BELOW_TWENTY[value % 10]}"
     return word.capitalize() if like[0].isupper() else word
-
-
-def _bound_before(text: str, start: int) -> bool:
-    before = text[:start]
-    return re.search(r"(?:[A-Za-z]|\d\s*[/:–—-]\s*|\d[.,])$", before) is not None

@@ -44,17 +44,13 @@ def share(items: Iterable[tuple[Hashable, float]]) -> Estimate:
 
 
 def _wilson(mean: float, n: float) -> tuple[float, float]:
-    z = _normal_quantile()
+    from scipy.stats import norm
+
+    z = float(norm.ppf((1 + CONFIDENCE) / 2))
     centre = (mean + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(mean * (1 - mean) / n + z * z / (4 * n * n))
     # The formula gives 0 and 1 themselves only up to rounding.
     return min(mean, max(0.0, centre - half)), max(mean, min(1.0, centre + half))
-
-
-def _normal_quantile() -> float:
-    from scipy.stats import norm
-
-    return float(norm.ppf((1 + CONFIDENCE) / 2))
 
 
 def over_seeds(values: Sequence[float], comparisons: int = 1) -> Estimate:

@@ -6,6 +6,7 @@ and the test that counts flips the signs of whole clusters.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,24 +52,24 @@ def compare_paired(a: Sequence[float], b: Sequence[float], clusters: Sequence[Ha
     Raises:
         ValueError: there are no questions, or not as many on each side.
     """
-    members: dict[Hashable, list[int]] = {}
-    for right_a, right_b, cluster in zip(a, b, clusters, strict=True):
-        members.setdefault(cluster, []).append(int(right_b) - int(right_a))
+    flips = [int(right_b) - int(right_a) for right_a, right_b in zip(a, b, strict=True)]
+    sizes, totals = Counter(clusters), dict.fromkeys(clusters, 0)
+    for cluster, flip in zip(clusters, flips, strict=True):
+        totals[cluster] += flip
     share_a, share_b = (share(zip(clusters, values, strict=True)) for values in (a, b))
-    flips = [difference for differences in members.values() for difference in differences]
     only_a, only_b = flips.count(-1), flips.count(1)
-    sums = [sum(differences) for differences in members.values()]
-    low, high = bootstrap_interval(sums, [len(differences) for differences in members.values()])
+    sums = list(totals.values())
+    low, high = bootstrap_interval(sums, list(sizes.values()))
     mcnemar = mcnemar_p(only_a, only_b)
     return Comparison(
         n=len(flips),
-        clusters=len(members),
+        clusters=len(sizes),
         a=share_a,
         b=share_b,
-        difference=Estimate((only_b - only_a) / len(flips), low, high, len(members)),
+        difference=Estimate((only_b - only_a) / len(flips), low, high, len(sizes)),
         only_a=only_a,
         only_b=only_b,
-        p=mcnemar if len(members) == len(flips) else sign_flip_p(sums),
+        p=mcnemar if len(sizes) == len(flips) else sign_flip_p(sums),
         mcnemar_p=mcnemar,
     )
 
