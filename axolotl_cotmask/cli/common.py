@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,42 +35,41 @@ plot_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
 
 
-#: How a column stands.
-Justify = Literal["left", "right"]
-
-
-def print_table(title: str, columns: Mapping[str, Justify], rows: Sequence[Sequence[str]]) -> None:
+def print_table(
+    title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] = (0,)
+) -> None:
     """Print a table: with rules on a terminal that is wide enough, else a line of aligned words per row.
 
     No cell is cut or broken into lines, so that other programs can read the lines.
 
     Args:
         title: stands above.
-        columns: headings, and how what is below them stands.
-        rows: a cell for every column.
+        headings: of the columns; none where the first cell of a row says what the others are.
+        rows: a cell for every column; at least one row.
+        left: which columns stand on the left, from 0; the others stand on the right.
     """
     from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+    lines = [headings, *rows] if headings else rows
+    widths = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)]
     console = Console()
     # Rich sets each column between spaces and a rule.
     if console.is_terminal and sum(widths) + 3 * len(widths) + 1 <= console.width:
-        table = Table(title=Text(title))
-        for heading, justify in columns.items():
-            table.add_column(Text(heading), justify=justify)
+        table = Table(title=Text(title), show_header=bool(headings))
+        for place in range(len(widths)):
+            heading = Text(headings[place]) if headings else ""
+            table.add_column(heading, justify="left" if place in left else "right")
         for row in rows:
             table.add_row(*map(Text, row))
         console.print(table)
         return
     click.echo(title)
-    for row in (list(columns), *rows):
-        padded = [
-            cell + " " * (width - cell_len(cell)) if justify == "left" else " " * (width - cell_len(cell)) + cell
-            for cell, width, justify in zip(row, widths, columns.values(), strict=True)
-        ]
+    for line in lines:
+        cells = [(cell, " " * (width - cell_len(cell))) for cell, width in zip(line, widths, strict=True)]
+        padded = (cell + space if place in left else space + cell for place, (cell, space) in enumerate(cells))
         click.echo("  ".join(padded).rstrip())
 
 

@@ -127,6 +127,7 @@ def _print(metric: str, compared: Compared) -> None:
         f"{100 * share:+.1f}" for share in (result.difference.value, result.difference.low, result.difference.high)
     ]
     rows = [
+        ("questions", f"{result.n:,}"),
         ("A", cell(result.a)),
         ("B", cell(result.b)),
         ("B - A, points", "{} [{}, {}]".format(*points)),
@@ -136,11 +137,10 @@ def _print(metric: str, compared: Compared) -> None:
     if compared.cluster_field is None:
         rows.append(("p, McNemar", f"{result.p:.2g}"))
     else:
-        rows.insert(0, (f"clusters, by {compared.cluster_field}", f"{result.clusters:,}"))
+        rows.insert(1, (f"clusters, by {compared.cluster_field}", f"{result.clusters:,}"))
         rows.append(("p, sign flips of clusters", f"{result.p:.2g}"))
         rows.append(("p, McNemar, as if no clusters", f"{result.mcnemar_p:.2g}"))
-    title = f"{_place(compared)}{metric}, % [95 % interval]"
-    print_table(title, {"questions": "left", f"{result.n:,}": "right"}, rows)
+    print_table(f"{_place(compared)}{metric}, % [95 % interval]", (), rows)
     if compared.cluster_field is not None:
         click.echo("The p that counts is that of the sign flips: the questions of a cluster are not independent.")
     if result.clusters == 1:

@@ -77,4 +77,4 @@ def _list(directory: Path) -> None:
         if source.url is not None:
             there = next((file for file in source.files if (directory / file).is_file()), "no")
             rows.append((name, source.files[0], "yes" if there == source.files[0] else there, source.url))
-    print_table(str(directory), dict.fromkeys(("name", "file", "there", "URL"), "left"), rows)
+    print_table(str(directory), ("name", "file", "there", "URL"), rows, left=range(4))

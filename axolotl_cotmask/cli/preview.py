@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.common import Justify, command, json_option, print_table
+from axolotl_cotmask.cli.common import command, json_option, print_table
 
 if TYPE_CHECKING:
     from axolotl_cotmask.training.preview import Preview
@@ -65,9 +65,8 @@ def show(result: Preview) -> None:
         )
         for dataset in result.datasets
     ]
-    columns: dict[str, Justify] = {"data set": "left"}
-    columns |= dict.fromkeys(("scheduled ratio", "realised ratio", "masked / maskable tokens"), "right")
-    print_table(f"epoch {result.epoch}, step {result.step} of about {result.max_steps}", columns, rows)
+    headings = ("data set", "scheduled ratio", "realised ratio", "masked / maskable tokens")
+    print_table(f"epoch {result.epoch}, step {result.step} of about {result.max_steps}", headings, rows)
 
 
 def _printable(text: str) -> str:

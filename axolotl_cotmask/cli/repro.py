@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.common import Justify, command, print_table
+from axolotl_cotmask.cli.common import command, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 
 if TYPE_CHECKING:
@@ -115,8 +115,7 @@ def _print_costs(plan: Plan) -> None:
     from axolotl_cotmask.reproduction.costs import BASIS, cost_table
 
     header, *lines = cost_table(plan)
-    columns: dict[str, Justify] = {heading: "left" if heading in ("row", "tasks") else "right" for heading in header}
-    print_table(plan.title, columns, lines)
+    print_table(plan.title, header, lines, left=(0, header.index("tasks")))
     click.echo(BASIS)
     named = {row.name for row in plan.rows}
     for name in dict.fromkeys(claim.baseline for claim in plan.claims if claim.baseline not in named):

@@ -357,7 +357,7 @@ def test_a_table_has_rules_on_a_wide_terminal_only(width: int, monkeypatch: pyte
     terminal = Console(file=shown, force_terminal=True, width=width, color_system=None)
     monkeypatch.setattr("rich.console.Console", lambda: terminal)
     with contextlib.redirect_stdout(shown):
-        print_table("a title", {"name": "left", "number": "right"}, [["llama2-7b/gsm8k-rft-u33-mft [a]", "1.0"]])
+        print_table("a title", ("name", "number"), [["llama2-7b/gsm8k-rft-u33-mft [a]", "1.0"]])
     assert "llama2-7b/gsm8k-rft-u33-mft [a]" in shown.getvalue()
     assert ("│" in shown.getvalue()) == (width == 200)
 

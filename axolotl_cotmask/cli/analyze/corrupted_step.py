@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from axolotl_cotmask.cli.common import Justify, cell, command, json_option, labelled, print_table
+from axolotl_cotmask.cli.common import cell, command, json_option, labelled, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.evaluation.benchmarks.corrupted_step import NoCaseReason, StepCase, StepCases, StepKind, find_cases
@@ -126,8 +126,7 @@ def _print_cases(cases: StepCases, shown: list[StepCase]) -> None:
         counts = [cases.reasons[kind][reason] for kind in StepKind]
         if any(counts):
             rows.append((f"none: {reason}", *map(str, counts)))
-    columns: dict[str, Justify] = {"": "left", **{f"{kind} step": "right" for kind in StepKind}}
-    print_table(f"corrupted steps of {cases.rows} rows", columns, rows)
+    print_table(f"corrupted steps of {cases.rows} rows", ("", *(f"{kind} step" for kind in StepKind)), rows)
 
 
 def _print_case(case: StepCase, console: Console) -> None:
@@ -157,15 +156,15 @@ def _print_comparison(compared: dict[str, Any]) -> None:
         for label, of_model in compared.items()
         if (shares := of_model.get(change, {}).get(kind))
     ]
-    columns: dict[str, Justify] = dict.fromkeys(("model", "changed", "step"), "left")
-    columns |= dict.fromkeys(("rows", *names.values(), "final answer right"), "right")
+    headings = ("model", "changed", "step", "rows", *names.values(), "final answer right")
     if rows:
-        print_table("continuations by the number in the operand's place, % [95 % interval]", columns, rows)
+        title = "continuations by the number in the operand's place, % [95 % interval]"
+        print_table(title, headings, rows, left=range(3))
     janet = [
         (label, *("-" if value is None else f"{value:.1f}" for value in of_model["janet"].values()))
         for label, of_model in compared.items()
         if "janet" in of_model
     ]
-    columns = {"model": "left", "prefix changed: 16-3": "right", "question changed: 16-n": "right"}
     if janet:
-        print_table("Janet's ducks (Table 4): share that computes with the question's number", columns, janet)
+        title = "Janet's ducks (Table 4): share that computes with the question's number"
+        print_table(title, ("model", "prefix changed: 16-3", "question changed: 16-n"), janet)

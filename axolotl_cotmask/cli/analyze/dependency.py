@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from axolotl_cotmask.cli.common import Justify, cell, command, json_option, labelled, plot_option, print_table
+from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plot_option, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_jsonl
 
@@ -117,10 +117,8 @@ def _print_measured(measured: Mapping[str, MeasuredDependency]) -> None:
     controls = [result.control for result in results]
     changed = (f"{control.changed:,} changed" for control in controls)
     rows.append(("control", "0 or less", _pairs(control.pairs for control in controls), *changed))
-    # A space before the label, which may be that of another column.
-    columns: dict[str, Justify] = {"replaced in": "left", "distance": "right", "pairs": "right"}
-    columns |= {f" {label}": "right" for label in measured}
-    print_table("predictions of a number changed, % [95 % interval]", columns, rows)
+    headings = ("replaced in", "distance", "pairs", *measured)
+    print_table("predictions of a number changed, % [95 % interval]", headings, rows)
     click.echo("Distance in tokens, from the replaced number to the predicted one.")
     for label, result in measured.items():
         kept = result.without_alternative

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from axolotl_cotmask.analysis.length import accuracy_by_length
-from axolotl_cotmask.cli.common import Justify, cell, command, json_option, labelled, plot_option, print_table
+from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plot_option, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.graded import read_graded_task
 from axolotl_cotmask.evaluation.results import read_results
@@ -48,15 +48,11 @@ def length(
     if as_json:
         click.echo(json.dumps(measured, default=asdict))
         return
-    # A space before the label, which may be that of another column.
-    columns: dict[str, Justify] = dict.fromkeys(
-        ("answer length, tokens", "questions", *(f" {label}" for label in runs)), "right"
-    )
     rows = [
         (f"{bucket.low}–{bucket.high}", str(bucket.questions), *map(cell, bucket.accuracy.values()))
         for bucket in measured
     ]
-    print_table("accuracy, % [95 % interval]", columns, rows)
+    print_table("accuracy, % [95 % interval]", ("answer length, tokens", "questions", *runs), rows, left=())
 
 
 def _token_counter(name: str) -> Callable[[str], int]:

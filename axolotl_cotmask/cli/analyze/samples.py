@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from axolotl_cotmask.cli.common import Justify, cell, command, json_option, labelled, plot_option, print_table
+from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plot_option, print_table
 
 
 @command()
@@ -49,11 +49,9 @@ def samples(
     if as_json:
         click.echo(json.dumps(measured, default=asdict))
         return
-    columns: dict[str, Justify] = {"run": "left"}
-    columns |= dict.fromkeys(("optimizer steps", "samples seen", "accuracy"), "right")
     rows = [
         (label, f"{point.step:,}", f"{point.samples:,}", cell(point.accuracy))
         for label, points in measured.items()
         for point in points
     ]
-    print_table("accuracy, % [95 % interval]", columns, rows)
+    print_table("accuracy, % [95 % interval]", ("run", "optimizer steps", "samples seen", "accuracy"), rows)
