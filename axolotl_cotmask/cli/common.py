@@ -79,15 +79,15 @@ def labelled(arguments: Sequence[str], what: str) -> dict[str, str]:
     Raises:
         CoTMaskError: a label or a value is missing, or a label comes twice.
     """
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for argument in arguments:
         label, _, value = argument.partition("=")
         if not label or not value:
             raise CoTMaskError(f"{argument}: no label for the {what}: give LABEL={what.upper()}, e.g. SFT={argument}")
-        if label in found:
+        if label in values:
             raise CoTMaskError(f"the label {label} stands for two of them: give each its own label")
-        found[label] = value
-    return found
+        values[label] = value
+    return values
 
 
 def cell(estimate: Estimate | None) -> str:

@@ -75,6 +75,6 @@ def _list(directory: Path) -> None:
     rows = []
     for name, source in data.SOURCES.items():
         if source.url is not None:
-            there = next((file for file in source.files if (directory / file).is_file()), "no")
-            rows.append((name, source.files[0], "yes" if there == source.files[0] else there, source.url))
+            file = next((file for file in source.files if (directory / file).is_file()), "no")
+            rows.append((name, source.files[0], "yes" if file == source.files[0] else file, source.url))
     print_table(str(directory), ("name", "file", "there", "URL"), rows, left=range(4))

@@ -19,9 +19,11 @@ def signature(results: tuple[Path, ...], task: str | None) -> None:
 
     RESULTS are directories or results_*.json of lm_eval. The prompt's fingerprint needs --log_samples.
     """
-    found = [find_tasks(path) if task is None else read_results(path, [task]) for path in results]
+    results_of_paths = [find_tasks(path) if task is None else read_results(path, [task]) for path in results]
     lines = [
-        compose(result.content, name, logged_samples(result)) for of_path in found for name, result in of_path.items()
+        compose(result.content, name, logged_samples(result))
+        for of_path in results_of_paths
+        for name, result in of_path.items()
     ]
     for line in lines:
         click.echo(line)
