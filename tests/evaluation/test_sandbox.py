@@ -22,7 +22,7 @@ import pytest
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation import sandbox
-from axolotl_cotmask.evaluation.sandbox import Execution, Isolation, Limits, Status, detect_isolation, run_programs
+from axolotl_cotmask.evaluation.sandbox import Execution, Isolation, Limits, Status, detect_isolation
 from axolotl_cotmask.evaluation.sandbox.one import remove
 
 BUBBLEWRAP, NAMESPACE, PROCESS = Isolation
@@ -37,6 +37,19 @@ def within(**limits: Any) -> Limits:
 
 def run_program(program: str, limits: Limits | None = None, isolation: Isolation | None = None) -> Execution:
     return sandbox.run_program(program, limits or within(), isolation)
+
+
+def run_programs(programs: list[str], limits: Limits | None = None, **options: Any) -> list[Execution]:
+    return sandbox.run_programs(programs, limits=limits or within(), **options)
+
+
+def run_out_of_time(program: str, level: Isolation) -> Execution:
+    """Run a program that writes something and goes on; it gets longer if it has not come to write."""
+    for seconds in (0.5, 5.0, 50.0):
+        execution = run_program(program, within(wall_seconds=seconds), level)
+        if execution.stdout:
+            break
+    return execution
 
 
 @cache
@@ -142,7 +155,7 @@ def test_sympy_and_numpy_fit(level: Isolation) -> None:
 def test_an_infinite_loop_ends_in_time(level: Isolation) -> None:
     # Left alone, it would end after a minute.
     program = "import time\nend = time.time() + 60\nprint(1, flush=True)\nwhile time.time() < end: pass\nprint(2)"
-    execution = run_program(program, within(wall_seconds=2), level)
+    execution = run_out_of_time(program, level)
     assert execution.status is Status.TIMEOUT
     assert execution.stdout == "1\n"
 
@@ -377,7 +390,7 @@ def test_sys_exit_in_a_thread_ends_the_thread(level: Isolation) -> None:
 
 def test_closed_descriptors_are_no_end(level: Isolation) -> None:
     program = "import os, time\nprint(1, flush=True)\nos.closerange(0, 100)\nwhile True: time.sleep(1)"
-    execution = run_program(program, within(wall_seconds=0.5), level)
+    execution = run_out_of_time(program, level)
     assert (execution.stdout, execution.status) == ("1\n", Status.TIMEOUT)
 
 
@@ -445,7 +458,7 @@ def test_nothing_leaks(level: Isolation) -> None:
     count = 1000 if level is detect_isolation() else 200
     kinds = ["print({})", "1 / {}", "import os\nif os.fork() == 0: os.setsid(); os.fork()\nprint({})", "open('{}', 'w').write('x')", "print({})"]  # fmt: skip
     programs = [kinds[n % len(kinds)].format(n) for n in range(count)]
-    executions = run_programs(programs, limits=within(), isolation=level)
+    executions = run_programs(programs, isolation=level)
     # The fixture looks at what is left.
     assert [execution.stdout for execution in executions[4::5]] == [f"{n}\n" for n in range(4, count, 5)]
 
@@ -453,7 +466,7 @@ def test_nothing_leaks(level: Isolation) -> None:
 def test_results_come_in_order_and_in_parallel() -> None:
     program = "import time\nbegun = time.time()\ntime.sleep({})\nprint({}, begun, time.time())"
     programs = [program.format(1 - n / 10, n) for n in range(8)]
-    executions = run_programs(programs, workers=8, limits=within())
+    executions = run_programs(programs, workers=8)
     written = [execution.stdout.split() for execution in executions]
     assert [int(number) for number, *_ in written] == list(range(8))
     times = sorted((float(begun), float(ended)) for _, begun, ended in written)
