@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -26,11 +25,11 @@ STYLE = """
   @media (prefers-color-scheme: dark) { svg { --ink: #e6edf3; --paper: #161b22; --line: #6e7681; } }
   rect { fill: var(--paper); stroke: var(--ink); stroke-width: 1.2; }
   text { fill: var(--ink); font: 14px system-ui, sans-serif; text-anchor: middle; dominant-baseline: central; }
-  path { fill: none; stroke: var(--line); }
+  path { fill: none; stroke: var(--line); stroke-width: 1.4; }
 """
 
 Floors = list[list[str]]
-Arrows = Counter[tuple[str, str]]
+Arrows = list[tuple[str, str]]
 
 
 def floors() -> Floors:
@@ -41,12 +40,13 @@ def floors() -> Floors:
 
 
 def arrows(graph: grimp.ImportGraph) -> Arrows:
-    """Return how many modules of a room import one of another, by (importing room, imported room)."""
-    counted: Arrows = Counter()
-    for module in sorted(graph.modules):
-        rooms = {_room(imported) for imported in graph.find_modules_directly_imported_by(module)}
-        counted.update((_room(module), room) for room in rooms - {_room(module), ""} if _room(module))
-    return counted
+    """Return the pairs of rooms of which the first imports the second."""
+    pairs = {
+        (_room(module), _room(imported))
+        for module in graph.modules
+        for imported in graph.find_modules_directly_imported_by(module)
+    }
+    return sorted((above, below) for above, below in pairs if above and below and above != below)
 
 
 def _room(module: str) -> str:
@@ -63,8 +63,8 @@ def circle(graph: grimp.ImportGraph) -> list[str]:
     return []
 
 
-def drawing(layers: Floors, counted: Arrows) -> str:
-    """Return the SVG: a box per room, an arrow per pair of rooms, the thicker the more modules import."""
+def drawing(layers: Floors, pairs: Arrows) -> str:
+    """Return the SVG: a box per room, an arrow per pair of rooms."""
     places = {
         room: (MARGIN + floor * STEP + column * (WIDTH + GAP), MARGIN + floor * FLOOR)
         for floor, layer in enumerate(layers)
@@ -72,34 +72,30 @@ def drawing(layers: Floors, counted: Arrows) -> str:
     }
     width = max(x for x, _ in places.values()) + WIDTH + MARGIN
     height = max(y for _, y in places.values()) + HEIGHT + MARGIN
-    told = "; ".join(f"{above} imports {below} ({count})" for (above, below), count in sorted(counted.items()))
+    told = "; ".join(f"{above} imports {below}" for above, below in pairs)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
         f"<title>The rooms of {PACKAGE}: imports run downwards only</title>",
-        f"<desc>Modules that import from a room below: {told}.</desc>",
+        f"<desc>{told}.</desc>",
         f"<style>{STYLE}</style>",
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto" '
         'markerUnits="userSpaceOnUse"><path d="M0 0L8 4L0 8z" style="fill:var(--line);stroke:none"/></marker></defs>',
     ]
-    lines += [_arrow(places, above, below, count) for (above, below), count in sorted(counted.items())]
+    lines += [_arrow(places, above, below) for above, below in pairs]
     for room, (x, y) in places.items():
         lines.append(f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="6"/>')
         lines.append(f'<text x="{x + WIDTH // 2}" y="{y + HEIGHT // 2}">{room}</text>')
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def _arrow(places: dict[str, tuple[int, int]], above: str, below: str, count: int) -> str:
+def _arrow(places: dict[str, tuple[int, int]], above: str, below: str) -> str:
     """Return the curve from the bottom of one box to the top of another; each pair has places of its own there."""
     (x1, y1), (x2, y2) = places[above], places[below]
     rooms = list(places)
     start = x1 + 12 + (WIDTH - 24) * rooms.index(below) // len(rooms)
     end = x2 + 12 + (WIDTH - 24) * rooms.index(above) // len(rooms)
     y1, bend = y1 + HEIGHT, FLOOR // 2
-    thick = 1 + min(count, 24) / 12
-    return (
-        f'<path d="M{start} {y1}C{start} {y1 + bend} {end} {y2 - bend} {end} {y2}" '
-        f'stroke-width="{thick:.1f}" marker-end="url(#tip)"/>'
-    )
+    return f'<path d="M{start} {y1}C{start} {y1 + bend} {end} {y2 - bend} {end} {y2}" marker-end="url(#tip)"/>'
 
 
 def main() -> int:
