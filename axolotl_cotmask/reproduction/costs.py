@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from axolotl_cotmask.reproduction.paper import facts as paper
-from axolotl_cotmask.reproduction.plan import CoreSeconds, Plan, RowPlan
+from axolotl_cotmask.reproduction.plan import Plan, RowPlan
 
 #: Parameters times tokens per second and GPU in training: 40 % of an A100's 312 TFLOP/s, at 8 FLOPs per parameter and
 #: token (with activation checkpointing). Reckoned, not measured.
@@ -36,16 +36,12 @@ class Cost:
     peak: float
     kept: float
 
-    @property
-    def hours(self) -> float:
-        """All stages."""
-        return self.training + self.evaluation
-
 
 def row_cost(plan: Plan, row: RowPlan) -> Cost | None:
     """Return what one run of a row takes; None for a recipe whose data or model no rate is stated for."""
-    if plan.core_seconds is not None:
-        return _cost_on_a_core(plan.core_seconds, row)
+    if (seconds := plan.core_seconds) is not None:
+        training = 2 * seconds.start + (row.config["max_steps"] * seconds.step if row.config else 0)
+        return Cost(training / 3600, len(row.tasks) * seconds.task / 3600, 0.02, 0.01)
     base, rows_and_tokens = _base(row), _rows_and_tokens(row.config or {})
     if base is None or (row.config is not None and (rows_and_tokens is None or "num_epochs" not in row.config)):
         return None
@@ -64,12 +60,6 @@ def row_cost(plan: Plan, row: RowPlan) -> Cost | None:
     if row.curve:
         evaluation *= 1 + epochs
     return Cost(tokens * parameters / TRAINING / 3600, evaluation, peak, weights if plan.setup.keep_weights else 0.1)
-
-
-def _cost_on_a_core(seconds: CoreSeconds, row: RowPlan) -> Cost:
-    steps = row.config["max_steps"] if row.config else 0
-    training = steps * seconds.step + 2 * seconds.start
-    return Cost(training / 3600, len(row.tasks) * seconds.task / 3600, 0.02, 0.01)
 
 
 def _base(row: RowPlan) -> str | None:
@@ -103,15 +93,14 @@ def cost_table(plan: Plan) -> list[Sequence[str]]:
     for row in plan.rows:
         seeds, cost = len(plan.seeds[row.name]), row_cost(plan, row)
         runs += seeds
-        tasks = ", ".join(task.name for task in row.tasks)
-        if cost is None:
-            lines.append((row.name, str(seeds), tasks, "?", "?", "?", "?"))
-            continue
-        hours += seeds * cost.hours
-        kept += seeds * cost.kept
-        peak = max(peak, cost.peak)
-        numbers = (seeds * cost.training, seeds * cost.evaluation, cost.peak, seeds * cost.kept)
-        lines.append((row.name, str(seeds), tasks, *(f"{number:,.1f}" for number in numbers)))
+        numbers: Sequence[str] = ("?",) * 4
+        if cost is not None:
+            training, evaluation, kept_of_row = (
+                seeds * of_run for of_run in (cost.training, cost.evaluation, cost.kept)
+            )
+            hours, kept, peak = hours + training + evaluation, kept + kept_of_row, max(peak, cost.peak)
+            numbers = [f"{number:,.1f}" for number in (training, evaluation, cost.peak, kept_of_row)]
+        lines.append((row.name, str(seeds), ", ".join(task.name for task in row.tasks), *numbers))
     if plan.core_seconds is not None:
         hours += plan.core_seconds.shared / 3600
     lines.append(("together", str(runs), "", f"{hours:,.1f} in all", "", f"{peak + kept:,.1f}", f"{kept:,.1f}"))

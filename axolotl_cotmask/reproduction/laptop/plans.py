@@ -14,7 +14,6 @@ from axolotl_cotmask.reproduction.paper.facts import PaperClaim
 from axolotl_cotmask.reproduction.paper_plan import GSM8K, GSM_IC
 from axolotl_cotmask.reproduction.plan import (
     ClaimPlan,
-    Config,
     CoreSeconds,
     ExtraRules,
     Measured,
@@ -93,8 +92,9 @@ def laptop_plan(name: str) -> Plan:
             row = _row(base, recipe, settings)
             rows.append(row)
             seeds[row.name] = range(1, count + 1)
-    notes = [_CAVEAT, _setting(settings), *(_BASES[base] for base in settings["runs"])]
-    return _plan("SFT and MFT on a laptop", settings, rows, seeds, _claims(rows), notes)
+    plan = _without_rows("SFT and MFT on a laptop", settings)
+    notes = [*plan.notes, *(_BASES[base] for base in settings["runs"])]
+    return replace(plan, rows=rows, seeds=seeds, claims=_claims(rows), notes=notes)
 
 
 def _row(base: str, recipe: str, settings: Mapping[str, Any]) -> RowPlan:
@@ -110,14 +110,12 @@ def _needs(base: str) -> tuple[str, ...]:
 
 def _claims(rows: Sequence[RowPlan]) -> list[ClaimPlan]:
     """Return the paper's differences for the rows from the base that stands for a large model."""
-    blocks: list[tuple[RowPlan, Config]] = [
-        (row, (row.config or {})["cotmask"]) for row in rows if row.group == COPYING
-    ]
-    plain = [row for row, block in blocks if not block["mask_ratio"]]
+    blocks = [(row, (row.config or {})["cotmask"]) for row in rows if row.group == COPYING]
     masked = [(row, block["noise"]) for row, block in blocks if block["mask_ratio"]]
     return [
         ClaimPlan(title, sft.name, row.name, paper.as_share(claim.difference), claim.source, len(masked))
-        for sft in plain
+        for sft, block in blocks
+        if not block["mask_ratio"]
         for row, noise in masked
         for title, claim in _claimed(noise).items()
         if title in row.measures
@@ -153,10 +151,13 @@ def tiny_plan(plan: Plan, name: str = "tiny") -> Plan:
         for claim in plan.claims
         if claim.measure == gsm8k
     ]
-    seeds = {f"tiny/{name}": numbers for name, numbers in plan.seeds.items()}
-    notes = [_CAVEAT, _setting(settings)]
-    small = _plan(f"{plan.title}, in small", settings, [tiny(row) for row in plan.rows], seeds, claims, notes)
-    return replace(small, others=[tiny(row) for row in plan.others])
+    return replace(
+        _without_rows(f"{plan.title}, in small", settings),
+        rows=[tiny(row) for row in plan.rows],
+        others=[tiny(row) for row in plan.others],
+        seeds={f"tiny/{name}": numbers for name, numbers in plan.seeds.items()},
+        claims=claims,
+    )
 
 
 def _settings(name: str) -> dict[str, Any]:
@@ -170,31 +171,20 @@ def _measures(settings: Mapping[str, Any]) -> dict[str, Measured]:
     return {title: measured for title, measured in _MEASURES.items() if measured.task.name in settings["tasks"]}
 
 
-def _setting(settings: Mapping[str, Any]) -> str:
-    data = settings["data"]
-    return (
+def _without_rows(title: str, settings: dict[str, Any]) -> Plan:
+    """Return what all of the laptop's plans have in common."""
+    data, dependency = settings["data"], list(settings.get("runs", ()))
+    size = (
         f"{data['train_rows']} training problems, {settings['steps']} steps, through `axolotl train`; "
         f"{data['test_rows']} test problems, through `lm_eval`. Seeds differ in masks and order of the data; the base "
         "model and the training problems are the same for all, so the intervals say nothing about other ones."
     )
-
-
-def _plan(
-    title: str,
-    settings: dict[str, Any],
-    rows: Sequence[RowPlan],
-    seeds: Mapping[str, Sequence[int]],
-    claims: Sequence[ClaimPlan],
-    notes: Sequence[str],
-) -> Plan:
-    dependency = list(settings.get("runs", ()))
     return Plan(
         title=title,
-        rows=rows,
+        rows=(),
         measures={measure: _TEXTS[measure] for measure in _measures(settings)},
-        seeds=seeds,
-        claims=claims,
-        notes=notes,
+        seeds={},
+        notes=[_CAVEAT, size],
         setup=Setup(
             device="cpu",
             data_dir=_DATA,

@@ -13,6 +13,7 @@ question, as there.
 
 from __future__ import annotations
 
+import operator
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,11 +36,7 @@ _OUT_TOPIC = ("{role} is {number} years old .", "{role} lives {number} miles awa
 KINDS = tuple(product(("overlapped", "nonoverlapped"), ("in_range", "out_range"), ("in_topic", "out_topic")))
 
 #: The result of a calculation, by its sign.
-CALCULATE: Mapping[str, Callable[[int, int], int]] = {
-    "+": lambda left, right: left + right,
-    "-": lambda left, right: left - right,
-    "*": lambda left, right: left * right,
-}
+CALCULATE: Mapping[str, Callable[[int, int], int]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 
 @dataclass(frozen=True)
