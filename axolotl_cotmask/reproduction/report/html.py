@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from axolotl_cotmask.reproduction.report.content import Block, Column, Plot, Report
+from axolotl_cotmask.reproduction.report.content import Column, Plot, Report
 from axolotl_cotmask.reproduction.report.svg import render
 
 #: The chip of a verdict or status: its kind of colour, and a sign for those who do not see colours.
@@ -46,17 +46,15 @@ def to_html(report: Report) -> str:
     def svg(plot: Plot) -> Markup:
         return Markup(render(f"plot-{next(numbers)}", plot.height, plot.draw))
 
-    environment.filters |= {"kind": _kind, "chip": _chip, "markdown": _markdown, "spans": _spans, "anchor": _anchor}
-    environment.filters["svg"] = svg
+    environment.filters |= {
+        "kind": lambda block: type(block).__name__,
+        "chip": lambda text: _CHIPS.get(text, ("other", "")),
+        "markdown": _markdown,
+        "svg": svg,
+        "spans": _spans,
+        "anchor": _anchor,
+    }
     return environment.get_template("report.html.jinja").render(report=report).lstrip()
-
-
-def _kind(block: Block) -> str:
-    return type(block).__name__
-
-
-def _chip(text: str) -> tuple[str, str]:
-    return _CHIPS.get(text, ("other", ""))
 
 
 def _markdown(text: str) -> Markup:

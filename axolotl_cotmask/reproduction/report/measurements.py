@@ -138,38 +138,3 @@ def last_logged(outcome: PlanOutcome) -> Table:
         for run in row.runs
         if (last := {key: value for entry in run.history for key, value in entry.items()})
     )
-
-
-def curve_values(row: RowOutcome) -> Mapping[int, Sequence[float]]:
-    """Return a row's accuracies by training samples seen, one per seed that has this checkpoint."""
-    curve: dict[int, list[float]] = {}
-    for run in row.runs:
-        for samples, accuracy in run.curve:
-            curve.setdefault(samples, []).append(accuracy)
-    return dict(sorted(curve.items()))
-
-
-def curve_table(rows: Sequence[RowOutcome]) -> Table:
-    """Return the accuracy by row and samples seen."""
-    curves = {row.label: curve_values(row) for row in rows}
-    points = sorted({samples for curve in curves.values() for samples in curve})
-    return table(
-        {"row": label, **{number(f"{point:,}", "samples seen"): mean_cell(curve.get(point, ())) for point in points}}
-        for label, curve in curves.items()
-    )
-
-
-def dependency_table(outcome: PlanOutcome, group: str) -> Table:
-    """Return the share of predictions that change, by row, source and distance."""
-    names = {row.name: row.label for row in outcome.rows}
-    return table(
-        {
-            "row": names.get(row, row),
-            **{
-                number(bucket, source): mean_cell(shares)
-                for source, by_bucket in by_source.items()
-                for bucket, shares in by_bucket.items()
-            },
-        }
-        for row, by_source in outcome.dependency[group].items()
-    )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.common.figures import COLOURS, GLYPHS, MARKERS
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
-from axolotl_cotmask.reproduction.report.cells import percent, points, row_labels, rows_by_group
+from axolotl_cotmask.reproduction.report.cells import mean_cell, percent, points, row_labels, rows_by_group
 from axolotl_cotmask.reproduction.report.content import (
     Block,
+    Column,
     Details,
     LegendKey,
     Paragraph,
@@ -19,15 +21,16 @@ from axolotl_cotmask.reproduction.report.content import (
     Plots,
     Section,
     Subheading,
+    Table,
+    TableCell,
+    number,
+    table,
 )
 from axolotl_cotmask.reproduction.report.measurements import (
     LOGGED_CURVES,
     LOSS,
     LOSS_CLEAN,
     LoggedCurve,
-    curve_table,
-    curve_values,
-    dependency_table,
     last_logged,
 )
 from axolotl_cotmask.reproduction.report.outcome import PlanOutcome, RowOutcome, RunOutcome
@@ -119,6 +122,10 @@ def _rows_plot(measure: str, rows: Sequence[RowOutcome]) -> Plot:
     return Plot(measure, "", 0.75 + 0.45 * len(shown), draw, description=f"Mean over seeds in percent: {means}.")
 
 
+def _legend(labels: Iterable[str]) -> list[LegendKey]:
+    return [LegendKey(GLYPHS[series], series + 1, label) for series, label in enumerate(labels)]
+
+
 def _short(label: str, width: int = 48) -> str:
     return label if len(label) <= width else f"{label[: width - 1]}…"
 
@@ -141,28 +148,25 @@ def _ratio_plot(measure: str, rows: Sequence[RowOutcome]) -> Plot:
 
     def draw(figure: Figure) -> None:
         axis = figure.subplots()
-        for number, kind in enumerate(kinds):
+        for series, kind in enumerate(kinds):
             by_ratio: dict[float, list[Estimate]] = {}
             for row in rows:
                 if row.schedule == kind and row.mask_ratio is not None:
                     by_ratio.setdefault(row.mask_ratio, []).append(row.estimates[measure])
             ratios = sorted(by_ratio)
             means = [percent(fmean(each.value for each in by_ratio[ratio])) for ratio in ratios]
-            axis.plot(ratios, means, color=colour(number + 1))
-            marked: dict[str, Any] = {"fmt": MARKERS[number], "color": colour(number + 1), "capsize": 3}
+            axis.plot(ratios, means, color=colour(series + 1))
+            marked: dict[str, Any] = {"fmt": MARKERS[series], "color": colour(series + 1), "capsize": 3}
             for ratio, estimates in by_ratio.items():
                 for estimate in estimates:
                     axis.errorbar(ratio, percent(estimate.value), yerr=_half(estimate) or None, **marked)
         axis.set(xlabel="mask ratio (highest share noised)", ylabel=f"{_short(measure, 30)}, %")
 
-    legend = [
-        LegendKey(GLYPHS[number], number + 1, _SCHEDULES.get(kind, str(kind))) for number, kind in enumerate(kinds)
-    ]
     caption = (
         "Mean over seeds by mask ratio, with its 95 % interval. Where rows share ratio and schedule, the line goes "
         "through their mean."
     )
-    return Plot(measure, caption, 2.9, draw, legend)
+    return Plot(measure, caption, 2.9, draw, _legend(_SCHEDULES.get(kind, str(kind)) for kind in kinds))
 
 
 # Training curves
@@ -243,27 +247,27 @@ def _thinned(logged: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
 
 # Lines with bands: accuracy by samples seen, dependency
 
-#: One share per seed by place on the x axis: a number, or a bucket's name.
+#: One share per seed, or none at all, by place on the x axis: a number, or a bucket's name.
 Line = Mapping[str, Sequence[float]] | Mapping[int, Sequence[float]]
 
 
 def _lines_plots(title: str, lines: Mapping[str, Line], xlabel: str, ylabel: str, caption: str) -> list[Plot]:
     """Return a plot of the lines by label, or several where one cannot tell so many apart."""
-    names = list(lines)
-    parts = [names[start : start + len(COLOURS)] for start in range(0, len(names), len(COLOURS))]
+    starts = range(0, len(lines), len(COLOURS))
     drawn = []
-    for number, part in enumerate(parts, 1):
-        shown = {label: lines[label] for label in part}
+    for part, start in enumerate(starts, 1):
+        shown = dict(islice(lines.items(), start, start + len(COLOURS)))
 
         def draw(figure: Figure, shown: Mapping[str, Line] = shown) -> None:
             axis = figure.subplots()
             words = list(dict.fromkeys(x for line in shown.values() for x in line if isinstance(x, str)))
             for series, line in enumerate(shown.values()):
-                xs = [words.index(x) if isinstance(x, str) else x for x in line]
-                means = [over_seeds(shares) for shares in line.values()]
-                ys = [percent(mean.value) for mean in means]
+                means = {x: over_seeds(shares) for x, shares in line.items() if shares}
+                xs = [words.index(x) if isinstance(x, str) else x for x in means]
+                ys = [percent(mean.value) for mean in means.values()]
+                halves = [_half(mean) for mean in means.values()]
                 axis.plot(xs, ys, color=colour(series + 1), marker=MARKERS[series])
-                low, high = [[y + side * _half(mean) for y, mean in zip(ys, means, strict=True)] for side in (-1, 1)]
+                low, high = [[y + side * half for y, half in zip(ys, halves, strict=True)] for side in (-1, 1)]
                 axis.fill_between(xs, low, high, color=colour(series + 1), alpha=0.15, linewidth=0)
             if words:
                 axis.set_xticks(range(len(words)), words)
@@ -272,10 +276,20 @@ def _lines_plots(title: str, lines: Mapping[str, Line], xlabel: str, ylabel: str
                 axis.xaxis.set_major_formatter("{x:,.0f}")
             axis.set(xlabel=xlabel, ylabel=ylabel)
 
-        heading = title if len(parts) == 1 else f"{title} ({number} of {len(parts)})"
-        legend = [LegendKey(GLYPHS[series], series + 1, label) for series, label in enumerate(shown)]
-        drawn.append(Plot(heading, caption, 2.9, draw, legend))
+        heading = title if len(starts) == 1 else f"{title} ({part} of {len(starts)})"
+        drawn.append(Plot(heading, caption, 2.9, draw, _legend(shown)))
     return drawn
+
+
+def _lines_table(lines_by_heading: Mapping[str, Mapping[str, Line]]) -> Table:
+    """Return the means of lines, a row for each label and a column for each place below each heading."""
+    rows: dict[str, dict[Column | str, TableCell | str | None]] = {}
+    for heading, lines in lines_by_heading.items():
+        for label, line in lines.items():
+            row = rows.setdefault(label, {"row": label})
+            for x, shares in line.items():
+                row[number(x if isinstance(x, str) else f"{x:,}", heading)] = mean_cell(shares)
+    return table(rows.values())
 
 
 def _by_samples(outcome: PlanOutcome) -> Iterator[Block]:
@@ -283,30 +297,39 @@ def _by_samples(outcome: PlanOutcome) -> Iterator[Block]:
     drawn: list[Plot] = []
     tables: list[Block] = []
     for group, rows in rows_by_group(outcome).items():
-        curved = [row for row in rows if curve_values(row)]
-        if curved:
-            lines: dict[str, Line] = {row.label: dict(curve_values(row)) for row in curved}
+        seen = sorted({samples for row in rows for run in row.runs for samples, _ in run.curve})
+        curved = [row for row in rows if any(run.curve for run in row.runs)]
+        lines = {row.label: _accuracies(row, seen) for row in curved}
+        if lines:
             drawn += _lines_plots(group or "All rows", lines, "training samples seen", "accuracy, %", caption)
-            tables.append(Details(f"The numbers: {group}" if group else "The numbers", [curve_table(curved)]))
+            numbers = _lines_table({"samples seen": lines})
+            tables.append(Details(f"The numbers: {group}" if group else "The numbers", [numbers]))
     if drawn:
         yield Plots(drawn)
         yield from tables
 
 
+def _accuracies(row: RowOutcome, seen: Sequence[int]) -> Line:
+    """Return a row's accuracies by training samples ``seen``, one per seed that has this checkpoint."""
+    curve = [point for run in row.runs for point in run.curve]
+    return {point: [accuracy for samples, accuracy in curve if samples == point] for point in seen}
+
+
 def _dependency(outcome: PlanOutcome) -> Iterator[Block]:
     names = {row.name: row.label for row in outcome.rows}
     caption = "Mean over seeds; the band is its 95 % interval."
+    axes = "distance, tokens", "predictions changed, %"
     blocks: list[Block] = []
     for group, by_row in outcome.dependency.items():
-        drawn = []
-        for source in dict.fromkeys(source for by_source in by_row.values() for source in by_source):
-            lines: dict[str, Line] = {
-                names.get(row, row): dict(by_source[source]) for row, by_source in by_row.items() if source in by_source
-            }
-            title = f"Dependency on the {source}"
-            drawn += _lines_plots(title, lines, "distance, tokens", "predictions changed, %", caption)
+        by_source: dict[str, dict[str, Line]] = {}
+        for row, lines in by_row.items():
+            for source, line in lines.items():
+                by_source.setdefault(source, {})[names.get(row, row)] = line
+        drawn: list[Plot] = []
+        for source, of_source in by_source.items():
+            drawn += _lines_plots(f"Dependency on the {source}", of_source, *axes, caption)
         if drawn:
-            blocks += [*_of_group(group, drawn), Details("The numbers", [dependency_table(outcome, group)])]
+            blocks += [*_of_group(group, drawn), Details("The numbers", [_lines_table(by_source)])]
     if blocks:
         yield Paragraph(
             "A number is replaced by another one, in the question or in the chain of thought before: the share of the "
