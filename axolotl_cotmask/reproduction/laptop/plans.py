@@ -38,23 +38,15 @@ _BASES = {
     "shows how much rests on the habit.",
 }
 _CORRUPTED = Task("cotmask_corrupted_step")
+_REPLACED = "after a step in which one number of the question was replaced by another, the next annotation has the "
+#: The measures by title, each with what it is.
 _MEASURES = {
-    "clean": Measured(GSM8K),
-    "irrelevant sentence": Measured(GSM_IC),
-    "follows the question": Measured(_CORRUPTED, "follows_question"),
-    "copies the prefix": Measured(_CORRUPTED, "copies_prefix"),
-    "right after all": Measured(_CORRUPTED),
+    "clean": (Measured(GSM8K), "accuracy on the test problems as they are"),
+    "irrelevant sentence": (Measured(GSM_IC), "accuracy with an irrelevant sentence in each problem"),
+    "follows the question": (Measured(_CORRUPTED, "follows_question"), f"{_REPLACED}question's number"),
+    "copies the prefix": (Measured(_CORRUPTED, "copies_prefix"), "it has the replaced one"),
+    "right after all": (Measured(_CORRUPTED), "the final answer is right nonetheless"),
 }
-_TEXTS = {
-    "clean": "accuracy on the test problems as they are",
-    "irrelevant sentence": "accuracy with an irrelevant sentence in each problem",
-    "follows the question": "after a step in which one number of the question was replaced by another, the next "
-    "annotation has the question's number",
-    "copies the prefix": "it has the replaced one",
-    "right after all": "the final answer is right nonetheless",
-}
-
-
 #: Seconds that the parts took on one core each (bench/RESULTS.md).
 _SECONDS = CoreSeconds(shared=456.0, start=15.0, step=0.37, task=25.0)
 _DATA = "data"
@@ -168,7 +160,7 @@ def _settings(name: str) -> dict[str, Any]:
 
 def _measures(settings: Mapping[str, Any]) -> dict[str, Measured]:
     """Return the measures of the tasks that the settings name."""
-    return {title: measured for title, measured in _MEASURES.items() if measured.task.name in settings["tasks"]}
+    return {title: measured for title, (measured, _) in _MEASURES.items() if measured.task.name in settings["tasks"]}
 
 
 def _without_rows(title: str, settings: dict[str, Any]) -> Plan:
@@ -182,7 +174,7 @@ def _without_rows(title: str, settings: dict[str, Any]) -> Plan:
     return Plan(
         title=title,
         rows=(),
-        measures={measure: _TEXTS[measure] for measure in _measures(settings)},
+        measures={title: _MEASURES[title][1] for title in _measures(settings)},
         seeds={},
         notes=[_CAVEAT, size],
         setup=Setup(

@@ -131,6 +131,7 @@ class _Story:
         None when there is no such question that needs every step.
         """
         things, last = self.things, self.people[-1]
+        answer, question = self.have[last], f"How many {things} does {last} have now ?"
         if compares:
             if len(self.people) < 2:
                 return None
@@ -145,9 +146,6 @@ class _Story:
                 question = f"How many more {things} does {more} have than {less} ?"
             else:
                 return None
-        else:
-            answer = self.have[last]
-            question = f"How many {things} does {last} have now ?"
         return Problem(
             tuple(self.context),
             question,
