@@ -85,9 +85,8 @@ def tables(session: nox.Session) -> None:
 
 def made(session: nox.Session, *options: str) -> None:
     """Make what is made from code, or with ``--check`` say whether it is up to date."""
-    for module in ("recipe_table", "ablations"):
-        run(session, "python", "-m", f"axolotl_cotmask.reproduction.paper.{module}", *options)
-    run(session, "python", "docs/architecture.py", *options)
+    for script in ("recipes/made.py", "docs/architecture.py"):
+        run(session, "python", script, *options)
 
 
 @nox.session

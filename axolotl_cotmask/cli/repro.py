@@ -82,19 +82,16 @@ def repro(
         _print_costs(plan)
         return
     from axolotl_cotmask.reproduction.external import read_external
+    from axolotl_cotmask.reproduction.laptop.plans import is_laptop
     from axolotl_cotmask.reproduction.run import reproduce
 
     _check(plan, gpus)
     others = [result for path in externals for result in read_external(path)]
-    directory = output or Path("outputs", "tiny" if tiny else _default_output(what[0]))
-    status = reproduce(plan, directory, profile, arguments, others, lambda line: click.echo(line, err=True))
+    directory = "tiny" if tiny else Path(what[0]).stem if is_laptop(what[0]) else "reproduce"
+    status = reproduce(
+        plan, output or Path("outputs", directory), profile, arguments, others, lambda line: click.echo(line, err=True)
+    )
     sys.exit(status)
-
-
-def _default_output(name: str) -> str:
-    from axolotl_cotmask.reproduction.laptop.plans import is_laptop
-
-    return Path(name).stem if is_laptop(name) else "reproduce"
 
 
 def _make_plan(what: tuple[str, ...], seeds: int, tiny: bool, gpus: int | None) -> Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -58,14 +58,10 @@ def collect_outcome(plan: Plan, output: Path, externals: Sequence[ExternalResult
         measures=plan.measures,
         rows=[_row_outcome(row, runs[row.name]) for row in plan.rows if row.config],
         claims=[_judge(plan, claim, output) for claim in plan.claims],
-        calibrated=[
-            _calibrated(row, title, measured, runs[row.name][0])
-            for row in released
-            for title, measured in row.measures.items()
-        ],
+        calibrated=[model for row in released for model in _calibrated(row, runs[row.name][0])],
         external=externals,
         failures=[run.failure for row in released for run in runs[row.name] if run.failure is not None]
-        + list(_failures_outside(plan, output)),
+        + list(_failures(output, _stages_outside(plan, output))),
         dependency={group: _dependency(plan, dependency_file(output, group)) for group in plan.dependency},
         commands={stage: record["command"] for run in reversed(all_runs) for stage, record in run.records.items()},
         minutes=sum(record["seconds"] for run in all_runs for record in run.records.values()) / 60,
@@ -95,7 +91,7 @@ def _run_outcome(plan: Plan, row: RowPlan, seed: int, output: Path) -> RunOutcom
     files, backend = RunFiles(output, run_name(row, seed)), plan.setup.backend
     by_title = {title: _scores(plan, row, seed, measured, output) for title, measured in row.measures.items()}
     scores = {title: content for title, content in by_title.items() if content is not None}
-    failure = _first_failure(row, files, backend)
+    failure = next(_failures(output, _stages(row, files, backend)), None)
     done = len(scores) == len(by_title) and (row.curve is None or files.curve.is_file())
     status = RunStatus.DONE if done else RunStatus.FAILED if failure else RunStatus.NOT_RUN
     records = {"data": files.data, "train": files.train} | {
@@ -129,37 +125,33 @@ def _other_metric(row: RowPlan, scores: Mapping[str, Scores], metric: str) -> di
     }
 
 
-def _first_failure(row: RowPlan, files: RunFiles, backend: str) -> StageFailure | None:
-    """Return the first stage that has begun and left no result; for a run whose results are not all there."""
+#: A stage, the log that it writes, and the file or directory that it leaves.
+_Stage = tuple[str, Path, Path]
+
+
+def _stages(row: RowPlan, files: RunFiles, backend: str) -> Iterator[_Stage]:
+    yield "data", files.log("data"), files.data
+    yield "train", files.log("train"), files.train
+    yield "curve", files.log("curve"), files.curve
     tasks = sorted(task.name for task in row.tasks)
-    stages = [
-        ("data", files.log("data"), files.data),
-        ("train", files.log("train"), files.train),
-        ("curve", files.log("curve"), files.curve),
-        *(("evaluate", files.log("evaluate", backend, task), files.evaluation(backend, task)) for task in tasks),
-        *(("score", files.log("score", backend, task), files.scores(backend, task)) for task in tasks),
-    ]
-    failures = (_failure(files.output, stage, log, result) for stage, log, result in stages)
-    return next(filter(None, failures), None)
+    yield from (("evaluate", files.log("evaluate", backend, task), files.evaluation(backend, task)) for task in tasks)
+    yield from (("score", files.log("score", backend, task), files.scores(backend, task)) for task in tasks)
 
 
-def _failures_outside(plan: Plan, output: Path) -> Iterator[StageFailure]:
-    """Yield the failures of what belongs to no run."""
-    results = plan.extra_rules.results if plan.extra_rules else {}
-    for log, result in results.items():
-        failure = _failure(output, Path(log).stem, output / LOGS / log, output / result)
-        if failure is not None:
-            yield failure
+def _stages_outside(plan: Plan, output: Path) -> Iterator[_Stage]:
+    """Yield the stages that belong to no run."""
+    for log, result in (plan.extra_rules.results if plan.extra_rules else {}).items():
+        yield Path(log).stem, output / LOGS / log, output / result
 
 
-def _failure(output: Path, stage: str, log: Path, result: Path) -> StageFailure | None:
-    """Return the failure of a stage that has written ``log``, if ``result`` is not there."""
-    if not log.is_file() or result.exists():
-        return None
-    # A progress bar writes over its line again and again.
-    lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
-    last = [line for line in lines if line.strip()][-_LAST_LINES:]
-    return StageFailure(stage, str(log.relative_to(output)), last)
+def _failures(output: Path, stages: Iterable[_Stage]) -> Iterator[StageFailure]:
+    """Yield the stages that have begun and left no result."""
+    for stage, log, result in stages:
+        if log.is_file() and not result.exists():
+            # A progress bar writes over its line again and again.
+            lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
+            last = [line for line in lines if line.strip()][-_LAST_LINES:]
+            yield StageFailure(stage, str(log.relative_to(output)), last)
 
 
 def _row_outcome(row: RowPlan, runs: Sequence[RunOutcome]) -> RowOutcome:
@@ -254,16 +246,14 @@ def _scored_otherwise(of_both: Sequence[Scores]) -> str:
     return f"scored differently: {differing}" if differing else ""
 
 
-def _calibrated(row: RowPlan, title: str, measured: Measured, run: RunOutcome) -> CalibratedModel:
-    assert row.model is not None
-    assert measured.published is not None
-    value = run.values.get(title)
-    return CalibratedModel(row.model, title, measured.published, value, _agreement(measured.published, value))
-
-
-def _agreement(published: float, measured: float | None) -> str:
-    # The rule counts in points.
-    return calibration(100 * published, None if measured is None else 100 * measured)
+def _calibrated(row: RowPlan, run: RunOutcome) -> Iterator[CalibratedModel]:
+    for title, measured in row.measures.items():
+        assert row.model is not None
+        assert measured.published is not None
+        value = run.values.get(title)
+        # The rule counts in points.
+        judged = calibration(100 * measured.published, None if value is None else 100 * value)
+        yield CalibratedModel(row.model, title, measured.published, value, judged)
 
 
 def _dependency(plan: Plan, path: Path) -> DependencyShares:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from axolotl_cotmask.reproduction.paper import facts as paper
-from axolotl_cotmask.reproduction.plan import CoreSeconds, Plan, RowPlan
+from axolotl_cotmask.reproduction.plan import Plan, RowPlan
 
 #: Parameters times tokens per second and GPU in training: 40 % of an A100's 312 TFLOP/s, at 8 FLOPs per parameter and
 #: token (with activation checkpointing). Reckoned, not measured.
@@ -17,6 +16,11 @@ GENERATING = {"hf": 400.0, "vllm": 2500.0}
 _PARAMETERS = {"llama2-7b": 6.74e9, "llama2-13b": 13.0e9, "mistral-7b": 7.24e9}
 #: Tokens of a row with its prompt. GSM8K's was measured (bench/RESULTS.md), the others are guessed from it.
 _TOKENS = {"gsm8k": 225, "gsm8k-rft-u33": 225, "gsm8k-rft-100": 225, "math": 350, "metamath": 280, "mammoth": 300}
+#: Tokens of an epoch, by the path of the paper's data.
+_TOKENS_OF_EPOCH = {path: rows * _TOKENS[name] for name, data in paper.DATA.items() for path, rows in data.rows.items()}
+#: The paper's names of the base models.
+_BASES = {base.model: name for name, base in paper.BASES.items()}
+_RELEASED = {model.id: model.base for model in paper.RELEASED}
 #: Questions of a benchmark, and new tokens for an answer (guessed).
 _QUESTIONS = {"gsm8k": (1_319, 130), "gsm_ic": (58_052, 130), "math": (5_000, 300)}
 #: Where the numbers come from, for the plan's reader.
@@ -36,61 +40,33 @@ class Cost:
     peak: float
     kept: float
 
-    @property
-    def hours(self) -> float:
-        """All stages."""
-        return self.training + self.evaluation
-
 
 def row_cost(plan: Plan, row: RowPlan) -> Cost | None:
     """Return what one run of a row takes; None for a recipe whose data or model no rate is stated for."""
-    if plan.core_seconds is not None:
-        return _cost_on_a_core(plan.core_seconds, row)
-    base, rows_and_tokens = _base(row), _rows_and_tokens(row.config or {})
-    if base is None or (row.config is not None and (rows_and_tokens is None or "num_epochs" not in row.config)):
+    if (seconds := plan.core_seconds) is not None:
+        training = 2 * seconds.start + (row.config["max_steps"] * seconds.step if row.config else 0)
+        return Cost(training / 3600, len(row.tasks) * seconds.task / 3600, 0.02, 0.01)
+    base = _BASES.get(str(row.config.get("base_model"))) if row.config else _RELEASED.get(row.model or "")
+    if base is None:
         return None
     parameters = _PARAMETERS[base]
     rate = GENERATING[plan.setup.backend] * _PARAMETERS["llama2-7b"] / parameters
     answers = [_QUESTIONS[measured.task.benchmark] for measured in row.measures.values()]
     evaluation = sum(questions * tokens for questions, tokens in answers) / rate / 3600
     weights = 2 * parameters / 1e9
-    if row.config is None or rows_and_tokens is None:
+    if row.config is None:
         return Cost(0.0, evaluation, weights, weights)
-    epochs = row.config["num_epochs"]
-    rows, tokens_of_row = rows_and_tokens
-    tokens = rows * epochs * tokens_of_row
+    paths = {entry.get("path") for entry in row.config.get("datasets", ())}
+    tokens = _TOKENS_OF_EPOCH.get(paths.pop()) if len(paths) == 1 else None
+    epochs = row.config.get("num_epochs")
+    if tokens is None or epochs is None:
+        return None
     # A checkpoint has the weights and two moments in 32 bits besides; the old one goes when the new one is whole.
     peak = weights + (epochs if row.curve else 2) * 12 * parameters / 1e9
     if row.curve:
         evaluation *= 1 + epochs
-    return Cost(tokens * parameters / TRAINING / 3600, evaluation, peak, weights if plan.setup.keep_weights else 0.1)
-
-
-def _cost_on_a_core(seconds: CoreSeconds, row: RowPlan) -> Cost:
-    steps = row.config["max_steps"] if row.config else 0
-    training = steps * seconds.step + 2 * seconds.start
-    return Cost(training / 3600, len(row.tasks) * seconds.task / 3600, 0.02, 0.01)
-
-
-def _base(row: RowPlan) -> str | None:
-    """Return the paper's name of a row's base model, if it is one of the paper's."""
-    if row.config is None:
-        return next((model.base for model in paper.RELEASED if model.id == row.model), None)
-    return next((name for name, base in paper.BASES.items() if base.model == row.config.get("base_model")), None)
-
-
-def _rows_and_tokens(config: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Return the rows of a recipe's data and the tokens of each, if they are the paper's."""
-    paths = {entry.get("path") for entry in config.get("datasets", ())}
-    return next(
-        (
-            (rows, _TOKENS[name])
-            for name, data in paper.DATA.items()
-            for path, rows in data.rows.items()
-            if paths == {path}
-        ),
-        None,
-    )
+    training = epochs * tokens * parameters / TRAINING / 3600
+    return Cost(training, evaluation, peak, weights if plan.setup.keep_weights else 0.1)
 
 
 def cost_table(plan: Plan) -> list[Sequence[str]]:
@@ -103,15 +79,14 @@ def cost_table(plan: Plan) -> list[Sequence[str]]:
     for row in plan.rows:
         seeds, cost = len(plan.seeds[row.name]), row_cost(plan, row)
         runs += seeds
-        tasks = ", ".join(task.name for task in row.tasks)
-        if cost is None:
-            lines.append((row.name, str(seeds), tasks, "?", "?", "?", "?"))
-            continue
-        hours += seeds * cost.hours
-        kept += seeds * cost.kept
-        peak = max(peak, cost.peak)
-        numbers = (seeds * cost.training, seeds * cost.evaluation, cost.peak, seeds * cost.kept)
-        lines.append((row.name, str(seeds), tasks, *(f"{number:,.1f}" for number in numbers)))
+        numbers: Sequence[str] = ("?",) * 4
+        if cost is not None:
+            training, evaluation, kept_of_row = (
+                seeds * of_run for of_run in (cost.training, cost.evaluation, cost.kept)
+            )
+            hours, kept, peak = hours + training + evaluation, kept + kept_of_row, max(peak, cost.peak)
+            numbers = [f"{number:,.1f}" for number in (training, evaluation, cost.peak, kept_of_row)]
+        lines.append((row.name, str(seeds), ", ".join(task.name for task in row.tasks), *numbers))
     if plan.core_seconds is not None:
         hours += plan.core_seconds.shared / 3600
     lines.append(("together", str(runs), "", f"{hours:,.1f} in all", "", f"{peak + kept:,.1f}", f"{kept:,.1f}"))

@@ -60,7 +60,7 @@ def remove_damaged(output: Path) -> list[str]:
 
 def _results(run: RunFiles) -> Iterator[tuple[Path, Sequence[Path]]]:
     """Yield what a run has left, each with what rests on it, the one that others rest on first."""
-    scored = [run.evaluate_directory, run.scores_directory, run.curve]
+    scored = [run.evaluations, run.all_scores, run.curve]
     # Nobody reads the data of a trained run again.
     if not run.train.is_dir():
         yield run.data, [run.model, *scored]

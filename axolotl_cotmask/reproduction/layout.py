@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 #: What is run; written before Snakemake starts.
@@ -14,66 +13,35 @@ RUNS, LOGS = "runs", "logs"
 RECORD, RECIPE, STATE = "provenance.json", "recipe.yaml", "trainer_state.json"
 
 
-@dataclass(frozen=True)
 class RunFiles:
-    """The files of one run: its ``name``, such as ``llama2-7b/gsm8k-mft/seed-1``, below ``output``."""
+    """The files of one run: its ``name``, such as ``llama2-7b/gsm8k-mft/seed-1``, below ``output``.
 
-    output: Path
-    name: str
+    ``data`` is the tokenised data; ``train`` holds recipe, log and state of the training, ``model`` the weights;
+    ``curve`` is the accuracy of every checkpoint; ``evaluations`` and ``all_scores`` are by backend and task. ``work``
+    is what an unfinished training has written so far, the only thing that does not stay.
+    """
 
-    @property
-    def directory(self) -> Path:
-        """Everything that stays of the run, logs excepted."""
-        return self.output / RUNS / self.name
-
-    @property
-    def data(self) -> Path:
-        """The tokenised data."""
-        return self.directory / "data"
-
-    @property
-    def train(self) -> Path:
-        """Recipe, log and state of the training."""
-        return self.directory / "train"
-
-    @property
-    def model(self) -> Path:
-        """The weights."""
-        return self.directory / "model"
-
-    @property
-    def curve(self) -> Path:
-        """The accuracy of every checkpoint."""
-        return self.directory / "curve.json"
-
-    @property
-    def work(self) -> Path:
-        """What an unfinished training has written so far."""
-        return self.output / "work" / self.name
-
-    @property
-    def evaluate_directory(self) -> Path:
-        """All evaluations, by backend and task."""
-        return self.directory / "evaluate"
-
-    @property
-    def scores_directory(self) -> Path:
-        """All scores, by backend and task."""
-        return self.directory / "scores"
+    def __init__(self, output: Path, name: str) -> None:
+        self.output, self.name = output, name
+        self.work = output / "work" / name
+        stays = output / RUNS / name
+        self.data, self.train, self.model = stays / "data", stays / "train", stays / "model"
+        self.curve = stays / "curve.json"
+        self.evaluations, self.all_scores = stays / "evaluate", stays / "scores"
 
     def evaluation(self, backend: str, task: str) -> Path:
         """lm-eval's results and samples."""
-        return self.evaluate_directory / backend / task
+        return self.evaluations / backend / task
 
     def scores(self, backend: str, task: str) -> Path:
         """What the report needs of an evaluation."""
-        return self.scores_directory / backend / f"{task}.json"
+        return self.all_scores / backend / f"{task}.json"
 
     def evaluated(self) -> list[tuple[str, str]]:
         """Backend and task of every evaluation or scores that are there, those of other plans among them."""
-        evaluations = [path.parts[-2:] for path in self.evaluate_directory.glob("[!.]*/[!.]*")]
-        scores = [(path.parent.name, path.stem) for path in self.scores_directory.glob("[!.]*/[!.]*.json")]
-        return sorted({(backend, task) for backend, task in [*evaluations, *scores]})
+        evaluations = self.evaluations.glob("[!.]*/[!.]*")
+        scores = self.all_scores.glob("[!.]*/[!.]*.json")
+        return sorted({(path.parent.name, path.name.removesuffix(".json")) for path in (*evaluations, *scores)})
 
     def log(self, *parts: str) -> Path:
         """What a stage's program printed; ``parts`` are the stage, and for a task its backend and name."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.ablations import SWEEPS, Ablation
-from axolotl_cotmask.reproduction.plan import ClaimPlan, Config, Measured, Plan, RowPlan, Setup, Task
+from axolotl_cotmask.reproduction.plan import ClaimPlan, Measured, Plan, RowPlan, Setup, Task
 from axolotl_cotmask.reproduction.recipes import load_recipe, parse_yaml, recipe_gpus, recipe_path
 
 GSM8K, GSM_IC = Task("cotmask_gsm8k", "gsm8k"), Task("cotmask_gsm_ic", "gsm_ic")
@@ -193,20 +193,14 @@ def _recipe_row(path: Path, name: str, gpus: int) -> RowPlan:
         raise CoTMaskError(f"{path} is no recipe: it has no datasets")
     if config.get("use_ray"):
         raise CoTMaskError(f"{path} runs on a Ray cluster: train it with `axolotl train`, and score it with lm_eval")
-    strategy = _strategy(config, path)
-    measures = _measures(strategy, {task.benchmark: None for task in _TASKS[strategy]})
-    # Local files are inputs: when they change, the run is trained anew.
-    paths = [Path(str(entry.get("path") or "")) for entry in datasets]
-    files = [str(path.resolve()) for path in paths if path.is_file()]
-    return RowPlan(name, name, "recipes", measures, config, gpus=gpus, needs=files)
-
-
-def _strategy(config: Config, path: Path) -> str:
-    """Return the strategy of a recipe's data, by which its tasks are known."""
-    strategy = str(config["datasets"][0].get("type", "")).removeprefix(_STRATEGIES)
+    strategy = str(datasets[0].get("type", "")).removeprefix(_STRATEGIES)
     if strategy not in _TASKS:
         raise CoTMaskError(
             f"{path}: no task is known for data of the type {strategy}: train it with `axolotl train` and score it "
             f"with lm_eval, or use one of the types {', '.join(_STRATEGIES + known for known in _TASKS)}"
         )
-    return strategy
+    measures = _measures(strategy, {task.benchmark: None for task in _TASKS[strategy]})
+    # Local files are inputs: when they change, the run is trained anew.
+    paths = [Path(str(entry.get("path") or "")) for entry in datasets]
+    files = [str(path.resolve()) for path in paths if path.is_file()]
+    return RowPlan(name, name, "recipes", measures, config, gpus=gpus, needs=files)

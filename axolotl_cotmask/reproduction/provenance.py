@@ -15,7 +15,7 @@ from typing import Any
 
 from axolotl_cotmask.common.versions import git, package_version
 
-_RAPL = Path("/sys/class/powercap")
+_RAPL, _CPUINFO = Path("/sys/class/powercap"), Path("/proc/cpuinfo")
 _MAIN = ("axolotl", "torch", "transformers", "peft", "accelerate", "datasets", "lm-eval", "math-verify")
 
 
@@ -39,7 +39,8 @@ def write_code_and_versions(directory: Path) -> None:
 
 def hardware() -> dict[str, Any]:
     """Return the machine: processor, cores, memory in GiB, GPUs."""
-    models = [line.split(":")[1].strip() for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]
+    lines = _CPUINFO.read_text().splitlines() if _CPUINFO.is_file() else []
+    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpus: list[str] = []
     if shutil.which("nvidia-smi"):
@@ -52,10 +53,6 @@ def hardware() -> dict[str, Any]:
         "memory_gib": round(memory, 1),
         "gpus": gpus,
     }
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.is_file() else []
 
 
 def _revision(repository: str) -> str | None:

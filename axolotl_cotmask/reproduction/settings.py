@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.plan import Config, Plan, RowPlan
@@ -47,22 +46,22 @@ def _concerns(setting: str, row: RowPlan) -> bool:
     """Tell whether a row is changed by a setting: nothing is trained with a released one, nor masked by plain SFT."""
     if row.config is None:
         return False
-    first, *inner = _keys(setting)
+    first, *inner = setting.partition("=")[0].split(".")
     return not (first == "cotmask" and inner) or bool((row.config.get("cotmask") or {}).get("mask_ratio"))
-
-
-def _keys(setting: str) -> list[str]:
-    """Return the keys on the way to what a setting sets."""
-    return setting.partition("=")[0].split(".")
 
 
 def _changed(row: RowPlan, config: Config, settings: Sequence[str], gpus: int | None) -> Config:
     config = dict(config)
     for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not key or not equals:
+        keys, equals, value = setting.partition("=")
+        if not keys or not equals:
             raise CoTMaskError(f"--set {setting}: write key=value, such as --set cotmask.mask_ratio=0.2")
-        _set(config, _keys(setting), parse_yaml(value, f"--set {setting}"))
+        *outer, last = keys.split(".")
+        block = config
+        for key in outer:
+            block[key] = dict(block.get(key) or {})
+            block = block[key]
+        block[last] = parse_yaml(value, f"--set {setting}")
     if gpus and not row.gpus:
         raise CoTMaskError(f"{row.name} is trained on a CPU: leave out --gpus")
     if gpus and gpus != row.gpus:
@@ -74,12 +73,3 @@ def _changed(row: RowPlan, config: Config, settings: Sequence[str], gpus: int | 
             )
         config["gradient_accumulation_steps"] = int(accumulation)
     return config
-
-
-def _set(config: Config, keys: Sequence[str], value: Any) -> None:
-    first, *rest = keys
-    if rest:
-        config[first] = dict(config.get(first) or {})
-        _set(config[first], rest, value)
-    else:
-        config[first] = value

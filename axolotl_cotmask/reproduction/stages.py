@@ -48,7 +48,7 @@ def _result(path: Path) -> Iterator[Path]:
         write_manifest(new)
 
 
-def prepare_data(name: str, output: Path) -> None:
+def data(name: str, output: Path) -> None:
     """Tokenise a run's data into ``output/prepared`` by ``axolotl preprocess``, before it takes a GPU."""
     setup, run = read_run(_PLAN, name)
     with _result(output) as new:

@@ -6,10 +6,10 @@ import itertools
 import math
 import multiprocessing
 import re
+import runpy
 import shutil
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,10 +22,8 @@ from support.project import Project, Rows, write_jsonl
 import axolotl_cotmask
 from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.masking.config import MASK_WARMUP, TAIL_START_LR, TAIL_START_STEP
-from axolotl_cotmask.reproduction.paper import ablations, recipe_table
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.facts import BENCHMARKS, RUNS, find_run
-from axolotl_cotmask.reproduction.paper.recipe_table import with_table
 
 PAPER = {run.name: run for run in RUNS}
 ALL = [name for name in recipes.names() if not name.startswith("laptop/")]
@@ -302,31 +300,34 @@ def test_fetch_copies_recipes_and_tasks(project: Project) -> None:
 
 def test_the_recipes_page_is_in_step_with_the_table() -> None:
     page = (recipes.RECIPES / "README.md").read_text(encoding="utf-8")
-    assert with_table(page) == page, "run `python -m axolotl_cotmask.reproduction.paper.recipe_table`"
+    with_table = runpy.run_path(str(recipes.RECIPES / "made.py"))["with_table"]
+    assert with_table(page) == page, "run `nox -s tables`"
     for run in RUNS:
         assert f"[{run.name}]({run.name}.yaml)" in page
     with pytest.raises(ValueError, match="needs the lines"):
         with_table("# Recipes")
 
 
-@pytest.mark.parametrize("module", [recipe_table, ablations])
+@pytest.mark.parametrize("name", ["README.md", "ablations/table3.sweep.yaml"])
 def test_a_check_says_whether_written_files_are_stale(
-    module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "recipes"
     shutil.copytree(recipes.RECIPES, folder)
-    monkeypatch.setattr(module, "directory", lambda _: folder)
-    monkeypatch.setattr(sys, "argv", [module.__name__, "--check"])
-    module.main()
-    written = folder / ("README.md" if module is recipe_table else "ablations/table3.sweep.yaml")
+
+    def make(*options: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["made.py", *options])
+        runpy.run_path(str(folder / "made.py"), run_name="__main__")
+
+    make("--check")
+    written = folder / name
     before = written.read_text(encoding="utf-8")
     written.write_text(before.replace("47.1", "47.2"), encoding="utf-8")
     stale = written.read_bytes()
     with pytest.raises(
         SystemExit, match=f"{written.name}: not what the published facts make of it: run `nox -s tables`"
     ):
-        module.main()
+        make("--check")
     assert written.read_bytes() == stale, "a check writes nothing"
-    monkeypatch.setattr(sys, "argv", [module.__name__])
-    module.main()
+    make()
     assert written.read_text(encoding="utf-8") == before

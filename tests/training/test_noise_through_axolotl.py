@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,9 +18,10 @@ from support.project import Project
 from axolotl_cotmask.common.resources import directory
 from axolotl_cotmask.masking.config import parse_config, parse_noise
 from axolotl_cotmask.masking.noise import NoiseContext, build
-from axolotl_cotmask.reproduction.paper.ablations import SWEEPS, sweep_text
+from axolotl_cotmask.reproduction.paper.ablations import SWEEPS
 
 OURS = "axolotl_cotmask.CoTMaskPlugin"
+sweep_text = runpy.run_path(str(directory("recipes") / "made.py"))["sweep_text"]
 RECORDER = "support.recorder.RecorderPlugin"
 LORA = {
     "adapter": "lora", "lora_r": 4, "lora_alpha": 8, "lora_target_modules": ["q_proj", "v_proj"],
@@ -203,11 +205,9 @@ def test_what_makes_no_sense_stops_with_a_sentence(project: Project, changes: di
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_the_sweep_files_are_in_sync(name: str) -> None:
-    path = directory("recipes") / "ablations" / f"{name}.sweep.yaml"
-    assert path.read_text(encoding="utf-8") == sweep_text(name), (
-        "run python -m axolotl_cotmask.reproduction.paper.ablations"
-    )
-    rows = yaml.safe_load(sweep_text(name))["_"]
+    text = (directory("recipes") / "ablations" / f"{name}.sweep.yaml").read_text(encoding="utf-8")
+    assert text == sweep_text(name), "run `nox -s tables`"
+    rows = yaml.safe_load(text)["_"]
     assert len({row["wandb_name"] for row in rows}) == len(rows)
     import torch
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import whole_directory
-from axolotl_cotmask.reproduction.laptop.language import MAX_TOKENS, build_word_tokenizer
+from axolotl_cotmask.reproduction.laptop.language import build_word_tokenizer
 from axolotl_cotmask.reproduction.laptop.problems import (
     CALCULATE,
     LARGEST,
@@ -27,12 +27,14 @@ from axolotl_cotmask.reproduction.laptop.problems import (
     annotated,
     draw_problem,
 )
+from axolotl_cotmask.reproduction.laptop.tiny_model import Shape, new_llama
 
 if TYPE_CHECKING:
     import torch
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
 BATCH, LENGTH = 64, 96
+_SHAPE = Shape(hidden_size=96, intermediate_size=256, layers=4, heads=4)
 _WARMUP = 100
 #: A sum's result is one token among many, and the hardest: in the second half of a stage it counts so many times.
 _RESULT_WEIGHT = 4.0
@@ -103,29 +105,6 @@ def _batches(tokenizer: PreTrainedTokenizerFast, seed: int, drills: bool) -> Ite
         del ids[: BATCH * LENGTH]
 
 
-def _new_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    hidden = 96
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=hidden,
-            intermediate_size=256,
-            num_hidden_layers=4,
-            num_attention_heads=4,
-            max_position_embeddings=MAX_TOKENS,
-            tie_word_embeddings=True,
-            # The usual 0.02 suits widths of thousands: here it costs hundreds of steps.
-            initializer_range=0.05,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-            dtype="float32",
-        )
-    )
-
-
 def train_base(
     directory: Path, steps: int, learning_rate: float, seed: int, start: Path | None = None, drills: bool = False
 ) -> None:
@@ -149,7 +128,9 @@ def train_base(
         raise CoTMaskError(f"{directory} exists: name a directory that does not exist yet")
     tokenizer = build_word_tokenizer()
     torch.manual_seed(seed)
-    model: Any = _new_model(tokenizer) if start is None else AutoModelForCausalLM.from_pretrained(start)
+    model: Any = (
+        new_llama(tokenizer, _SHAPE, spread=0.05) if start is None else AutoModelForCausalLM.from_pretrained(start)
+    )
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     warmup = min(_WARMUP, steps // 10 + 1)

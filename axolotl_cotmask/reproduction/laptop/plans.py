@@ -14,7 +14,6 @@ from axolotl_cotmask.reproduction.paper.facts import PaperClaim
 from axolotl_cotmask.reproduction.paper_plan import GSM8K, GSM_IC
 from axolotl_cotmask.reproduction.plan import (
     ClaimPlan,
-    Config,
     CoreSeconds,
     ExtraRules,
     Measured,
@@ -39,23 +38,15 @@ _BASES = {
     "shows how much rests on the habit.",
 }
 _CORRUPTED = Task("cotmask_corrupted_step")
+_REPLACED = "after a step in which one number of the question was replaced by another, the next annotation has the "
+#: The measures by title, each with what it is.
 _MEASURES = {
-    "clean": Measured(GSM8K),
-    "irrelevant sentence": Measured(GSM_IC),
-    "follows the question": Measured(_CORRUPTED, "follows_question"),
-    "copies the prefix": Measured(_CORRUPTED, "copies_prefix"),
-    "right after all": Measured(_CORRUPTED),
+    "clean": (Measured(GSM8K), "accuracy on the test problems as they are"),
+    "irrelevant sentence": (Measured(GSM_IC), "accuracy with an irrelevant sentence in each problem"),
+    "follows the question": (Measured(_CORRUPTED, "follows_question"), f"{_REPLACED}question's number"),
+    "copies the prefix": (Measured(_CORRUPTED, "copies_prefix"), "it has the replaced one"),
+    "right after all": (Measured(_CORRUPTED), "the final answer is right nonetheless"),
 }
-_TEXTS = {
-    "clean": "accuracy on the test problems as they are",
-    "irrelevant sentence": "accuracy with an irrelevant sentence in each problem",
-    "follows the question": "after a step in which one number of the question was replaced by another, the next "
-    "annotation has the question's number",
-    "copies the prefix": "it has the replaced one",
-    "right after all": "the final answer is right nonetheless",
-}
-
-
 #: Seconds that the parts took on one core each (bench/RESULTS.md).
 _SECONDS = CoreSeconds(shared=456.0, start=15.0, step=0.37, task=25.0)
 _DATA = "data"
@@ -93,8 +84,9 @@ def laptop_plan(name: str) -> Plan:
             row = _row(base, recipe, settings)
             rows.append(row)
             seeds[row.name] = range(1, count + 1)
-    notes = [_CAVEAT, _setting(settings), *(_BASES[base] for base in settings["runs"])]
-    return _plan("SFT and MFT on a laptop", settings, rows, seeds, _claims(rows), notes)
+    plan = _without_rows("SFT and MFT on a laptop", settings)
+    notes = [*plan.notes, *(_BASES[base] for base in settings["runs"])]
+    return replace(plan, rows=rows, seeds=seeds, claims=_claims(rows), notes=notes)
 
 
 def _row(base: str, recipe: str, settings: Mapping[str, Any]) -> RowPlan:
@@ -110,14 +102,12 @@ def _needs(base: str) -> tuple[str, ...]:
 
 def _claims(rows: Sequence[RowPlan]) -> list[ClaimPlan]:
     """Return the paper's differences for the rows from the base that stands for a large model."""
-    blocks: list[tuple[RowPlan, Config]] = [
-        (row, (row.config or {})["cotmask"]) for row in rows if row.group == COPYING
-    ]
-    plain = [row for row, block in blocks if not block["mask_ratio"]]
+    blocks = [(row, (row.config or {})["cotmask"]) for row in rows if row.group == COPYING]
     masked = [(row, block["noise"]) for row, block in blocks if block["mask_ratio"]]
     return [
         ClaimPlan(title, sft.name, row.name, paper.as_share(claim.difference), claim.source, len(masked))
-        for sft in plain
+        for sft, block in blocks
+        if not block["mask_ratio"]
         for row, noise in masked
         for title, claim in _claimed(noise).items()
         if title in row.measures
@@ -153,10 +143,13 @@ def tiny_plan(plan: Plan, name: str = "tiny") -> Plan:
         for claim in plan.claims
         if claim.measure == gsm8k
     ]
-    seeds = {f"tiny/{name}": numbers for name, numbers in plan.seeds.items()}
-    notes = [_CAVEAT, _setting(settings)]
-    small = _plan(f"{plan.title}, in small", settings, [tiny(row) for row in plan.rows], seeds, claims, notes)
-    return replace(small, others=[tiny(row) for row in plan.others])
+    return replace(
+        _without_rows(f"{plan.title}, in small", settings),
+        rows=[tiny(row) for row in plan.rows],
+        others=[tiny(row) for row in plan.others],
+        seeds={f"tiny/{name}": numbers for name, numbers in plan.seeds.items()},
+        claims=claims,
+    )
 
 
 def _settings(name: str) -> dict[str, Any]:
@@ -167,34 +160,23 @@ def _settings(name: str) -> dict[str, Any]:
 
 def _measures(settings: Mapping[str, Any]) -> dict[str, Measured]:
     """Return the measures of the tasks that the settings name."""
-    return {title: measured for title, measured in _MEASURES.items() if measured.task.name in settings["tasks"]}
+    return {title: measured for title, (measured, _) in _MEASURES.items() if measured.task.name in settings["tasks"]}
 
 
-def _setting(settings: Mapping[str, Any]) -> str:
-    data = settings["data"]
-    return (
+def _without_rows(title: str, settings: dict[str, Any]) -> Plan:
+    """Return what all of the laptop's plans have in common."""
+    data, dependency = settings["data"], list(settings.get("runs", ()))
+    size = (
         f"{data['train_rows']} training problems, {settings['steps']} steps, through `axolotl train`; "
         f"{data['test_rows']} test problems, through `lm_eval`. Seeds differ in masks and order of the data; the base "
         "model and the training problems are the same for all, so the intervals say nothing about other ones."
     )
-
-
-def _plan(
-    title: str,
-    settings: dict[str, Any],
-    rows: Sequence[RowPlan],
-    seeds: Mapping[str, Sequence[int]],
-    claims: Sequence[ClaimPlan],
-    notes: Sequence[str],
-) -> Plan:
-    dependency = list(settings.get("runs", ()))
     return Plan(
         title=title,
-        rows=rows,
-        measures={measure: _TEXTS[measure] for measure in _measures(settings)},
-        seeds=seeds,
-        claims=claims,
-        notes=notes,
+        rows=(),
+        measures={title: _MEASURES[title][1] for title in _measures(settings)},
+        seeds={},
+        notes=[_CAVEAT, size],
         setup=Setup(
             device="cpu",
             data_dir=_DATA,

@@ -13,6 +13,7 @@ question, as there.
 
 from __future__ import annotations
 
+import operator
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,11 +36,7 @@ _OUT_TOPIC = ("{role} is {number} years old .", "{role} lives {number} miles awa
 KINDS = tuple(product(("overlapped", "nonoverlapped"), ("in_range", "out_range"), ("in_topic", "out_topic")))
 
 #: The result of a calculation, by its sign.
-CALCULATE: Mapping[str, Callable[[int, int], int]] = {
-    "+": lambda left, right: left + right,
-    "-": lambda left, right: left - right,
-    "*": lambda left, right: left * right,
-}
+CALCULATE: Mapping[str, Callable[[int, int], int]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 
 @dataclass(frozen=True)
@@ -134,6 +131,7 @@ class _Story:
         None when there is no such question that needs every step.
         """
         things, last = self.things, self.people[-1]
+        answer, question = self.have[last], f"How many {things} does {last} have now ?"
         if compares:
             if len(self.people) < 2:
                 return None
@@ -148,9 +146,6 @@ class _Story:
                 question = f"How many more {things} does {more} have than {less} ?"
             else:
                 return None
-        else:
-            answer = self.have[last]
-            question = f"How many {things} does {last} have now ?"
         return Problem(
             tuple(self.context),
             question,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from axolotl_cotmask.data.prompts import SEPARATOR, alpaca_prompt
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from transformers import PreTrainedTokenizerFast
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 #: The model's context in tokens: room for 512 generated ones, as the evaluation allows, after the longest prompt.
 MAX_TOKENS = 1024
@@ -53,8 +54,7 @@ def training_texts(rows: Iterable[tuple[str, str]]) -> list[str]:
 
 def prompt_parts() -> list[str]:
     """Return the texts before and after the question in the paper's prompt."""
-    before, after = alpaca_prompt("\0").split("\0")
-    return [before, after]
+    return alpaca_prompt("\0").split("\0")
 
 
 def build_tokenizer(texts: Sequence[str], vocab_size: int) -> PreTrainedTokenizerFast:
@@ -82,7 +82,7 @@ def build_tokenizer(texts: Sequence[str], vocab_size: int) -> PreTrainedTokenize
         show_progress=False,
     )
     # Merges for the constant text would be wasted on tokens that never occur.
-    words = (part for text in texts for part in _without(text, constant))
+    words = (part for text in texts for part in re.split("|".join(map(re.escape, constant)), text))
     tokenizer.train_from_iterator(words, trainer)
     return like_llama(tokenizer, MAX_TOKENS)
 
@@ -112,13 +112,6 @@ def like_llama(tokenizer: Tokenizer, max_tokens: int) -> PreTrainedTokenizerFast
     )
 
 
-def _without(text: str, parts: Iterable[str]) -> list[str]:
-    pieces = [text]
-    for part in parts:
-        pieces = [piece for before in pieces for piece in before.split(part)]
-    return pieces
-
-
 def build_tiny_model(
     directory: str | os.PathLike[str],
     texts: Sequence[str],
@@ -144,6 +137,8 @@ def build_tiny_model(
     Raises:
         CoTMaskError: there are no texts, or the directory holds something else or cannot be written.
     """
+    import torch
+
     directory = Path(directory)
     if not texts:
         raise CoTMaskError(f"{directory}: there is no text to build a tokenizer from: give at least one training row")
@@ -159,39 +154,45 @@ def build_tiny_model(
     if existing is None and directory.exists():
         raise CoTMaskError(f"{directory} exists and is no tiny model: name a directory that does not exist yet")
     try:
-        with whole_directory(directory) as built:
-            _save(built, build_tokenizer(texts, vocab_size), seed, shape)
+        # transformers draws initial weights from the global generator, which belongs to the caller.
+        with whole_directory(directory) as built, torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            tokenizer = build_tokenizer(texts, vocab_size)
+            new_llama(tokenizer, shape, shape.hidden_size**-0.5).save_pretrained(built)
+            tokenizer.save_pretrained(built)
             (built / _DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise CoTMaskError(f"{directory}: cannot write a model there ({error.strerror or error})") from error
     return True
 
 
-def _save(directory: Path, tokenizer: PreTrainedTokenizerFast, seed: int, shape: Shape) -> None:
-    import torch
+def new_llama(tokenizer: PreTrainedTokenizerFast, shape: Shape, spread: float) -> LlamaForCausalLM:
+    """Return a float32 Llama of a tokenizer's vocabulary and context, its weights drawn from torch's global generator.
+
+    Args:
+        tokenizer: from `like_llama`.
+        shape: widths and depth.
+        spread: standard deviation of the initial weights. The usual 0.02 suits widths of thousands: at these widths it
+            costs hundreds of steps.
+    """
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=shape.hidden_size,
-        intermediate_size=shape.intermediate_size,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        max_position_embeddings=MAX_TOKENS,
-        tie_word_embeddings=True,
-        # The usual 0.02 suits widths of thousands: at these widths it costs a tiny model most of a short run.
-        initializer_range=shape.hidden_size**-0.5,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        dtype="float32",
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=shape.hidden_size,
+            intermediate_size=shape.intermediate_size,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            max_position_embeddings=tokenizer.model_max_length,
+            tie_word_embeddings=True,
+            initializer_range=spread,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            dtype="float32",
+        )
     )
-    # transformers draws initial weights from the global generator, which belongs to the caller.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = LlamaForCausalLM(config)
-    model.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
 
 
 def _description(directory: Path) -> dict[str, Any] | None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from axolotl_cotmask.evaluation.stats.estimates import Estimate
+from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
 from axolotl_cotmask.reproduction.report.content import TableCell
 from axolotl_cotmask.reproduction.report.outcome import PlanOutcome, RowOutcome
-
-NONE = TableCell("–")
 
 
 def percent(share: float) -> float:
@@ -23,22 +21,23 @@ def points(share: float, sign: str = "") -> str:
     return f"{percent(share):{sign}.1f}"
 
 
-def share_cell(share: float | None, sign: str = "") -> TableCell:
-    """Return a share as `points`; a dash for None."""
-    return NONE if share is None else TableCell(points(share, sign))
+def share_cell(share: float | None, sign: str = "") -> TableCell | None:
+    """Return a share as `points`."""
+    return None if share is None else TableCell(points(share, sign))
 
 
-def estimate_cell(estimate: Estimate | None, sign: str = "") -> TableCell:
+def estimate_cell(estimate: Estimate | None, sign: str = "") -> TableCell | None:
     """Return an estimate of a share as ``51.0 [48.5, 53.5]``; an infinite interval is not shown."""
     if estimate is None:
-        return NONE
-    return TableCell(points(estimate.value, sign), _interval(estimate, sign))
+        return None
+    finite = math.isfinite(estimate.low) and math.isfinite(estimate.high)
+    interval = f"[{points(estimate.low, sign)}, {points(estimate.high, sign)}]" if finite else ""
+    return TableCell(points(estimate.value, sign), interval)
 
 
-def _interval(estimate: Estimate, sign: str) -> str:
-    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
-        return ""
-    return f"[{points(estimate.low, sign)}, {points(estimate.high, sign)}]"
+def mean_cell(shares: Sequence[float]) -> TableCell | None:
+    """Return the mean of one share per seed as `estimate_cell`."""
+    return estimate_cell(over_seeds(shares)) if shares else None
 
 
 def row_labels(outcome: PlanOutcome) -> Mapping[str, str]:

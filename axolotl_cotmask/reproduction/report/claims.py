@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from axolotl_cotmask.evaluation.stats.claims import CALIBRATION_RULE, VERDICT_RULE, Verdict
-from axolotl_cotmask.reproduction.report.cells import NONE, counted, estimate_cell, points, row_labels, share_cell
+from axolotl_cotmask.reproduction.report.cells import counted, estimate_cell, points, row_labels, share_cell
 from axolotl_cotmask.reproduction.report.content import (
+    NONE,
     Block,
-    Column,
     Details,
     Markdown,
     Paragraph,
+    Row,
     Section,
     Table,
     TableCell,
     Tile,
     Tiles,
+    number,
+    table,
 )
 from axolotl_cotmask.reproduction.report.outcome import JudgedClaim, PlanOutcome, RunStatus
 
@@ -41,19 +45,18 @@ def claim_sections(outcome: PlanOutcome) -> Iterator[Section]:
     if not outcome.claims:
         return
     names = row_labels(outcome)
-    rows = [
-        [
-            _claim(claim, names),
-            _measured(claim),
-            TableCell(points(claim.claimed, "+"), below=claim.source),
-            TableCell(claim.verdict, chip=True),
-        ]
+    judged: Iterator[Row] = (
+        {
+            "claim": _claim(claim, names),
+            number("measured here"): estimate_cell(claim.measured, "+") or _missing(claim),
+            number("claimed"): TableCell(points(claim.claimed, "+"), below=claim.source),
+            "verdict": TableCell(claim.verdict, chip=True),
+        }
         for claim in outcome.claims
-    ]
-    columns = [Column("claim"), Column("measured here", numeric=True), Column("claimed", numeric=True)]
+    )
     blocks: list[Block] = [
         Paragraph("Differences in percentage points, with their 95 % intervals."),
-        Table([*columns, Column("verdict")], rows, cards=True),
+        table(judged, cards=True),
         Markdown(VERDICT_RULE),
     ]
     together = Counter({claim.measure: claim.comparisons for claim in outcome.claims if claim.comparisons > 1})
@@ -71,75 +74,65 @@ def _claim(claim: JudgedClaim, names: Mapping[str, str]) -> TableCell:
     return TableCell(claim.measure, below=f"{treated} against {baseline}")
 
 
-def _measured(claim: JudgedClaim) -> TableCell:
-    if claim.measured is not None:
-        return estimate_cell(claim.measured, "+")
-    return TableCell(NONE.text, below=f"missing: {claim.missing}") if claim.missing else NONE
+def _missing(claim: JudgedClaim) -> TableCell:
+    return replace(NONE, below=f"missing: {claim.missing}") if claim.missing else NONE
 
 
 def _per_seed(claims: Sequence[JudgedClaim], names: Mapping[str, str]) -> Table:
-    rows = [
-        [
-            _claim(claim, names),
-            TableCell(str(seed)),
-            estimate_cell(pair.a),
-            estimate_cell(pair.b),
-            estimate_cell(pair.difference, "+"),
-            TableCell(str(pair.only_a)),
-            TableCell(str(pair.only_b)),
-            TableCell(f"{pair.p:.2g}"),
-            TableCell(str(pair.n), "" if pair.clusters == pair.n else f"in {pair.clusters} clusters"),
-        ]
+    return table(
+        {
+            "claim": _claim(claim, names),
+            number("seed"): str(seed),
+            number("baseline", above="right, %"): estimate_cell(pair.a),
+            number("treated", above="right, %"): estimate_cell(pair.b),
+            number("difference"): estimate_cell(pair.difference, "+"),
+            number("baseline", above="only one right"): str(pair.only_a),
+            number("treated", above="only one right"): str(pair.only_b),
+            number("p, exact test"): f"{pair.p:.2g}",
+            number("questions"): TableCell(
+                str(pair.n), "" if pair.clusters == pair.n else f"in {pair.clusters} clusters"
+            ),
+        }
         for claim in claims
         for seed, pair in claim.per_seed.items()
-    ]
-    shares = [Column(side, numeric=True, above="right, %") for side in ("baseline", "treated")]
-    flips = [Column(side, numeric=True, above="only one right") for side in ("baseline", "treated")]
-    others = [Column(title, numeric=True) for title in ("p, exact test", "questions")]
-    columns = [Column("claim"), Column("seed", True), *shares, Column("difference", True), *flips, *others]
-    return Table(columns, rows)
+    )
 
 
 def calibration_sections(outcome: PlanOutcome) -> Iterator[Section]:
     """Yield the released checkpoints' published accuracies beside ours."""
     if not outcome.calibrated:
         return
-    rows = [
-        [
-            TableCell(released.model),
-            TableCell(released.measure),
-            share_cell(released.published),
-            share_cell(released.measured),
-            share_cell(None if released.measured is None else released.measured - released.published, "+"),
-            TableCell(released.verdict, chip=True),
-        ]
-        for released in outcome.calibrated
-    ]
-    numeric = [Column(title, numeric=True) for title in ("published", "measured here", "difference")]
-    table = Table([Column("released model"), Column("measure"), *numeric, Column("verdict")], rows, cards=True)
+    calibrated: Iterator[Row] = (
+        {
+            "released model": model.model,
+            "measure": model.measure,
+            number("published"): share_cell(model.published),
+            number("measured here"): share_cell(model.measured) or NONE,
+            number("difference"): NONE if model.measured is None else share_cell(model.measured - model.published, "+"),
+            "verdict": TableCell(model.verdict, chip=True),
+        }
+        for model in outcome.calibrated
+    )
     text = "Checkpoints that the authors released, scored by the tasks that score the runs: accuracy in percent."
-    yield Section("Calibration", [Paragraph(text), table, Markdown(CALIBRATION_RULE)])
+    yield Section("Calibration", [Paragraph(text), table(calibrated, cards=True), Markdown(CALIBRATION_RULE)])
 
 
 def external_sections(outcome: PlanOutcome) -> Iterator[Section]:
     """Yield the results of others."""
     if not outcome.external:
         return
-    rows = [
-        [
-            TableCell(result.source, below=result.setting),
-            TableCell(result.measure),
-            TableCell(", ".join(map(points, result.sft))),
-            TableCell(", ".join(map(points, result.mft))),
-            estimate_cell(result.difference, "+"),
-            TableCell(points(result.claimed, "+"), below=result.claim_source),
-            TableCell(result.verdict, chip=True),
-            TableCell(result.note),
-        ]
+    published: Iterator[Row] = (
+        {
+            "source": TableCell(result.source, below=result.setting),
+            "measure": result.measure,
+            number("SFT"): ", ".join(map(points, result.sft)),
+            number("MFT"): ", ".join(map(points, result.mft)),
+            number("difference"): estimate_cell(result.difference, "+"),
+            number("claimed"): TableCell(points(result.claimed, "+"), below=result.claim_source),
+            "verdict": TableCell(result.verdict, chip=True),
+            "note": result.note,
+        }
         for result in outcome.external
-    ]
-    numeric = [Column(title, numeric=True) for title in ("SFT", "MFT", "difference", "claimed")]
-    columns = [Column("source"), Column("measure"), *numeric, Column("verdict"), Column("note")]
+    )
     text = "Nothing in this section was run here: others published these numbers, and the same rule judges them."
-    table = Table(columns, rows, cards=True)
-    yield Section("Published elsewhere, not measured here", [Paragraph(text), table])
+    yield Section("Published elsewhere, not measured here", [Paragraph(text), table(published, cards=True)])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,38 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[TableCell]]
     cards: bool = False
+
+
+#: In place of what is not there.
+NONE = TableCell("–")
+#: The fields of a table's row by their columns; a text stands for a column or cell that is nothing else.
+Row = Mapping[Column | str, TableCell | str | None]
+
+
+def number(title: str, above: str = "") -> Column:
+    """Return a column of numbers."""
+    return Column(title, numeric=True, above=above)
+
+
+def table(rows: Iterable[Row], cards: bool = False) -> Table:
+    """Return the table of ``rows``, its columns in the order in which rows name them.
+
+    A column without any cell is left out; where only some of its cells are None, they are dashes.
+    """
+    rows = list(rows)
+    columns = dict.fromkeys(column for row in rows for column in row)
+    shown = [column for column in columns if any(row.get(column) is not None for row in rows)]
+    return Table(
+        [Column(column) if isinstance(column, str) else column for column in shown],
+        [[_cell(row.get(column)) for column in shown] for row in rows],
+        cards,
+    )
+
+
+def _cell(field: TableCell | str | None) -> TableCell:
+    if field is None:
+        return NONE
+    return TableCell(field) if isinstance(field, str) else field
 
 
 @dataclass(frozen=True)
@@ -94,11 +130,12 @@ class LegendKey:
 
 @dataclass(frozen=True)
 class Plot:
-    """An inline SVG, and what stands around it; ``description`` is for those who do not see the plot."""
+    """What fills a figure of ``height`` inches, and the text around it, ``description`` for those who do not see it."""
 
     title: str
     caption: str
-    svg: str
+    height: float
+    draw: Callable[[Figure], None]
     legend: Sequence[LegendKey] = ()
     description: str = ""
 

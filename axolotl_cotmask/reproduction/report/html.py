@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import count, groupby
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from axolotl_cotmask.reproduction.report.content import Block, Column, Report
+from axolotl_cotmask.reproduction.report.content import Column, Plot, Report
+from axolotl_cotmask.reproduction.report.svg import render
 
 #: The chip of a verdict or status: its kind of colour, and a sign for those who do not see colours.
 _CHIPS = {
@@ -27,7 +28,11 @@ _CHIPS = {
 
 
 def to_html(report: Report) -> str:
-    """Return the page."""
+    """Return the page.
+
+    Raises:
+        CoTMaskError: it has plots, and matplotlib is not installed.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -36,16 +41,20 @@ def to_html(report: Report) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"kind": _kind, "chip": _chip, "markdown": _markdown, "spans": _spans, "anchor": _anchor}
+    numbers = count(1)
+
+    def svg(plot: Plot) -> Markup:
+        return Markup(render(f"plot-{next(numbers)}", plot.height, plot.draw))
+
+    environment.filters |= {
+        "kind": lambda block: type(block).__name__,
+        "chip": lambda text: _CHIPS.get(text, ("other", "")),
+        "markdown": _markdown,
+        "svg": svg,
+        "spans": _spans,
+        "anchor": _anchor,
+    }
     return environment.get_template("report.html.jinja").render(report=report).lstrip()
-
-
-def _kind(block: Block) -> str:
-    return type(block).__name__
-
-
-def _chip(text: str) -> tuple[str, str]:
-    return _CHIPS.get(text, ("other", ""))
 
 
 def _markdown(text: str) -> Markup:

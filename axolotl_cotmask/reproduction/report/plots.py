@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.common.figures import COLOURS, GLYPHS, MARKERS
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
-from axolotl_cotmask.reproduction.report.cells import percent, points, row_labels, rows_by_group
+from axolotl_cotmask.reproduction.report.cells import mean_cell, percent, points, row_labels, rows_by_group
 from axolotl_cotmask.reproduction.report.content import (
     Block,
+    Column,
     Details,
     LegendKey,
     Paragraph,
@@ -19,19 +21,20 @@ from axolotl_cotmask.reproduction.report.content import (
     Plots,
     Section,
     Subheading,
+    Table,
+    TableCell,
+    number,
+    table,
 )
 from axolotl_cotmask.reproduction.report.measurements import (
     LOGGED_CURVES,
     LOSS,
     LOSS_CLEAN,
     LoggedCurve,
-    curve_table,
-    curve_values,
-    dependency_table,
     last_logged,
 )
 from axolotl_cotmask.reproduction.report.outcome import PlanOutcome, RowOutcome, RunOutcome
-from axolotl_cotmask.reproduction.report.svg import GRID, INK, MUTED, colour, render
+from axolotl_cotmask.reproduction.report.svg import GRID, INK, MUTED, colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,23 +52,22 @@ _SCHEDULES = {"linear": "warmed up (linear)", "constant": "fixed (constant)", No
 
 def plot_sections(outcome: PlanOutcome) -> Iterator[Section]:
     """Yield the sections of plots; those without anything to draw are left out."""
-    numbers = count(1)
     for title, blocks in (
-        ("Accuracy by row", list(_by_row(outcome, numbers))),
-        ("Accuracy by mask ratio", list(_by_ratio(outcome, numbers))),
-        ("Training", list(_training(outcome, numbers))),
-        ("Accuracy by samples seen", list(_by_samples(outcome, numbers))),
-        ("Dependency", list(_dependency(outcome, numbers))),
+        ("Accuracy by row", list(_by_row(outcome))),
+        ("Accuracy by mask ratio", list(_by_ratio(outcome))),
+        ("Training", list(_training(outcome))),
+        ("Accuracy by samples seen", list(_by_samples(outcome))),
+        ("Dependency", list(_dependency(outcome))),
     ):
         if blocks:
             yield Section(title, blocks)
 
 
-def _headed(group: str, blocks: Sequence[Block]) -> Iterator[Block]:
-    if blocks:
+def _of_group(group: str, drawn: Sequence[Plot], legend: Sequence[LegendKey] = ()) -> Iterator[Block]:
+    if drawn:
         if group:
             yield Subheading(group)
-        yield from blocks
+        yield Plots(drawn, legend)
 
 
 def _half(estimate: Estimate) -> float:
@@ -76,56 +78,37 @@ def _half(estimate: Estimate) -> float:
 # Accuracy by row
 
 
-def _by_row(outcome: PlanOutcome, numbers: Iterator[int]) -> Iterator[Block]:
+def _by_row(outcome: PlanOutcome) -> Iterator[Block]:
     for group, rows in rows_by_group(outcome).items():
-        drawn = [
-            _rows_plot(f"plot-{next(numbers)}", measure, rows)
-            for measure in outcome.measures
-            if any(measure in row.estimates for row in rows)
-        ]
+        measures = [measure for measure in outcome.measures if any(measure in row.estimates for row in rows)]
         legend = [LegendKey("●", 1, "mean over seeds, with its 95 % interval"), LegendKey("|", 0, "each seed")]
         if any(row.published for row in rows):
             legend.append(LegendKey("◇", 2, "published in the paper"))
-        yield from _headed(group, [Plots(drawn, legend)] if drawn else [])
+        yield from _of_group(group, [_rows_plot(measure, rows) for measure in measures], legend)
 
 
-def _rows_plot(name: str, measure: str, rows: Sequence[RowOutcome]) -> Plot:
+def _rows_plot(measure: str, rows: Sequence[RowOutcome]) -> Plot:
     shown = [row for row in rows if measure in row.estimates or measure in row.published]
 
     def draw(figure: Figure) -> None:
         axis = figure.subplots()
         for place, row in enumerate(shown):
             # The label stands above its row, so that it has the whole width.
+            above, line = place - 0.22, place + 0.22
             words: dict[str, Any] = {"transform": axis.get_yaxis_transform(), "va": "center"}
-            axis.text(0, place - 0.22, _short(row.label), ha="left", **words)
-            estimate = row.estimates.get(measure)
+            axis.text(0, above, _short(row.label), ha="left", **words)
             if measure in row.published:
-                axis.plot(
-                    percent(row.published[measure]),
-                    place + 0.22,
-                    "D",
-                    mfc="none",
-                    mec=colour(2),
-                    mew=1.6,
-                    ms=7,
-                    zorder=4,
-                )
-            if estimate is not None:
-                axis.text(1, place - 0.22, points(estimate.value), ha="right", weight="bold", **words)
+                diamond: dict[str, Any] = {"mfc": "none", "mec": colour(2), "mew": 1.6, "ms": 7, "zorder": 4}
+                axis.plot(percent(row.published[measure]), line, "D", **diamond)
+            if (estimate := row.estimates.get(measure)) is not None:
+                axis.text(1, above, points(estimate.value), ha="right", weight="bold", **words)
                 seeds = [percent(run.values[measure]) for run in row.runs if measure in run.values]
                 if len(seeds) > 1:
-                    axis.plot(seeds, [place + 0.22] * len(seeds), "|", color=MUTED, ms=9, mew=1.2, zorder=2)
-                bar: dict[str, Any] = {"ecolor": colour(1), "elinewidth": 2, "capsize": 3} if _half(estimate) else {}
-                axis.errorbar(
-                    percent(estimate.value),
-                    place + 0.22,
-                    xerr=_half(estimate) or None,
-                    fmt="o",
-                    color=colour(1),
-                    ms=6,
-                    zorder=3,
-                    **bar,
-                )
+                    axis.plot(seeds, [line] * len(seeds), "|", color=MUTED, ms=9, mew=1.2, zorder=2)
+                dot: dict[str, Any] = {"fmt": "o", "color": colour(1), "ms": 6, "zorder": 3}
+                if half := _half(estimate):
+                    dot |= {"xerr": half, "ecolor": colour(1), "elinewidth": 2, "capsize": 3}
+                axis.errorbar(percent(estimate.value), line, **dot)
             if place:
                 axis.axhline(place - 0.5, color=GRID, linewidth=0.8)
         axis.set(xlabel=f"{_short(measure)}, %", ylim=(len(shown) - 0.5, -0.5))
@@ -136,8 +119,11 @@ def _rows_plot(name: str, measure: str, rows: Sequence[RowOutcome]) -> Plot:
     means = ", ".join(
         f"{row.label} {points(row.estimates[measure].value)}" for row in shown if measure in row.estimates
     )
-    svg = render(name, 0.75 + 0.45 * len(shown), draw)
-    return Plot(measure, "", svg, description=f"Mean over seeds in percent: {means}.")
+    return Plot(measure, "", 0.75 + 0.45 * len(shown), draw, description=f"Mean over seeds in percent: {means}.")
+
+
+def _legend(labels: Iterable[str]) -> list[LegendKey]:
+    return [LegendKey(GLYPHS[series], series + 1, label) for series, label in enumerate(labels)]
 
 
 def _short(label: str, width: int = 48) -> str:
@@ -147,55 +133,46 @@ def _short(label: str, width: int = 48) -> str:
 # Accuracy by mask ratio
 
 
-def _by_ratio(outcome: PlanOutcome, numbers: Iterator[int]) -> Iterator[Block]:
+def _by_ratio(outcome: PlanOutcome) -> Iterator[Block]:
     for group, rows in rows_by_group(outcome).items():
         drawn = []
         for measure in outcome.measures:
             measured = [row for row in rows if row.mask_ratio is not None and measure in row.estimates]
             if len({row.mask_ratio for row in measured}) >= RATIOS:
-                drawn.append(_ratio_plot(f"plot-{next(numbers)}", measure, measured))
-        yield from _headed(group, [Plots(drawn)] if drawn else [])
+                drawn.append(_ratio_plot(measure, measured))
+        yield from _of_group(group, drawn)
 
 
-def _ratio_plot(name: str, measure: str, rows: Sequence[RowOutcome]) -> Plot:
+def _ratio_plot(measure: str, rows: Sequence[RowOutcome]) -> Plot:
     kinds = list(dict.fromkeys(row.schedule for row in rows))[: len(COLOURS)]
 
     def draw(figure: Figure) -> None:
         axis = figure.subplots()
-        for number, kind in enumerate(kinds):
+        for series, kind in enumerate(kinds):
             by_ratio: dict[float, list[Estimate]] = {}
             for row in rows:
                 if row.schedule == kind and row.mask_ratio is not None:
                     by_ratio.setdefault(row.mask_ratio, []).append(row.estimates[measure])
             ratios = sorted(by_ratio)
-            means = [percent(over_seeds([each.value for each in by_ratio[ratio]]).value) for ratio in ratios]
-            axis.plot(ratios, means, color=colour(number + 1))
+            means = [percent(fmean(each.value for each in by_ratio[ratio])) for ratio in ratios]
+            axis.plot(ratios, means, color=colour(series + 1))
+            marked: dict[str, Any] = {"fmt": MARKERS[series], "color": colour(series + 1), "capsize": 3}
             for ratio, estimates in by_ratio.items():
                 for estimate in estimates:
-                    axis.errorbar(
-                        ratio,
-                        percent(estimate.value),
-                        yerr=_half(estimate) or None,
-                        fmt=MARKERS[number],
-                        color=colour(number + 1),
-                        capsize=3,
-                    )
+                    axis.errorbar(ratio, percent(estimate.value), yerr=_half(estimate) or None, **marked)
         axis.set(xlabel="mask ratio (highest share noised)", ylabel=f"{_short(measure, 30)}, %")
 
-    legend = [
-        LegendKey(GLYPHS[number], number + 1, _SCHEDULES.get(kind, str(kind))) for number, kind in enumerate(kinds)
-    ]
     caption = (
         "Mean over seeds by mask ratio, with its 95 % interval. Where rows share ratio and schedule, the line goes "
         "through their mean."
     )
-    return Plot(measure, caption, render(name, 2.9, draw), legend)
+    return Plot(measure, caption, 2.9, draw, _legend(_SCHEDULES.get(kind, str(kind)) for kind in kinds))
 
 
 # Training curves
 
 
-def _training(outcome: PlanOutcome, numbers: Iterator[int]) -> Iterator[Block]:
+def _training(outcome: PlanOutcome) -> Iterator[Block]:
     logged = [(row, run) for row in outcome.rows if (run := _first_logged(row)) is not None]
     if not logged:
         return
@@ -205,7 +182,7 @@ def _training(outcome: PlanOutcome, numbers: Iterator[int]) -> Iterator[Block]:
     yield Paragraph(text)
     shown = logged[:TRAINING_ROWS]
     names = row_labels(outcome)
-    drawn = [_training_plot(f"plot-{next(numbers)}", names[row.name], run) for row, run in shown]
+    drawn = [_training_plot(names[row.name], run) for row, run in shown]
     logged_by_any = {curve for _, run in shown for curve in _curves(run)}
     legend = [
         LegendKey("╌" if curve.dashed else "━", curve.series, curve.legend)
@@ -223,7 +200,7 @@ def _first_logged(row: RowOutcome) -> RunOutcome | None:
 _AXES = {"ratio": "share of tokens", "loss": "loss, nats/token"}
 
 
-def _training_plot(name: str, title: str, run: RunOutcome) -> Plot:
+def _training_plot(title: str, run: RunOutcome) -> Plot:
     curves = {curve: _thinned(logged) for curve, logged in _curves(run).items()}
     panels = list(dict.fromkeys(curve.panel for curve in curves))
 
@@ -243,7 +220,7 @@ def _training_plot(name: str, title: str, run: RunOutcome) -> Plot:
     longest = max(map(len, _curves(run).values()))
     if longest > TRAINING_POINTS:
         caption += f" Each point is the mean of {math.ceil(longest / TRAINING_POINTS)} logged ones."
-    return Plot(title, caption, render(name, 0.7 + 1.5 * len(panels), draw))
+    return Plot(title, caption, 0.7 + 1.5 * len(panels), draw)
 
 
 def _curves(run: RunOutcome) -> dict[LoggedCurve, list[tuple[float, float]]]:
@@ -270,34 +247,27 @@ def _thinned(logged: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
 
 # Lines with bands: accuracy by samples seen, dependency
 
-#: One share per seed by place on the x axis: a number, or a bucket's name.
+#: One share per seed, or none at all, by place on the x axis: a number, or a bucket's name.
 Line = Mapping[str, Sequence[float]] | Mapping[int, Sequence[float]]
 
 
-def _lines_plots(
-    numbers: Iterator[int],
-    title: str,
-    lines: Mapping[str, Line],
-    xlabel: str,
-    ylabel: str,
-    caption: str,
-) -> list[Plot]:
+def _lines_plots(title: str, lines: Mapping[str, Line], xlabel: str, ylabel: str, caption: str) -> list[Plot]:
     """Return a plot of the lines by label, or several where one cannot tell so many apart."""
-    names = list(lines)
-    parts = [names[start : start + len(COLOURS)] for start in range(0, len(names), len(COLOURS))]
+    starts = range(0, len(lines), len(COLOURS))
     drawn = []
-    for number, part in enumerate(parts, 1):
-        shown = {label: lines[label] for label in part}
+    for part, start in enumerate(starts, 1):
+        shown = dict(islice(lines.items(), start, start + len(COLOURS)))
 
         def draw(figure: Figure, shown: Mapping[str, Line] = shown) -> None:
             axis = figure.subplots()
             words = list(dict.fromkeys(x for line in shown.values() for x in line if isinstance(x, str)))
             for series, line in enumerate(shown.values()):
-                xs = [words.index(x) if isinstance(x, str) else x for x in line]
-                means = [over_seeds(shares) for shares in line.values()]
-                ys = [percent(mean.value) for mean in means]
+                means = {x: over_seeds(shares) for x, shares in line.items() if shares}
+                xs = [words.index(x) if isinstance(x, str) else x for x in means]
+                ys = [percent(mean.value) for mean in means.values()]
+                halves = [_half(mean) for mean in means.values()]
                 axis.plot(xs, ys, color=colour(series + 1), marker=MARKERS[series])
-                low, high = [[y + side * _half(mean) for y, mean in zip(ys, means, strict=True)] for side in (-1, 1)]
+                low, high = [[y + side * half for y, half in zip(ys, halves, strict=True)] for side in (-1, 1)]
                 axis.fill_between(xs, low, high, color=colour(series + 1), alpha=0.15, linewidth=0)
             if words:
                 axis.set_xticks(range(len(words)), words)
@@ -306,41 +276,60 @@ def _lines_plots(
                 axis.xaxis.set_major_formatter("{x:,.0f}")
             axis.set(xlabel=xlabel, ylabel=ylabel)
 
-        heading = title if len(parts) == 1 else f"{title} ({number} of {len(parts)})"
-        legend = [LegendKey(GLYPHS[series], series + 1, label) for series, label in enumerate(shown)]
-        drawn.append(Plot(heading, caption, render(f"plot-{next(numbers)}", 2.9, draw), legend))
+        heading = title if len(starts) == 1 else f"{title} ({part} of {len(starts)})"
+        drawn.append(Plot(heading, caption, 2.9, draw, _legend(shown)))
     return drawn
 
 
-def _by_samples(outcome: PlanOutcome, numbers: Iterator[int]) -> Iterator[Block]:
+def _lines_table(lines_by_heading: Mapping[str, Mapping[str, Line]]) -> Table:
+    """Return the means of lines, a row for each label and a column for each place below each heading."""
+    rows: dict[str, dict[Column | str, TableCell | str | None]] = {}
+    for heading, lines in lines_by_heading.items():
+        for label, line in lines.items():
+            row = rows.setdefault(label, {"row": label})
+            for x, shares in line.items():
+                row[number(x if isinstance(x, str) else f"{x:,}", heading)] = mean_cell(shares)
+    return table(rows.values())
+
+
+def _by_samples(outcome: PlanOutcome) -> Iterator[Block]:
     caption = "Mean over seeds of each checkpoint's accuracy; the band is its 95 % interval."
     drawn: list[Plot] = []
     tables: list[Block] = []
     for group, rows in rows_by_group(outcome).items():
-        curved = [row for row in rows if curve_values(row)]
-        if curved:
-            lines: dict[str, Line] = {row.label: dict(curve_values(row)) for row in curved}
-            drawn += _lines_plots(numbers, group or "All rows", lines, "training samples seen", "accuracy, %", caption)
-            tables.append(Details(f"The numbers: {group}" if group else "The numbers", [curve_table(curved)]))
+        seen = sorted({samples for row in rows for run in row.runs for samples, _ in run.curve})
+        curved = [row for row in rows if any(run.curve for run in row.runs)]
+        lines = {row.label: _accuracies(row, seen) for row in curved}
+        if lines:
+            drawn += _lines_plots(group or "All rows", lines, "training samples seen", "accuracy, %", caption)
+            numbers = _lines_table({"samples seen": lines})
+            tables.append(Details(f"The numbers: {group}" if group else "The numbers", [numbers]))
     if drawn:
         yield Plots(drawn)
         yield from tables
 
 
-def _dependency(outcome: PlanOutcome, numbers: Iterator[int]) -> Iterator[Block]:
+def _accuracies(row: RowOutcome, seen: Sequence[int]) -> Line:
+    """Return a row's accuracies by training samples ``seen``, one per seed that has this checkpoint."""
+    curve = [point for run in row.runs for point in run.curve]
+    return {point: [accuracy for samples, accuracy in curve if samples == point] for point in seen}
+
+
+def _dependency(outcome: PlanOutcome) -> Iterator[Block]:
     names = {row.name: row.label for row in outcome.rows}
     caption = "Mean over seeds; the band is its 95 % interval."
+    axes = "distance, tokens", "predictions changed, %"
     blocks: list[Block] = []
     for group, by_row in outcome.dependency.items():
-        drawn = []
-        for source in dict.fromkeys(source for by_source in by_row.values() for source in by_source):
-            lines: dict[str, Line] = {
-                names.get(row, row): dict(by_source[source]) for row, by_source in by_row.items() if source in by_source
-            }
-            title = f"Dependency on the {source}"
-            drawn += _lines_plots(numbers, title, lines, "distance, tokens", "predictions changed, %", caption)
+        by_source: dict[str, dict[str, Line]] = {}
+        for row, lines in by_row.items():
+            for source, line in lines.items():
+                by_source.setdefault(source, {})[names.get(row, row)] = line
+        drawn: list[Plot] = []
+        for source, of_source in by_source.items():
+            drawn += _lines_plots(f"Dependency on the {source}", of_source, *axes, caption)
         if drawn:
-            blocks += _headed(group, [Plots(drawn), Details("The numbers", [dependency_table(outcome, group)])])
+            blocks += [*_of_group(group, drawn), Details("The numbers", [_lines_table(by_source)])]
     if blocks:
         yield Paragraph(
             "A number is replaced by another one, in the question or in the chain of thought before: the share of the "

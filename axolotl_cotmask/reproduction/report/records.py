@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from axolotl_cotmask.reproduction.report.cells import NONE, counted, listed_seeds, row_labels
+from axolotl_cotmask.reproduction.report.cells import counted, listed_seeds, row_labels
 from axolotl_cotmask.reproduction.report.content import (
     Block,
-    Column,
     Details,
     Listing,
     Paragraph,
     Section,
     Subheading,
-    Table,
     TableCell,
+    table,
 )
-from axolotl_cotmask.reproduction.report.outcome import PlanOutcome, RowOutcome, RunOutcome
+from axolotl_cotmask.reproduction.report.outcome import PlanOutcome
 
 
 def failure_sections(outcome: PlanOutcome) -> Iterator[Section]:
     """Yield the failed runs, each with the end of its log."""
     blocks: list[Block] = []
     for failed in outcome.failures:
-        blocks.append(Subheading(failed.stage))
-        blocks.append(Listing(failed.log, "\n".join(failed.last_lines)))
+        blocks += [Subheading(failed.stage), Listing(failed.log, "\n".join(failed.last_lines))]
     names = row_labels(outcome)
     for row in outcome.rows:
         for run in row.runs:
             if (failure := run.failure) is not None:
-                blocks.append(Subheading(f"{names[row.name]}, seed {run.seed}"))
-                blocks.append(Paragraph(f"Run {run.name} failed in stage {failure.stage}. The end of its log:"))
-                blocks.append(Listing(failure.log, "\n".join(failure.last_lines)))
+                blocks += [
+                    Subheading(f"{names[row.name]}, seed {run.seed}"),
+                    Paragraph(f"Run {run.name} failed in stage {failure.stage}. The end of its log:"),
+                    Listing(failure.log, "\n".join(failure.last_lines)),
+                ]
     if blocks:
         yield Section("Failures", blocks)
 
@@ -47,24 +47,18 @@ def provenance_sections(outcome: PlanOutcome) -> Iterator[Section]:
     common = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
     blocks: list[Block] = []
     if common:
-        rows = [[TableCell(key), TableCell(value)] for key, value in common.items()]
         summary = f"The same in {'all ' if others else ''}{counted(len(flat), 'run')} with records"
-        blocks.append(Details(summary, [Table([Column("record"), Column("value")], rows)]))
+        blocks.append(Details(summary, [table({"record": key, "value": value} for key, value in common.items())]))
     names = row_labels(outcome)
     for row in outcome.rows:
         runs = [run for run in row.runs if run.name in flat]
         keys = dict.fromkeys(key for run in runs for key in flat[run.name] if key not in common)
         if keys:
-            columns = [Column("record"), *(Column(f"seed {run.seed}") for run in runs)]
-            cells = [[TableCell(key), *(_value(flat[run.name].get(key)) for run in runs)] for key in keys]
-            blocks.append(
-                Details(f"{names[row.name]}: {listed_seeds(run.seed for run in runs)}", [Table(columns, cells)])
+            by_seed = table(
+                {"record": key, **{f"seed {run.seed}": flat[run.name].get(key) for run in runs}} for key in keys
             )
+            blocks.append(Details(f"{names[row.name]}: {listed_seeds(run.seed for run in runs)}", [by_seed]))
     yield Section("Provenance", blocks)
-
-
-def _value(value: str | None) -> TableCell:
-    return NONE if value is None else TableCell(value)
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -94,22 +88,18 @@ def command_sections(outcome: PlanOutcome) -> Iterator[Section]:
 
 def signature_sections(outcome: PlanOutcome) -> Iterator[Section]:
     """Yield each distinct signature once, with the runs that have it."""
-    lines: dict[tuple[str, str], dict[str, tuple[RowOutcome, list[RunOutcome]]]] = {}
+    seeds: dict[tuple[str, str], dict[str, list[str]]] = {}
     for row in outcome.rows:
         for run in row.runs:
-            for task, line in run.signatures.items():
-                lines.setdefault((task, line), {}).setdefault(row.name, (row, []))[1].append(run)
+            for task_and_line in run.signatures.items():
+                seeds.setdefault(task_and_line, {}).setdefault(row.name, []).append(str(run.seed))
+    labels = {row.name: row.label for row in outcome.rows}
     blocks: list[Block] = []
-    for (task, line), by_row in sorted(lines.items(), key=lambda item: item[0][0]):
-        count = sum(len(runs) for _, runs in by_row.values())
-        blocks += [Listing(task, line), Details(f"in {counted(count, 'run')}", [_runs_table(list(by_row.values()))])]
+    for (task, line), by_row in sorted(seeds.items(), key=lambda item: item[0][0]):
+        rows = table(
+            {"row": TableCell(labels[name], below=name), "seeds": ", ".join(of_row)} for name, of_row in by_row.items()
+        )
+        count = sum(map(len, by_row.values()))
+        blocks += [Listing(task, line), Details(f"in {counted(count, 'run')}", [rows])]
     if blocks:
         yield Section("Signatures", blocks)
-
-
-def _runs_table(runs_by_row: Sequence[tuple[RowOutcome, Sequence[RunOutcome]]]) -> Table:
-    rows = [
-        [TableCell(row.label, below=row.name), TableCell(", ".join(str(run.seed) for run in runs))]
-        for row, runs in runs_by_row
-    ]
-    return Table([Column("row"), Column("seeds")], rows)

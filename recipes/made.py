@@ -1,16 +1,22 @@
-"""The tables of ``recipes/README.md``, made from the published facts (`nox -s tables`)."""
+"""Makes what the published facts make in this folder: the tables of README.md, and the ablations' sweep files.
+
+``nox -s tables`` writes them; with ``--check`` (``nox -s lint``) it only says whether they are up to date.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from axolotl_cotmask.common.resources import directory
+import yaml
+
+from axolotl_cotmask.common.files import whole_file
 from axolotl_cotmask.masking.config import TAIL_START_LR, TAIL_START_STEP
+from axolotl_cotmask.reproduction.paper.ablations import SWEEPS
 from axolotl_cotmask.reproduction.paper.facts import BASES, BENCHMARKS, DATA, RUNS, PaperData, PaperRun
-from axolotl_cotmask.reproduction.paper.made_files import write_or_check
 
+_FOLDER = Path(__file__).parent
 _BEGIN, _END = (
     "<!-- the table: nox -s tables -->\n",
     "<!-- end of the table -->\n",
@@ -80,10 +86,45 @@ def _published(run: PaperRun) -> str:
     return f"{scores} ({', '.join(sorted({run.table_of(benchmark) for benchmark in run.scores}))})"
 
 
+_TITLES = {
+    "table3": "Table 3 of arXiv 2403.02178: where noise falls, and what it is. The numbers are the paper's accuracies.",
+    "fig3": "Fig. 3 of arXiv 2403.02178: accuracy against p_max, warmed up or fixed. The grid is ours.",
+    "selectors": "Beyond the paper: masks that fall on numbers, operators, equations, words or steps.",
+}
+
+
+def sweep_text(name: str) -> str:
+    """Return the sweep file ``name``: a list under ``_``, which Axolotl takes one by one.
+
+    Each entry replaces the recipe's ``cotmask:`` block, and names itself by ``wandb_name``.
+    """
+    lines = [
+        f"# {_TITLES[name]}\n# Written by `nox -s tables`.\n#",
+        f"#   axolotl train recipes/ablations/llama2-7b.yaml --sweep recipes/ablations/{name}.sweep.yaml",
+        "_:",
+    ]
+    for row in SWEEPS[name]:
+        block = yaml.safe_dump(dict(row.block), default_flow_style=True, sort_keys=False, width=1000).strip()
+        published = "" if row.accuracy is None else f"  # {row.accuracy}"
+        lines.append(f"  - {{wandb_name: {row.name}, cotmask: {block}}}{published}")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
-    """Write the table into ``recipes/README.md``; with ``--check`` say whether it is up to date."""
-    page = directory("recipes") / "README.md"
-    write_or_check({page: with_table(page.read_text(encoding="utf-8"))}, sys.argv[1:])
+    """Write what is stale; with ``--check`` write nothing.
+
+    Raises:
+        SystemExit: with ``--check``, and a file is not what would be written.
+    """
+    page = _FOLDER / "README.md"
+    texts = {page: with_table(page.read_text(encoding="utf-8"))}
+    texts |= {_FOLDER / "ablations" / f"{name}.sweep.yaml": sweep_text(name) for name in SWEEPS}
+    stale = [path for path, text in texts.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    if "--check" in sys.argv and stale:
+        sys.exit(f"{', '.join(map(str, stale))}: not what the published facts make of it: run `nox -s tables`")
+    for path in stale:
+        with whole_file(path) as temporary:
+            temporary.write_text(texts[path], encoding="utf-8")
 
 
 if __name__ == "__main__":
