@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -376,15 +377,27 @@ def test_two_at_once_fetch_one_file(served: Served, directory: Path) -> None:
     assert len(records(directory)) == 2
 
 
+def read_all(terminal: int) -> Iterator[bytes]:
+    """Yield what a terminal shows until nobody has it open any more, which is an error on Linux."""
+    with contextlib.suppress(OSError):
+        while part := os.read(terminal, 1 << 16):
+            yield part
+
+
 def test_a_terminal_shows_progress(served: Served, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     ours, theirs = os.openpty()
     process = start(served, "rft_u33", stderr=theirs)
-    assert process.communicate(timeout=200)[0] == f"{directory / 'rft_u33b.jsonl'}: fetched\n"
     os.close(theirs)
-    shown = os.read(ours, 1 << 16).decode()
+    parts: list[bytes] = []
+    # Read meanwhile: a terminal holds a few kilobytes, and on a slow machine the bar is drawn often.
+    reader = threading.Thread(target=lambda: parts.extend(read_all(ours)))
+    reader.start()
+    assert process.communicate(timeout=200)[0] == f"{directory / 'rft_u33b.jsonl'}: fetched\n"
+    reader.join(timeout=20)
     os.close(ours)
+    shown = b"".join(parts).decode()
     assert "rft_u33b.jsonl" in shown
     assert f"{len(BODY) / 1000:.1f}/{len(BODY) / 1000:.1f} kB" in shown
 
