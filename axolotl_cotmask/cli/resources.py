@@ -25,5 +25,6 @@ def fetch(what: str, destination: Path | None) -> None:
     target = destination or Path(what)
     if target.exists():
         raise click.ClickException(f"{target} exists already: name another DESTINATION, or remove it")
-    shutil.copytree(directory(what), target, ignore=shutil.ignore_patterns("__pycache__"))
+    # `made.py` is a tool of the checkout.
+    shutil.copytree(directory(what), target, ignore=shutil.ignore_patterns("__pycache__", "made.py"))
     click.echo(f"copied the {what} to {target}")
