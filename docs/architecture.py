@@ -59,7 +59,8 @@ def circle(graph: grimp.ImportGraph) -> list[str]:
     try:
         sorter.prepare()
     except CycleError as error:
-        return error.args[1]
+        # It names what is imported first.
+        return error.args[1][::-1]
     return []
 
 
