@@ -51,7 +51,7 @@ def main() -> None:
     parts: dict[str, Callable[[], object]] = {
         "step (forward, loss, backward)": step,
         "token keys (in the data loader)": lambda: [token_keys(row) for row in ids.cpu()],
-        "selection and noise": lambda: noise(
+        "selection and noise": lambda: noise.replaced(
             ids, select_positions(weight, keys, ratio=0.4, seed=0, epoch=0), keys, seed=0, epoch=0
         ),
         "logged losses": lambda: Totals.zero(device).count_losses(token_losses(logits, labels), weight > 0, selected),
