@@ -93,7 +93,7 @@ def main() -> None:
     def ours(dataset: Dataset, weight: float = 1.0) -> Dataset:
         marking = Marking(weight=weight, sha256=None, scope="target", select=None, group=None)
         entry: dict[str, Any] = {"path": "metamath.jsonl", PREPARED_AS: asdict(marking)}
-        return mark_dataset(strategy.wrap_dataset(dataset, process_count=1), entry, 1)
+        return mark_dataset(strategy.wrap_dataset(dataset, process_count=1), entry, tokenizer, 1)
 
     with tempfile.TemporaryDirectory() as directory:
         marked, plain = (
