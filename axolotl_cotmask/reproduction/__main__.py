@@ -19,8 +19,8 @@ def stage() -> None:
 for command in (stages.data, stages.train, stages.evaluate, stages.score):
     # Its arguments are those of its function, all given: paths, and the names of a run and of a task.
     arguments = [
-        click.Argument([name], type=str if name in ("name", "task") else click.Path(path_type=Path))
-        for name in inspect.signature(command).parameters
+        click.Argument([name], type=click.Path(path_type=Path) if parameter.annotation is Path else str)
+        for name, parameter in inspect.signature(command, eval_str=True).parameters.items()
     ]
     stage.add_command(
         click.Command(command.__name__, callback=one_sentence(command), params=[*arguments], help=command.__doc__)
