@@ -116,7 +116,7 @@ def selected_units(
         tokenizer: the run's.
         input_ids: ``[length]``.
         weights: ``[length]`` float32, from `scoped`.
-        selector: see `axolotl_cotmask.selectors`.
+        selector: see `axolotl_cotmask.masking.experimental.selectors`.
     """
     text, offsets = decoded_offsets(tokenizer, input_ids)
     taken, units = np.zeros_like(weights), np.zeros(len(weights), dtype=np.int32)

@@ -13,7 +13,7 @@ LexemeKind = Literal[
     "word",
     "letter",  # a word of one letter
     "sign",  # what may be an operator
-    "operator",  # a sign that is one, see `axolotl_cotmask.selectors.signs`
+    "operator",  # a sign that is one, see `signs.py`
     "command",  # LaTeX's
     "open",
     "close",
