@@ -187,7 +187,7 @@ def _released(model: paper.ReleasedModel) -> RowPlan:
 
 def _recipe_row(path: Path, name: str, gpus: int) -> RowPlan:
     """Return the row of a recipe that is none of the paper's runs, scored on all tasks of its data's form."""
-    config = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    config = parse_yaml(path.read_bytes(), str(path))
     datasets = config.get("datasets") if isinstance(config, dict) else None
     if not datasets or not isinstance(datasets, list) or not all(isinstance(entry, dict) for entry in datasets):
         raise CoTMaskError(f"{path} is no recipe: it has no datasets")

@@ -38,11 +38,11 @@ def recipe_gpus(name: str) -> int:
     return _TWO_NODES.get(name, paper.GPUS if sharded else 1)
 
 
-def parse_yaml(text: str, place: str) -> Any:
+def parse_yaml(text: str | bytes, place: str) -> Any:
     """Parse YAML; ``place`` is where it stands, for the sentence.
 
     Raises:
-        CoTMaskError: it is none.
+        CoTMaskError: it is none, or its bytes are no UTF-8.
     """
     try:
         return yaml.safe_load(text)

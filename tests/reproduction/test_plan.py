@@ -6,6 +6,7 @@ import contextlib
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,6 +19,7 @@ from axolotl_cotmask.cli.common import print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.costs import cost_table, row_cost
 from axolotl_cotmask.reproduction.laptop.plans import is_laptop, laptop_plan, tiny_plan
+from axolotl_cotmask.reproduction.laptop.settings import settings_path
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.ablations import FIG3, TABLE3
 from axolotl_cotmask.reproduction.paper_plan import make_plan
@@ -326,6 +328,43 @@ def test_a_file_that_is_no_recipe_stops_with_a_sentence(text: str, sentence: str
     shown = repro("--plan", str(path))
     assert shown.startswith("1 Error: ")
     assert sentence in shown
+
+
+def test_a_recipe_in_another_encoding_stops_with_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes("# é\nbase_model: x".encode("latin-1"))
+    shown = repro("--plan", str(path))
+    assert shown.startswith("1 Error: ")
+    assert "mine.yaml: this is no YAML: unacceptable character #x00e9" in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"runs": None}, "runs: field required"),
+        ({"data": None}, "data: field required"),
+        ({"dependency_rows": None}, "dependency_rows: field required"),
+        ({"bases": ["copying"]}, "bases: input should be a valid dictionary"),
+        ({"common": {"steps": 2, "learning_rate": "6e-3"}}, "common.learning_rate: input should be a valid number"),
+        ({"steps": 0}, "steps: input should be greater than 0"),
+        ({"step": 3}, "step: extra inputs are not permitted"),
+        ({"tasks": ["gsm8k"]}, "tasks.0: input should be 'cotmask_gsm8k',"),
+        ({"runs": {"copying": {}}}, "runs.copying: dictionary should have at least 1 item"),
+        ({"runs": {"copying": {"sft": 0}}}, "runs.copying.sft: input should be greater than 0"),
+        ({"runs": {"copied": {"sft": 1}}}, "runs.copied: input should be 'copying' or 'plain'"),
+        ({"runs": {"plain": {"sft": 1}}}, "runs.plain: bases has no plain: add it, or leave out its runs"),
+        ({"runs": {"copying": {"stf": 1}}}, "runs.copying: no recipe is named stf: did you mean sft?"),
+    ],
+)
+def test_a_wrong_yaml_of_the_laptop_stops_with_a_sentence(
+    changes: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    demo = yaml.safe_load(settings_path("demo").read_text(encoding="utf-8"))
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({key: value for key, value in (demo | changes).items() if value is not None}))
+    shown = repro("--plan", str(path))
+    assert shown.startswith("1 Error: ")
+    assert f"mine.yaml: {sentence}" in shown
 
 
 def test_the_command_plans_without_running_anything(tmp_path: Path) -> None:

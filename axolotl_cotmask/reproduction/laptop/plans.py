@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.reproduction.laptop.settings import read_settings
 from axolotl_cotmask.reproduction.layout import dependency_file
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.facts import PaperClaim
@@ -67,7 +68,7 @@ def is_laptop(name: str) -> bool:
         return True
     if Path(name).suffix != ".yaml" or not Path(name).is_file():
         return False
-    settings = _settings(name)
+    settings = parse_yaml(Path(name).read_bytes(), name)
     return isinstance(settings, dict) and "bases" in settings
 
 
@@ -76,8 +77,11 @@ def laptop_plan(name: str) -> Plan:
 
     Args:
         name: of the YAML beside this module, or its path.
+
+    Raises:
+        CoTMaskError: as `read_settings`.
     """
-    settings = _settings(name)
+    settings = read_settings(name, runs=True)
     rows, seeds = [], {}
     for base, recipes in settings["runs"].items():
         for recipe, count in recipes.items():
@@ -122,9 +126,9 @@ def tiny_plan(plan: Plan, name: str = "tiny") -> Plan:
         name: of the YAML beside this module that says how small, or its path.
 
     Raises:
-        CoTMaskError: a row trains nothing.
+        CoTMaskError: a row trains nothing; or as `read_settings`.
     """
-    settings, gsm8k = _settings(name), paper.BENCHMARKS["gsm8k"]
+    settings, gsm8k = read_settings(name, runs=False), paper.BENCHMARKS["gsm8k"]
     config = load_recipe("ablations/tiny") | {"max_steps": settings["steps"]}
 
     def tiny(row: RowPlan) -> RowPlan:
@@ -150,12 +154,6 @@ def tiny_plan(plan: Plan, name: str = "tiny") -> Plan:
         seeds={f"tiny/{name}": numbers for name, numbers in plan.seeds.items()},
         claims=claims,
     )
-
-
-def _settings(name: str) -> dict[str, Any]:
-    path = Path(name) if Path(name).suffix else Path(__file__).with_name(f"{name}.yaml")
-    settings: dict[str, Any] = parse_yaml(path.read_text(encoding="utf-8"), str(path))
-    return settings
 
 
 def _measures(settings: Mapping[str, Any]) -> dict[str, Measured]:
