@@ -126,6 +126,12 @@ class CoTMaskConfig(BaseModel):
         description="Save the trained model with the base model's exact vocabulary, without the new <mask> token.",
     )
     seed: int | None = Field(default=None, description="Seed of the masks; without it the config's `seed`.")
+    parts_by_length: int = Field(
+        default=1,
+        ge=1,
+        description="A micro-batch is computed in so many parts of rows of like length, without the padding of longer "
+        "rows: the same rows, masks and, up to rounding, the same loss, faster on a CPU. For one process.",
+    )
     lr_tail: Literal["linear"] | None = Field(
         default=None,
         description="linear: the constant tail of cosine_constant_lr_ratio becomes a straight line to 0.",

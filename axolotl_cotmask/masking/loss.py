@@ -62,17 +62,17 @@ def token_count(labels: Tensor) -> Tensor:
     return (labels[:, 1:] != IGNORE_INDEX).sum()
 
 
-def weighted_by_tokens(loss: Tensor, labels: Tensor, usual_count: Tensor) -> Tensor:
+def weighted_by_tokens(loss: Tensor, count: Tensor, usual_count: Tensor) -> Tensor:
     """Return a micro-batch's mean loss, weighted so that each counted token of the update has the same weight.
 
     How many tokens count is up to the masks: a plain mean would make those of a micro-batch that has few count more.
 
     Args:
         loss: scalar, the mean over the micro-batch's counted tokens.
-        labels: ``[batch, seq]`` int64, that the loss was taken on.
+        count: scalar, how many tokens those are, from `token_count`.
         usual_count: scalar, the mean of `token_count` over the update's micro-batches in all processes.
     """
-    return loss * (token_count(labels) / usual_count)
+    return loss * (count / usual_count)
 
 
 def zero_without_labels(loss: Tensor, labels: Tensor) -> Tensor:

@@ -153,6 +153,11 @@ def check_options(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
             f"cotmask.noise {embedding_noise} changes embeddings as the model runs, which a compiled model does not "
             "see: set torch_compile: false, or choose another noise"
         )
+    if config.parts_by_length > 1 and cfg.get("sample_packing"):
+        raise CoTMaskError(
+            f"cotmask.parts_by_length is {config.parts_by_length}, and sample_packing leaves no padding to save: take "
+            "out one of the two"
+        )
     if config.schedule == "random" and (cfg.get("context_parallel_size") or 1) > 1:
         raise CoTMaskError(
             "cotmask.schedule: random draws a ratio for each process, and with context_parallel_size several of them "

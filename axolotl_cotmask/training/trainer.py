@@ -25,6 +25,7 @@ from axolotl_cotmask.masking.marks import BATCH_MARKS, MARKS, MASK_WEIGHT, TOKEN
 from axolotl_cotmask.masking.metrics import SAMPLES_SEEN, Totals, predicts_label, summarise, token_losses
 from axolotl_cotmask.masking.step import Marks, Masking
 from axolotl_cotmask.training.epochs import WholeEpochs
+from axolotl_cotmask.training.parts import mean_of_parts, split_by_length
 
 
 class CoTMaskTrainer(AxolotlTrainer):
@@ -45,7 +46,16 @@ class CoTMaskTrainer(AxolotlTrainer):
         self._signature_columns += [name for name in MARKS if name not in self._signature_columns]
 
     def start_masking(self, masking: Masking) -> None:
-        """Mask from now on."""
+        """Mask from now on.
+
+        Raises:
+            CoTMaskError: batches are to be split, and several processes would wait for each other at each part.
+        """
+        if masking.config.parts_by_length > 1 and self.accelerator.num_processes > 1:
+            raise CoTMaskError(
+                f"cotmask.parts_by_length is {masking.config.parts_by_length}, which is for one process, and this run "
+                f"has {self.accelerator.num_processes}: take it out, or set sample_packing: true instead"
+            )
         self._masking, self._tally = masking, None
         if masking.adaptive is not None:
             self._tally = LossTally(len(masking.noises))
@@ -97,7 +107,7 @@ class CoTMaskTrainer(AxolotlTrainer):
         marks = {name: inputs.pop(name) for name in BATCH_MARKS if name in inputs}
         if not model.training:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        masking, labels = self._masking, inputs["labels"]
+        masking = self._masking
         if masking is None or not _has_marks(marks):
             raise CoTMaskError(
                 f"a training batch came without {MASK_WEIGHT}, so nothing would be masked: another plugin or setting "
@@ -105,18 +115,34 @@ class CoTMaskTrainer(AxolotlTrainer):
             )
         ratio = self._ratio(masking, self._micro_batch)
         self._micro_batch += 1
-        selected = masking.select(marks, ratio, self._epoch)
-        with masking.noised(model, inputs, marks, selected, ratio, self._epoch) as inputs:
-            if masking.config.hide_from_attention:
-                inputs = attention.hidden(inputs, selected, self.model.config._attn_implementation)
-            inputs["labels"] = labels_for(labels, selected, masking.config.loss_on)
-            loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
-        if masking.leaves_out:
-            loss = zero_without_labels(loss, inputs["labels"])
-            if self._usual_count is not None:
-                loss = weighted_by_tokens(loss, inputs["labels"], self._usual_count)
-        self._count(masking, marks, selected, labels, ratio, getattr(outputs, "logits", None))
+        # The outputs are those of the whole batch.
+        parts = split_by_length(inputs, marks, 1 if return_outputs else masking.config.parts_by_length)
+        losses, counts, outputs = [], [], None
+        for of_part, its_marks in parts:
+            loss, counted, outputs = self._noised_loss(masking, model, of_part, its_marks, ratio, num_items_in_batch)
+            losses.append(loss)
+            counts.append(token_count(counted))
+        # With items, the model itself divides by how many the update has.
+        loss = mean_of_parts(losses, counts) if num_items_in_batch is None else torch.stack(losses).sum()
+        if masking.leaves_out and self._usual_count is not None:
+            loss = weighted_by_tokens(loss, sum(counts), self._usual_count)
         return (loss, outputs) if return_outputs else loss
+
+    def _noised_loss(
+        self, masking: Masking, model: Any, inputs: Marks, marks: Marks, ratio: float, num_items_in_batch: Any
+    ) -> tuple[Tensor, Tensor, Any]:
+        """Return the loss on the noised inputs, the labels that it counts, and the model's outputs."""
+        labels = inputs["labels"]
+        selected = masking.select(marks, ratio, self._epoch)
+        with masking.noised(model, inputs, marks, selected, ratio, self._epoch) as noised:
+            if masking.config.hide_from_attention:
+                noised = attention.hidden(noised, selected, self.model.config._attn_implementation)
+            noised["labels"] = counted = labels_for(labels, selected, masking.config.loss_on)
+            loss, outputs = super().compute_loss(model, noised, True, num_items_in_batch)
+        if masking.leaves_out:
+            loss = zero_without_labels(loss, counted)
+        self._count(masking, marks, selected, labels, ratio, getattr(outputs, "logits", None))
+        return loss, counted, outputs
 
     def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device) -> Any:
         """Return the micro-batches of an update, and over how many tokens the model is to take the mean, if it can."""

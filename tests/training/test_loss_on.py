@@ -14,7 +14,14 @@ from support.project import Project, Rows, write_jsonl
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
 
-from axolotl_cotmask.masking.loss import LossOn, counted_batches, labels_for, weighted_by_tokens, zero_without_labels
+from axolotl_cotmask.masking.loss import (
+    LossOn,
+    counted_batches,
+    labels_for,
+    token_count,
+    weighted_by_tokens,
+    zero_without_labels,
+)
 
 CHOICES: tuple[LossOn, ...] = get_args(LossOn)
 VOCABULARY = 30
@@ -148,7 +155,7 @@ def test_a_micro_batch_with_counted_tokens_keeps_its_loss() -> None:
 def test_a_micro_batch_has_the_weight_of_its_counted_tokens() -> None:
     labels = torch.tensor([[9, -100, 3, 4], [9, 5, -100, -100]])
     loss = torch.tensor(2.0, requires_grad=True)
-    weighted = weighted_by_tokens(loss, labels, torch.tensor(4.0))
+    weighted = weighted_by_tokens(loss, token_count(labels), torch.tensor(4.0))
     assert weighted.item() == 1.5, "3 tokens where 4 are usual"
     weighted.backward()
     assert loss.grad == 0.75
