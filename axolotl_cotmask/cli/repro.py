@@ -25,6 +25,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--plan", "plan_only", is_flag=True, help="Print the runs and what they will take, and stop.")
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Of each row: 1, 2, ...")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key of the recipes.")
+@click.option("--problems", type=click.IntRange(min=0), metavar="SEED", help="laptop, demo: of one set of problems.")
 @click.option("--tiny", is_flag=True, help="The same masks on the laptop's made-up problems.")
 @click.option("--backend", type=click.Choice(["hf", "vllm"]), default="hf", show_default=True, help="Of lm_eval.")
 @click.option("--lm-eval", default="lm_eval", show_default=True, help="The program; vLLM has its own environment.")
@@ -45,6 +46,7 @@ def repro(
     plan_only: bool,
     seeds: int,
     settings: tuple[str, ...],
+    problems: int | None,
     tiny: bool,
     backend: str,
     lm_eval: str,
@@ -66,7 +68,7 @@ def repro(
     # What follows `--` begins with an option of Snakemake.
     first = next((number for number, word in enumerate(words) if word.startswith("-")), len(words))
     what, arguments = words[:first], words[first:]
-    plan = with_settings(_make_plan(what, seeds, tiny, gpus), settings, gpus)
+    plan = with_settings(_make_plan(what, seeds, tiny, gpus, problems), settings, gpus)
     profile = profile or ("cpu" if plan.setup.device == "cpu" else "gpu")
     setup = dataclasses.replace(
         plan.setup,
@@ -94,7 +96,7 @@ def repro(
     sys.exit(status)
 
 
-def _make_plan(what: tuple[str, ...], seeds: int, tiny: bool, gpus: int | None) -> Plan:
+def _make_plan(what: tuple[str, ...], seeds: int, tiny: bool, gpus: int | None, problems: int | None) -> Plan:
     from axolotl_cotmask.reproduction.laptop.plans import is_laptop, laptop_plan, tiny_plan
     from axolotl_cotmask.reproduction.paper_plan import make_plan
 
@@ -103,7 +105,9 @@ def _make_plan(what: tuple[str, ...], seeds: int, tiny: bool, gpus: int | None) 
     if any(map(is_laptop, what)):
         if len(what) > 1 or tiny:
             raise CoTMaskError(f"{what[0]} has seeds and a size of its own: name it alone, and without --tiny")
-        return laptop_plan(what[0])
+        return laptop_plan(what[0], problems)
+    if problems is not None:
+        raise CoTMaskError(f"--problems is for the laptop's own plans, and {what[0]} is none: leave it out")
     plan = make_plan(what, seeds, own_gpus=gpus or 1)
     return tiny_plan(plan) if tiny else plan
 

@@ -13,6 +13,9 @@ from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 
+#: The environment variable that names the file where a training tells how far it is.
+PROGRESS_VARIABLE = "COTMASK_PROGRESS"
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -13,16 +14,18 @@ import yaml
 
 from axolotl_cotmask.common.files import read_json
 from axolotl_cotmask.evaluation.stats.claims import calibration, verdict
-from axolotl_cotmask.evaluation.stats.crossed import pooled
+from axolotl_cotmask.evaluation.stats.crossed import over_draws, pooled
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
 from axolotl_cotmask.evaluation.stats.paired import Comparison, compare_paired
+from axolotl_cotmask.reproduction.example import find_example
 from axolotl_cotmask.reproduction.layout import LOGS, RECIPE, RECORD, STATE, RunFiles, dependency_file
-from axolotl_cotmask.reproduction.plan import ClaimPlan, Measured, Plan, RowPlan, config_of, run_name
+from axolotl_cotmask.reproduction.plan import ClaimPlan, Draw, Measured, Plan, RowPlan, config_of, run_name
 from axolotl_cotmask.reproduction.report.outcome import (
     CalibratedModel,
     DependencyShares,
     ExternalResult,
     JudgedClaim,
+    Opening,
     PlanOutcome,
     RowOutcome,
     RunOutcome,
@@ -50,6 +53,7 @@ def collect_outcome(plan: Plan, output: Path, externals: Sequence[ExternalResult
     runs = {row.name: [_run_outcome(plan, row, seed, output) for seed in plan.seeds[row.name]] for row in plan.rows}
     all_runs = list(chain.from_iterable(runs.values()))
     released = [row for row in plan.rows if row.model]
+    claims = [_judge(plan, claim, output) for claim in plan.claims]
     return PlanOutcome(
         title=plan.title,
         command=plan.command,
@@ -57,7 +61,8 @@ def collect_outcome(plan: Plan, output: Path, externals: Sequence[ExternalResult
         notes=plan.notes,
         measures=plan.measures,
         rows=[_row_outcome(row, runs[row.name]) for row in plan.rows if row.config],
-        claims=[_judge(plan, claim, output) for claim in plan.claims],
+        claims=claims,
+        opening=_opening(plan, claims, output),
         calibrated=[model for row in released for model in _calibrated(row, runs[row.name][0])],
         external=externals,
         failures=[run.failure for row in released for run in runs[row.name] if run.failure is not None]
@@ -155,14 +160,18 @@ def _failures(output: Path, stages: Iterable[_Stage]) -> Iterator[StageFailure]:
 
 
 def _row_outcome(row: RowPlan, runs: Sequence[RunOutcome]) -> RowOutcome:
-    values = {title: [run.values[title] for run in runs if title in run.values] for title in row.measures}
+    measured = {title: {run.seed: run.values[title] for run in runs if title in run.values} for title in row.measures}
+    values = {title: by_seed for title, by_seed in measured.items() if by_seed}
     block = (row.config or {}).get("cotmask") or {}
     return RowOutcome(
         row.name,
         row.label,
         row.group,
-        estimates={title: over_seeds(by_seed) for title, by_seed in values.items() if by_seed},
-        deviations={title: statistics.stdev(by_seed) for title, by_seed in values.items() if len(by_seed) > 1},
+        estimates={
+            title: _over_draws(row.draws, by_seed) if row.draws else over_seeds(list(by_seed.values()))
+            for title, by_seed in values.items()
+        },
+        deviations={title: statistics.stdev(by_seed.values()) for title, by_seed in values.items() if len(by_seed) > 1},
         published={
             title: measured.published for title, measured in row.measures.items() if measured.published is not None
         },
@@ -184,18 +193,27 @@ def _judge(plan: Plan, claim: ClaimPlan, output: Path) -> JudgedClaim:
         }
         for name in (claim.baseline, claim.treated)
     }
-    of_both = [scores for side in sides.values() for scores in side.values()]
+    draws = rows[claim.treated].draws
+    paired = [seed for seed in plan.seeds[claim.treated] if all(seed in side for side in sides.values())]
     missing = " and ".join(name for name, side in sides.items() if not side)
-    if len({scores["documents"] for scores in of_both}) > 1:
+    if draws and not missing and not paired:
+        missing = "a seed that both sides have"
+    # With draws, each seed has questions of its own.
+    alike = [{name: {seed: side[seed]} for name, side in sides.items()} for seed in paired] if draws else [sides]
+    if not all(map(_same_questions, alike)):
         missing = "scores on the same questions: remove runs/*/evaluate of one side, so that it is scored again"
     per_seed: dict[int, Comparison] = {}
     estimate: Estimate | None = None
-    if not missing:
-        baseline, treated, clusters = _common_answers(sides[claim.baseline], sides[claim.treated], measured.metric)
-        per_seed = {
+    for these in alike if not missing else ():
+        baseline, treated, clusters = _common_answers(these[claim.baseline], these[claim.treated], measured.metric)
+        per_seed |= {
             seed: compare_paired(baseline[seed], treated[seed], clusters) for seed in baseline if seed in treated
         }
-        estimate = pooled(list(baseline.values()), list(treated.values()), clusters, claim.comparisons)
+        if not draws:
+            estimate = pooled(list(baseline.values()), list(treated.values()), clusters, claim.comparisons)
+    if draws and per_seed:
+        differences = {seed: comparison.difference.value for seed, comparison in per_seed.items()}
+        estimate = _over_draws(draws, differences, claim.comparisons)
     return JudgedClaim(
         claim.measure,
         claim.baseline,
@@ -207,8 +225,40 @@ def _judge(plan: Plan, claim: ClaimPlan, output: Path) -> JudgedClaim:
         verdict(claim.difference, estimate),
         missing,
         claim.comparisons,
-        _scored_otherwise(of_both),
+        _scored_otherwise([scores for side in sides.values() for scores in side.values()]),
     )
+
+
+def _opening(plan: Plan, claims: Sequence[JudgedClaim], output: Path) -> Opening | None:
+    """Return what the report begins with, once the comparison is there."""
+    headline = plan.headline
+    if headline is None:
+        return None
+    wanted = (headline.measure, headline.baseline, headline.treated)
+    judged = [claim for claim in claims if (claim.measure, claim.baseline, claim.treated) == wanted and claim.per_seed]
+    if not judged:
+        return None
+    (claim,) = judged
+    rows = {row.name: row for row in plan.rows}
+    seed, task = min(claim.per_seed), rows[claim.treated].measures[claim.measure].task.name
+    baseline, treated = (RunFiles(output, run_name(rows[name], seed)) for name in (claim.baseline, claim.treated))
+    labels = rows[claim.baseline].label, rows[claim.treated].label
+    return Opening(claim, headline.rows, find_example(baseline, treated, labels, plan.setup.backend, task))
+
+
+def _same_questions(sides: Mapping[str, Mapping[int, Scores]]) -> bool:
+    return len({scores["documents"] for side in sides.values() for scores in side.values()}) < 2
+
+
+def _over_draws(draws: Mapping[int, Draw], values: Mapping[int, float], comparisons: int = 1) -> Estimate:
+    """Return the mean over bases and sets of problems; a set that not all bases have scores on does not count yet."""
+    by_pair = {(draws[seed].base, draws[seed].problems): value for seed, value in values.items()}
+    bases = {base for base, _ in by_pair}
+    times = Counter(problems for _, problems in by_pair)
+    complete = {pair: value for pair, value in by_pair.items() if times[pair[1]] == len(bases)}
+    # Where no set is complete, the first base's runs speak for it alone.
+    first = next(iter(by_pair))[0]
+    return over_draws(complete or {pair: by_pair[pair] for pair in by_pair if pair[0] == first}, comparisons)
 
 
 Answers = dict[int, list[float]]

@@ -69,6 +69,16 @@ def row_cost(plan: Plan, row: RowPlan) -> Cost | None:
     return Cost(training, evaluation, peak, weights if plan.setup.keep_weights else 0.1)
 
 
+def stage_seconds(plan: Plan) -> dict[str, float]:
+    """Return what a stage of each rule of the workflow takes on one core; nothing where GPUs are needed."""
+    seconds = plan.core_seconds
+    if seconds is None:
+        return {}
+    steps = [row.config["max_steps"] for row in plan.rows if row.config]
+    training = seconds.start + seconds.step * sum(steps) / max(1, len(steps))
+    return {"data": seconds.start, "train": training, "evaluate": seconds.task, "dependency": seconds.shared}
+
+
 def cost_table(plan: Plan) -> list[Sequence[str]]:
     """Return header and rows of what the plan's runs take, one line per row of the plan, and the sum."""
     unit = "GPU hours" if plan.core_seconds is None else "core hours"

@@ -8,7 +8,9 @@ from pathlib import Path
 PLAN = "plan.json"
 #: Held by the command that is at work in the directory.
 LOCK = ".lock"
-RUNS, LOGS = "runs", "logs"
+RUNS, LOGS, WORK = "runs", "logs", "work"
+#: In the directory of an unfinished training: its step, its loss and the time that is left.
+PROGRESS = "progress.json"
 #: What stages leave in their directories: where a result comes from; of a training its recipe and the trainer's state.
 RECORD, RECIPE, STATE = "provenance.json", "recipe.yaml", "trainer_state.json"
 
@@ -23,7 +25,7 @@ class RunFiles:
 
     def __init__(self, output: Path, name: str) -> None:
         self.output, self.name = output, name
-        self.work = output / "work" / name
+        self.work = output / WORK / name
         stays = output / RUNS / name
         self.data, self.train, self.model = stays / "data", stays / "train", stays / "model"
         self.curve = stays / "curve.json"

@@ -40,12 +40,29 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Draw:
+    """What a seed stands for where more is drawn than the order of the data and the masks.
+
+    ``base`` and ``problems`` name the base model and the problems to train on and to be tested with; ``config`` are the
+    recipe's keys that say so. ``data_dir`` holds the data sets, ``needs`` are the files that must be made first, both
+    below the output directory.
+    """
+
+    base: str
+    problems: str
+    config: Config
+    data_dir: str
+    needs: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class RowPlan:
     """What the seeds of a row have in common.
 
     ``config`` is the Axolotl YAML; None for a released checkpoint, which ``model`` then names. ``measures`` are by
     title. ``needs`` are files below the output directory that must be made first. ``curve`` is the task that every
-    checkpoint is scored on. ``gpus`` is 0 for what is trained on a CPU.
+    checkpoint is scored on. ``gpus`` is 0 for what is trained on a CPU. ``draws`` are by seed; without them the runs
+    share base model and data.
     """
 
     name: str
@@ -57,6 +74,7 @@ class RowPlan:
     gpus: int = 1
     needs: Sequence[str] = ()
     curve: Task | None = None
+    draws: Mapping[int, Draw] = field(default_factory=dict)
 
     @property
     def tasks(self) -> list[Task]:
@@ -66,7 +84,10 @@ class RowPlan:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """One run, a row with one seed, as ``plan.json`` holds it for the stages."""
+    """One run, a row with one seed, as ``plan.json`` holds it for the stages.
+
+    ``data_dir``, below the output directory, holds its data sets; "" is whatever the caller's COTMASK_DATA_DIR says.
+    """
 
     row: str
     group: str
@@ -76,6 +97,7 @@ class RunPlan:
     gpus: int
     needs: Sequence[str]
     curve: Task | None
+    data_dir: str
 
     def task(self, name: str) -> Task:
         """Return the task called ``name``."""
@@ -99,12 +121,22 @@ class ClaimPlan:
 
 
 @dataclass(frozen=True)
+class Headline:
+    """The comparison that a report begins with: a measure of two rows. ``rows`` is on how many problems they train."""
+
+    measure: str
+    baseline: str
+    treated: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class Setup:
     """How all runs of a plan are trained and scored.
 
     ``device`` is cpu or cuda; ``directory`` is where relative paths in the recipes start ("" is the output directory).
-    ``data_dir``, below the output directory, holds the data sets, and ``test_data`` names the files of it that every
-    evaluation reads; "" is whatever the caller's COTMASK_DATA_DIR says. ``generation`` are lm-eval's gen_kwargs;
+    ``test_data`` names the files of a run's own data that every evaluation reads. ``generation`` are lm-eval's
+    gen_kwargs;
     ``lm_eval`` is the program, which vLLM has in an environment of its own. ``confirm_run_unsafe_code``: programs that
     a model wrote may run, in the sandbox.
     """
@@ -112,7 +144,6 @@ class Setup:
     backend: str = "hf"
     device: str = "cuda"
     directory: str = ""
-    data_dir: str = ""
     test_data: Sequence[str] = ()
     generation: str = ""
     lm_eval: str = "lm_eval"
@@ -157,6 +188,7 @@ class Plan:
     measures: Mapping[str, str]
     seeds: Mapping[str, Sequence[int]]
     claims: Sequence[ClaimPlan] = ()
+    headline: Headline | None = None
     others: Sequence[RowPlan] = ()
     notes: Sequence[str] = ()
     command: str = ""
@@ -182,12 +214,15 @@ def run_name(row: RowPlan, seed: int) -> str:
 
 def config_of(row: RowPlan, seed: int) -> Config | None:
     """Return the recipe of one run; None for a released checkpoint."""
-    return row.config and row.config | {"seed": seed}
+    drawn = row.draws[seed].config if row.draws else {}
+    return row.config and row.config | {"seed": seed} | drawn
 
 
 def _run_plan(row: RowPlan, seed: int) -> RunPlan:
     tasks = sorted(row.tasks, key=lambda task: task.name)
-    return RunPlan(row.name, row.group, config_of(row, seed), row.model, tasks, row.gpus, row.needs, row.curve)
+    draw = row.draws.get(seed)
+    needs, data_dir = (row.needs, "") if draw is None else ((*row.needs, *draw.needs), draw.data_dir)
+    return RunPlan(row.name, row.group, config_of(row, seed), row.model, tasks, row.gpus, needs, row.curve, data_dir)
 
 
 def read_run(path: Path, name: str) -> tuple[Setup, RunPlan]:

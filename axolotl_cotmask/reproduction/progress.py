@@ -1,80 +1,198 @@
-"""What is going on while a plan runs: Snakemake's messages, and step and ETA from Axolotl's own progress bar."""
+"""What is going on while a plan runs: Snakemake's events, step and loss of each training, and the time that is left.
+
+On a terminal a live display; elsewhere a line per event, and one on what is under way every half minute.
+"""
 
 from __future__ import annotations
 
-import re
+import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-_MESSAGE = re.compile(r"^Job \d+: (.+)")
-_COUNT = re.compile(r"^(\d+) of (\d+) steps \((\d+)%\) done")
-# With Slurm its own log is named beside the stage's.
-_FAILED = re.compile(r"^log: ([^\s,]+).*\(check log")
-# tqdm: ` 12%|█▎        | 75/625 [00:30<03:40,  2.5it/s]`
-_STEP = re.compile(r"(\d+)/(\d+) \[[\d:]+<([\d:?]+)")
-_TAIL = 4096  # bytes of a log that its newest step is looked for in
-_SECONDS = 2.0
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import read_json
+from axolotl_cotmask.reproduction.layout import LOGS, PROGRESS, WORK
+
+_EVERY = 30.0  # seconds between lines where there is no terminal
+_REFRESH = 2.0
+
+
+@dataclass
+class _Job:
+    """A stage that is under way."""
+
+    rule: str
+    name: str
+    log: str
+    started: float
+
+
+@dataclass
+class WorkflowEvents:
+    """What Snakemake has told so far.
+
+    ``jobs`` are the stages under way by their number; ``planned`` and ``finished`` count the stages by rule; ``failed``
+    are the logs of those that failed; ``exceptions`` are Snakemake's own by name; ``texts`` is what is no event.
+    """
+
+    jobs: dict[int, _Job] = field(default_factory=dict)
+    planned: dict[str, int] = field(default_factory=dict)
+    finished: dict[str, int] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    exceptions: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    _known: dict[int, _Job] = field(default_factory=dict)
+
+    def take(self, line: str) -> str | None:
+        """Take a line of the logger plugin, or of something else; return what to tell of it, if anything."""
+        event = _parse(line)
+        if event is None:
+            self.texts.append(line.rstrip())
+            return None
+        match event["event"]:
+            case "run_info":
+                self.planned = {rule: int(count) for rule, count in event["stats"].items() if rule != "total"}
+            case "job_info":
+                log = next(iter(event.get("log") or ()), "")
+                name = str(event.get("rule_msg") or event["rule_name"]).strip()
+                job = self._known[event["jobid"]] = _Job(event["rule_name"], name, log, time.monotonic())
+                if log:
+                    self.jobs[event["jobid"]] = job
+                    return name
+            case "job_finished":
+                self.jobs.pop(event["job_id"], None)
+                rule = self._known[event["job_id"]].rule
+                self.finished[rule] = self.finished.get(rule, 0) + 1
+                return f"[{sum(self.finished.values())}/{sum(self.planned.values())}] done"
+            case "job_error":
+                self.jobs.pop(event["jobid"], None)
+                self.failed.append(next(iter(event.get("log") or ()), ""))
+                return f"failed: {self.failed[-1]} says why, and the report has its last lines"
+            case "error":
+                self.exceptions.append(str(event.get("exception")))
+        if "text" in event:
+            self.texts.append(str(event["text"]))
+        return None
+
+
+def _parse(line: str) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "event" in event else None
 
 
 class WorkflowProgress:
-    """Follows one run of Snakemake: a line per event, and on a terminal a last line that shows what is under way."""
+    """Follows one run of Snakemake.
 
-    def __init__(self, logs: Path, say: Callable[[str], None]) -> None:
-        self._logs, self._say = logs, say
-        self._started = time.time()
-        self._terminal = sys.stderr.isatty()
+    ``seconds`` is what a stage of each rule takes, by rule, where that is known: what is left is reckoned from it, at
+    the pace so far.
+    """
+
+    def __init__(self, output: Path, say: Callable[[str], None], seconds: Mapping[str, float]) -> None:
+        self._output, self._say, self._seconds = output, say, seconds
+        self._started = time.monotonic()
+        self._console = Console(stderr=True)
         self._ended = threading.Event()
+        self.events = WorkflowEvents()
 
-    def follow(self, stream: Iterable[str]) -> list[str]:
-        """Show what ``stream`` tells until it ends, and return its lines."""
+    def follow(self, stream: Iterable[str]) -> WorkflowEvents:
+        """Show what ``stream`` tells until it ends, and return it."""
+        if self._console.is_terminal:
+            with Live(
+                get_renderable=self._display, console=self._console, refresh_per_second=1 / _REFRESH, transient=True
+            ):
+                self._follow(stream)
+            return self.events
         watcher = threading.Thread(target=self._watch, daemon=True)
-        if self._terminal:
-            watcher.start()
-        lines = []
+        watcher.start()
         try:
-            for line in stream:
-                lines.append(line)
-                self._event(line.strip())
+            self._follow(stream)
         finally:
             self._ended.set()
-            if self._terminal:
-                watcher.join()
-        return lines
+            watcher.join()
+        return self.events
 
-    def _event(self, line: str) -> None:
-        if count := _COUNT.match(line):
-            self._tell(f"[{count[1]}/{count[2]}] done")
-        elif failed := _FAILED.match(line):
-            self._tell(f"failed: {failed[1]} says why, and the report has its last lines")
-        elif message := _MESSAGE.match(line):
-            self._tell(message[1])
-
-    def _tell(self, line: str) -> None:
-        if self._terminal:
-            sys.stderr.write("\r\x1b[K")
-        self._say(line)
+    def _follow(self, stream: Iterable[str]) -> None:
+        for line in stream:
+            told = self.events.take(line)
+            if told is not None:
+                self._say(told)
 
     def _watch(self) -> None:
-        while not self._ended.wait(_SECONDS):
-            sys.stderr.write("\r\x1b[K" + "; ".join(self.under_way())[:150])
-            sys.stderr.flush()
-        sys.stderr.write("\r\x1b[K")
+        while not self._ended.wait(_EVERY):
+            shown = [f"{job.name}{self._step_text(job)}" for job in list(self.events.jobs.values())]
+            if shown:
+                print(f"{'; '.join(shown)}; {self._left_text()}", file=sys.stderr, flush=True)
 
-    def under_way(self) -> list[str]:
-        """Return the stages whose logs grow, with the step and the time left that their progress bars show."""
-        shown = []
-        for log in sorted(self._logs.rglob("*.log")):
-            changed = log.stat().st_mtime
-            if changed < max(self._started, time.time() - 60):
-                continue
-            with log.open("rb") as file:
-                file.seek(max(0, log.stat().st_size - _TAIL))
-                steps = _STEP.findall(file.read().decode(errors="replace"))
-            name = str(log.relative_to(self._logs).with_suffix(""))
-            if steps:
-                done, total, left = steps[-1]
-                shown.append(f"{name} {done}/{total}, {left} left")
-        return shown
+    def _display(self) -> Group:
+        grid = Table.grid(padding=(0, 1))
+        for job in list(self.events.jobs.values()):
+            step = self._step(job)
+            share = 0.0 if step is None else step["step"] / max(1, step["max_steps"])
+            bar = ProgressBar(total=1.0, completed=share, width=20, pulse=step is None)
+            grid.add_row(
+                Text(job.name, overflow="ellipsis", no_wrap=True), bar, Text(self._step_text(job).lstrip(": "))
+            )
+        whole = ProgressBar(total=1.0, completed=self.share_done(), width=20)
+        grid.add_row(Text("the whole", style="bold"), whole, Text(self._left_text()))
+        return Group(grid)
+
+    def _step(self, job: _Job) -> dict[str, Any] | None:
+        """Return what the trainer of a stage wrote last: step, max_steps, loss and the seconds that are left."""
+        run = Path(job.log).parent
+        if job.rule != "train" or not run.is_relative_to(LOGS):
+            return None
+        try:
+            return read_json(self._output / WORK / run.relative_to(LOGS) / PROGRESS)
+        except CoTMaskError:
+            return None
+
+    def _step_text(self, job: _Job) -> str:
+        step = self._step(job)
+        if step is None:
+            return f": {_clock(time.monotonic() - job.started)}"
+        loss = "" if step["loss"] is None else f", loss {step['loss']:.3f}"
+        return f": {step['step']}/{step['max_steps']}{loss}, {_clock(step['seconds_left'])} left"
+
+    def share_done(self) -> float:
+        """Return how much of the work is done, from 0 to 1, by what the stages are known to take."""
+        planned, done = self._sum(self.events.planned), self._sum(self.events.finished)
+        for job in list(self.events.jobs.values()):
+            step, expected = self._step(job), self._seconds.get(job.rule)
+            if step is not None:
+                done += self._weight(job.rule) * step["step"] / max(1, step["max_steps"])
+            elif expected is not None:
+                done += min(time.monotonic() - job.started, expected)
+        return min(1.0, done / planned) if planned else 0.0
+
+    def _sum(self, counts: Mapping[str, int]) -> float:
+        return sum(self._weight(rule) * count for rule, count in counts.items())
+
+    def _weight(self, rule: str) -> float:
+        return self._seconds.get(rule, 1.0)
+
+    def _left_text(self) -> str:
+        done, total = sum(self.events.finished.values()), sum(self.events.planned.values())
+        share, elapsed = self.share_done(), time.monotonic() - self._started
+        # The beginning says nothing about the pace.
+        left = f"about {_clock(elapsed * (1 - share) / share)} left" if share > 0.02 else "time left not known yet"
+        return f"{done} of {total} stages, {left}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -16,15 +16,15 @@ from axolotl_cotmask.common.figures import require_matplotlib
 from axolotl_cotmask.common.files import whole_file
 from axolotl_cotmask.data.sources import ENV_VAR, named_dir
 from axolotl_cotmask.reproduction.collect import collect_outcome
+from axolotl_cotmask.reproduction.costs import stage_seconds
 from axolotl_cotmask.reproduction.integrity import remove_damaged, remove_scratch
-from axolotl_cotmask.reproduction.layout import LOCK, LOGS, PLAN
+from axolotl_cotmask.reproduction.layout import LOCK, PLAN
 from axolotl_cotmask.reproduction.plan import Plan
 from axolotl_cotmask.reproduction.progress import WorkflowProgress
 from axolotl_cotmask.reproduction.report import write_report
 from axolotl_cotmask.reproduction.report.outcome import ExternalResult
 
 _HERE = Path(__file__).parent
-_NOTHING = "Nothing to be done"
 _LAST_LINES = 20
 
 
@@ -83,28 +83,34 @@ def _run_workflow(
         *("--directory", str(output), "--profile", str(settings.resolve())),
         # Not by code: the shell lines of the Snakefile say nothing about what they call.
         *("--rerun-triggers", "mtime", "params", "input", "--rerun-incomplete", "--keep-going"),
-        *("--quiet", "host", "reason", *(("--notemp",) if plan.setup.keep_weights else ()), *arguments),
+        *("--logger", "cotmask", *(("--notemp",) if plan.setup.keep_weights else ()), *arguments),
     ]
     # The programs of this environment, also where it is not activated.
     variables = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
     if (data := named_dir()) is not None:
         variables[ENV_VAR] = str(data.resolve())
-    progress = WorkflowProgress(output / LOGS, say)
+    # Snakemake looks for its plugins there.
+    variables["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(_HERE / "snakemake_logger"), variables.get("PYTHONPATH")])
+    )
+    progress = WorkflowProgress(output, say, stage_seconds(plan))
     with subprocess.Popen(
         command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout is not None
         try:
-            lines = progress.follow(process.stdout)
+            events = progress.follow(process.stdout)
         except KeyboardInterrupt:
             # It has got the signal, too: it ends its jobs and releases its lock.
             process.wait()
             raise
-    if process.returncode and not any("(check log" in line for line in lines):
+    if process.returncode and not events.failed:
         # No stage has failed: it is about the workflow itself.
-        say("".join(lines[-_LAST_LINES:]))
-    if any("cannot be locked" in line for line in lines):
+        say("\n".join(events.texts[-_LAST_LINES:]))
+    if "LockException" in events.exceptions:
         say(f"Snakemake left {output} locked when it was killed: release it with `-- --unlock`")
-    if any(_NOTHING in line for line in lines):
-        say(f"{_NOTHING}: every result of this plan is there")
+    if not process.returncode and not arguments and not events.planned:
+        say("Nothing to be done: every result of this plan is there")
+    elif {"-n", "--dry-run", "--dryrun"} & set(arguments):
+        say("\n".join(f"{count} {rule}" for rule, count in events.planned.items()))
     return process.returncode

@@ -33,12 +33,14 @@ def with_settings(plan: Plan, settings: Sequence[str], gpus: int | None) -> Plan
     for setting in settings:
         if not any(_concerns(setting, row) for row in plan.rows):
             raise CoTMaskError(f"--set {setting} changes no row: what is named is plain SFT, or not trained")
+    line = plan.headline
     return replace(
         plan,
         rows=[changed(row) for row in plan.rows],
         others=[changed(row) for row in plan.others],
         seeds={names[name]: seeds for name, seeds in plan.seeds.items()},
         claims=[replace(c, baseline=names[c.baseline], treated=names[c.treated]) for c in plan.claims],
+        headline=line and replace(line, baseline=names[line.baseline], treated=names[line.treated]),
     )
 
 

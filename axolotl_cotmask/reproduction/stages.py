@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import read_json, whole_directory, whole_file
+from axolotl_cotmask.common.files import PROGRESS_VARIABLE, read_json, whole_directory, whole_file
 from axolotl_cotmask.data.sources import ENV_VAR
 from axolotl_cotmask.evaluation import signature
 from axolotl_cotmask.evaluation.graded import clusters_of
@@ -26,8 +26,8 @@ from axolotl_cotmask.evaluation.lm_eval import evaluation_command, model_args
 from axolotl_cotmask.evaluation.results import find_tasks, read_samples
 from axolotl_cotmask.reproduction import provenance
 from axolotl_cotmask.reproduction.integrity import write_manifest
-from axolotl_cotmask.reproduction.layout import PLAN, RECIPE, RECORD, STATE, RunFiles
-from axolotl_cotmask.reproduction.plan import Config, Setup, read_run
+from axolotl_cotmask.reproduction.layout import PLAN, PROGRESS, RECIPE, RECORD, STATE, RunFiles
+from axolotl_cotmask.reproduction.plan import Config, RunPlan, Setup, read_run
 
 #: Stages run in the output directory.
 _PLAN = Path(PLAN)
@@ -56,7 +56,7 @@ def data(name: str, output: Path) -> None:
             "dataset_prepared_path": str((new / "prepared").resolve()),
             "output_dir": str((new / "log").resolve()),
         }
-        record = _run_program(setup, new, ["axolotl", "preprocess", _write_config(new, config)], config)
+        record = _run_program(setup, run, new, ["axolotl", "preprocess", _write_config(new, config)], config)
         _write_record(new, record | {"data": _fingerprint(new / "prepared")})
 
 
@@ -95,7 +95,7 @@ def train(name: str, prepared: Path, output: Path, model: Path) -> None:
     if run.gpus > 1:
         # Port 0: others may train on the same machine.
         launcher = ["--launcher=accelerate", "--", "--num_processes", str(run.gpus), "--main_process_port", "0"]
-    record = _run_program(setup, work, ["axolotl", "train", _write_config(work, config), *launcher], config)
+    record = _run_program(setup, run, work, ["axolotl", "train", _write_config(work, config), *launcher], config)
     checkpoints = _checkpoints(work / "output")
     with _result(output) as new:
         shutil.copy(work / _CONFIG, new / RECIPE)
@@ -147,7 +147,7 @@ def evaluate(name: str, task: str, output: Path) -> None:
             chat_template=run.task(task).chat,
             confirm_run_unsafe_code=setup.confirm_run_unsafe_code,
         )
-        record = _run_program(setup, new, command, {"base_model": run.model})
+        record = _run_program(setup, run, new, command, {"base_model": run.model})
         _write_record(new, record)
 
 
@@ -206,17 +206,18 @@ def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def _run_program(setup: Setup, work: Path, command: Sequence[str], config: Config) -> dict[str, Any]:
+def _run_program(setup: Setup, run: RunPlan, work: Path, command: Sequence[str], config: Config) -> dict[str, Any]:
     """Run a stage's program, and return its provenance, with what earlier attempts in ``work`` took.
 
     Raises:
         SystemExit: with the program's status; it has said why in the log.
     """
     variables = dict(os.environ, AXOLOTL_DO_NOT_TRACK="1", TOKENIZERS_PARALLELISM="false")
+    variables[PROGRESS_VARIABLE] = str((work / PROGRESS).resolve())
     if setup.device == "cpu":
         variables |= _CPU
-    if setup.data_dir:
-        variables[ENV_VAR] = str(Path(setup.data_dir).resolve())
+    if run.data_dir:
+        variables[ENV_VAR] = str(Path(run.data_dir).resolve())
     print(shlex.join(command), flush=True)
     joules, started = provenance.energy(), time.monotonic()
     process = subprocess.Popen(command, env=variables, cwd=setup.directory or None)

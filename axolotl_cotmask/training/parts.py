@@ -28,11 +28,13 @@ def split_by_length(inputs: Batch, marks: Batch, parts: int) -> list[tuple[dict[
     if parts == 1 or mask is None or mask.ndim != 2 or any(tensor.shape != mask.shape for tensor in everything):
         return [(dict(inputs), dict(marks))]
     lengths = (mask.ne(0) * torch.arange(1, mask.shape[1] + 1, device=mask.device)).amax(dim=1)
-    split = []
-    for rows in lengths.argsort(stable=True).tensor_split(min(parts, len(lengths))):
+
+    def part_of(batch: Batch, rows: Tensor) -> dict[str, Tensor]:
         longest = int(lengths[rows[-1]])
-        split.append(tuple({name: each[rows, :longest] for name, each in batch.items()} for batch in (inputs, marks)))
-    return split
+        return {name: each[rows, :longest] for name, each in batch.items()}
+
+    ordered = lengths.argsort(stable=True).tensor_split(min(parts, len(lengths)))
+    return [(part_of(inputs, rows), part_of(marks, rows)) for rows in ordered]
 
 
 def mean_of_parts(losses: list[Tensor], counts: list[Tensor]) -> Tensor:

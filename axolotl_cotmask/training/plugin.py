@@ -18,6 +18,7 @@ from axolotl_cotmask.masking.step import Masking
 from axolotl_cotmask.training import checks, preparation, vocabulary
 from axolotl_cotmask.training.collator import MarkCollator
 from axolotl_cotmask.training.epochs import train_whole_epochs
+from axolotl_cotmask.training.progress import WritesProgress
 
 LOG = get_logger(__name__)
 
@@ -114,6 +115,10 @@ class CoTMaskPlugin(BasePlugin):
         if trainer.eval_data_collator is not None:
             trainer.eval_data_collator = MarkCollator(trainer.eval_data_collator, tokenizer.padding_side, marks=False)
         train_whole_epochs(cfg, trainer.args)
+
+    def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
+        """Return the callback that tells a program that watches how far the training is, where there is one."""
+        return WritesProgress.wanted()
 
     def create_lr_scheduler(self, cfg: Any, trainer: Any, optimizer: Any, num_training_steps: int) -> Any:
         """Return the scheduler of ``lr_tail``, or None for Axolotl's own."""

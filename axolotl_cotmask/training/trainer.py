@@ -125,7 +125,7 @@ class CoTMaskTrainer(AxolotlTrainer):
         # With items, the model itself divides by how many the update has.
         loss = mean_of_parts(losses, counts) if num_items_in_batch is None else torch.stack(losses).sum()
         if masking.leaves_out and self._usual_count is not None:
-            loss = weighted_by_tokens(loss, sum(counts), self._usual_count)
+            loss = weighted_by_tokens(loss, torch.stack(counts).sum(), self._usual_count)
         return (loss, outputs) if return_outputs else loss
 
     def _noised_loss(

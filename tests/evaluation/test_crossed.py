@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm, t
 
 from axolotl_cotmask.evaluation.stats.claims import Verdict, verdict
-from axolotl_cotmask.evaluation.stats.crossed import pooled
+from axolotl_cotmask.evaluation.stats.crossed import over_draws, pooled
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
 
 Table = list[list[float]]
@@ -254,3 +254,42 @@ def test_it_covers_clustered_questions_and_only_because_it_knows_the_clusters() 
     assert 0.94 <= covered <= 0.985
     assert reproduced <= 0.03
     assert without < 0.92
+
+
+def drawn(
+    rows: int, columns: int, of_rows: float, of_columns: float, rest: float, rng: np.random.Generator
+) -> dict[tuple[str, str], float]:
+    values = of_rows * rng.normal(size=(rows, 1)) + of_columns * rng.normal(size=(1, columns))
+    values = values + rest * rng.normal(size=(rows, columns))
+    return {(f"base {row}", f"set {column}"): values[row, column] for row in range(rows) for column in range(columns)}
+
+
+@pytest.mark.parametrize("deviations", [(0, 0, 1), (1, 0, 1), (0, 1, 1), (2, 1, 0.5), (3, 3, 0.1)])
+def test_the_interval_over_draws_covers(deviations: tuple[float, float, float]) -> None:
+    rng = np.random.default_rng(3)
+    estimates = [over_draws(drawn(3, 4, *deviations, rng)) for _ in range(400)]
+    covered = np.mean([estimate.low <= 0 <= estimate.high for estimate in estimates])
+    # 95 % and above; four standard errors of 400 are 4.4 points.
+    assert covered >= 0.906
+    together = over_draws(drawn(3, 4, *deviations, np.random.default_rng(3)), comparisons=3)
+    assert together.high - together.low > estimates[0].high - estimates[0].low
+
+
+def test_of_one_base_the_draws_are_the_sets() -> None:
+    values = {("a", name): value for name, value in (("x", 0.1), ("y", 0.3), ("z", 0.2))}
+    estimate = over_draws(values)
+    assert (estimate.value, estimate.n) == (pytest.approx(0.2), 3)
+    assert (estimate.low, estimate.high) == tuple(
+        pytest.approx(bound) for bound in t.interval(0.95, 2, loc=0.2, scale=0.1 / 3**0.5)
+    )
+    turned = over_draws({(name, base): value for (base, name), value in values.items()})
+    assert (turned.low, turned.high) == (pytest.approx(estimate.low), pytest.approx(estimate.high))
+    alone = over_draws({("a", "x"): 0.1})
+    assert (alone.value, alone.low, alone.high) == (0.1, -math.inf, math.inf)
+    alike = over_draws(dict.fromkeys(values, 0.1))
+    assert (alike.low, alike.high) == (pytest.approx(0.1), pytest.approx(0.1))
+
+
+def test_an_incomplete_table_has_no_interval() -> None:
+    with pytest.raises(ValueError, match="3 values for 2 x 2 pairs"):
+        over_draws({("a", "x"): 0.1, ("a", "y"): 0.1, ("b", "x"): 0.1})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +12,12 @@ import yaml
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.stats.claims import Verdict
-from axolotl_cotmask.evaluation.stats.crossed import pooled
+from axolotl_cotmask.evaluation.stats.crossed import over_draws, pooled
 from axolotl_cotmask.reproduction.collect import collect_outcome
 from axolotl_cotmask.reproduction.external import read_external
 from axolotl_cotmask.reproduction.integrity import remove_damaged, remove_scratch, write_manifest
 from axolotl_cotmask.reproduction.paper_plan import make_plan
-from axolotl_cotmask.reproduction.plan import ExtraRules
+from axolotl_cotmask.reproduction.plan import Draw, ExtraRules, Plan
 from axolotl_cotmask.reproduction.recipes import load_recipe
 from axolotl_cotmask.reproduction.report import write_report
 from axolotl_cotmask.reproduction.report.outcome import RunStatus
@@ -98,6 +98,51 @@ def test_other_questions_are_not_compared(tmp_path: Path) -> None:
     assert claim.missing.startswith("scores on the same questions: remove")
 
 
+def drawn(out: Path, pairs: Mapping[int, tuple[str, str]], **right: Mapping[int, Sequence[float]]) -> Plan:
+    """A plan of SFT and MFT whose seeds stand for these pairs, and the scores that are given."""
+    draws = {seed: Draw(base, problems, {}, "data") for seed, (base, problems) in pairs.items()}
+    plan = make_plan([SFT, MFT], len(pairs))
+    for name, by_seed in right.items():
+        for seed, values in by_seed.items():
+            scored(out, {"sft": SFT, "mft": MFT}[name], seed, values, documents=pairs[seed][1])
+    return replace(plan, rows=[replace(row, draws=draws) for row in plan.rows])
+
+
+def test_with_bases_and_problems_the_interval_is_over_both(tmp_path: Path) -> None:
+    pairs = {1: ("a", "x"), 2: ("a", "y"), 3: ("b", "x"), 4: ("b", "y")}
+    sft = {seed: [0.0, 0.0, 1.0, 0.0] for seed in pairs}
+    mft = {1: [1.0, 0.0, 1.0, 0.0], 2: [1.0, 1.0, 1.0, 0.0], 3: [0.0, 0.0, 1.0, 1.0], 4: [1.0, 1.0, 1.0, 1.0]}
+    outcome = collect_outcome(drawn(tmp_path, pairs, sft=sft, mft=mft), tmp_path, [])
+    (claim,) = outcome.claims
+    assert claim.measured == over_draws({("a", "x"): 0.25, ("a", "y"): 0.5, ("b", "x"): 0.25, ("b", "y"): 0.75})
+    assert {seed: pair.difference.value for seed, pair in claim.per_seed.items()} == {1: 0.25, 2: 0.5, 3: 0.25, 4: 0.75}
+    assert claim.missing == ""
+    assert outcome.rows[0].estimates["MATH"].value == 0.25
+
+
+def test_a_set_of_problems_counts_when_all_bases_have_it(tmp_path: Path) -> None:
+    pairs = {1: ("a", "x"), 2: ("a", "y"), 3: ("b", "x"), 4: ("b", "y")}
+    sft = {1: [0.0, 0.0], 2: [0.0, 0.0], 3: [0.0, 0.0]}
+    mft = {1: [1.0, 0.0], 2: [1.0, 1.0], 3: [1.0, 0.0], 4: [1.0, 1.0]}
+    plan = drawn(tmp_path, pairs, sft=sft, mft=mft)
+    (claim,) = collect_outcome(plan, tmp_path, []).claims
+    assert claim.measured is not None
+    assert (claim.measured.value, claim.measured.n) == (0.5, 2)
+    assert set(claim.per_seed) == {1, 2, 3}
+
+
+def test_sides_without_a_common_seed_or_with_other_questions_are_not_compared(tmp_path: Path) -> None:
+    pairs = {1: ("a", "x"), 2: ("a", "y")}
+    plan = drawn(tmp_path, pairs, sft={1: [0.0, 1.0]}, mft={2: [0.0, 1.0]})
+    assert collect_outcome(plan, tmp_path, []).claims[0].missing == "a seed that both sides have"
+    path = tmp_path / "runs" / MFT / "seed-1/scores/hf/cotmask_math.json"
+    scored(tmp_path, MFT, 1, [1.0, 1.0], documents="others")
+    assert path.is_file()
+    (claim,) = collect_outcome(plan, tmp_path, []).claims
+    assert claim.missing.startswith("scores on the same questions")
+    assert claim.measured is None
+
+
 def test_scores_of_a_recipe_that_has_changed_since_do_not_count(tmp_path: Path) -> None:
     scored(tmp_path, MFT, 1, [1.0, 0.0])
     scored(tmp_path, SFT, 1, [1.0, 0.0])
@@ -130,12 +175,12 @@ def test_a_stage_that_left_a_log_and_no_result_has_failed(tmp_path: Path) -> Non
     log.parent.mkdir(parents=True)
     log.write_text("loading\n 10%| 1/10\r 20%| 2/10\nCUDA out of memory\n")
     (tmp_path / "runs" / MFT / "seed-1" / "data").mkdir(parents=True)
-    (tmp_path / "logs" / "base-copying.log").write_text("no memory\n")
-    rules = ExtraRules("Snakefile", {}, {"problems.log": "data", "base-copying.log": "bases/copying"})
+    (tmp_path / "logs" / "base-copying-1.log").write_text("no memory\n")
+    rules = ExtraRules("Snakefile", {}, {"problems.log": "data", "base-copying-1.log": "bases/copying-1"})
     outcome = collect_outcome(replace(make_plan([MFT], 2), extra_rules=rules), tmp_path, [])
     first, second = outcome.rows[0].runs
     assert [(failure.stage, list(failure.last_lines)) for failure in outcome.failures] == [
-        ("base-copying", ["no memory"])
+        ("base-copying-1", ["no memory"])
     ]
     assert first.status is RunStatus.FAILED
     assert first.failure is not None

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.laptop.__main__ import laptop
-from axolotl_cotmask.reproduction.laptop.base import draw_document, train_base
+from axolotl_cotmask.reproduction.laptop.base import Stage, draw_document, train_base
 from axolotl_cotmask.reproduction.laptop.language import build_word_tokenizer
 
 TOKENIZER = build_word_tokenizer()
@@ -40,24 +40,27 @@ def test_only_drills_have_annotations_and_they_have_no_question() -> None:
     assert not any("<<" in draw_document(rng, drills=False) for _ in range(500))
 
 
-def test_a_base_goes_on_from_another_and_is_the_same_from_the_same_seed(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        train_base(tmp_path / name, steps=3, learning_rate=1e-3, seed=4)
-    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two")]
-    assert files[0] == files[1]
-    train_base(tmp_path / "next", steps=2, learning_rate=1e-3, seed=4, start=tmp_path / "one", drills=True)
-    one, after = (AutoModelForCausalLM.from_pretrained(tmp_path / name) for name in ("one", "next"))
-    moved = [(a - b).abs().max().item() for a, b in zip(one.parameters(), after.parameters(), strict=True)]
-    assert 0 < max(moved) < 0.02, "two steps away from where it started"
-    assert after.num_parameters() == pytest.approx(0.46e6, rel=0.02)
-    assert len(AutoTokenizer.from_pretrained(tmp_path / "next")) == after.config.vocab_size
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["next", "one", "two"]
+SHORT = Stage(3, 1e-3), Stage(2, 1e-3)
+
+
+def test_a_base_is_the_same_from_the_same_seed_and_the_habit_comes_in_the_second_stage(tmp_path: Path) -> None:
+    for name, drills in (("one", True), ("two", True), ("plain", False)):
+        train_base(tmp_path / name, seed=4, drills=drills, stages=SHORT)
+    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two", "plain")]
+    assert files[0] == files[1] != files[2]
+    one, plain = (AutoModelForCausalLM.from_pretrained(tmp_path / name) for name in ("one", "plain"))
+    moved = [(a - b).abs().max().item() for a, b in zip(one.parameters(), plain.parameters(), strict=True)]
+    assert 0 < max(moved) < 0.02, "two steps away from each other"
+    assert one.dtype == torch.bfloat16
+    assert one.num_parameters() == pytest.approx(0.46e6, rel=0.02)
+    assert len(AutoTokenizer.from_pretrained(tmp_path / "one")) == one.config.vocab_size
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "plain", "two"]
 
 
 @pytest.mark.slow
 def test_it_learns(tmp_path: Path) -> None:
-    train_base(tmp_path / "trained", steps=40, learning_rate=6e-3, seed=0)
-    model = AutoModelForCausalLM.from_pretrained(tmp_path / "trained")
+    train_base(tmp_path / "trained", seed=0, drills=False, stages=(Stage(38, 6e-3), Stage(2, 1e-3)))
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "trained", dtype=torch.float32)
     ids = TOKENIZER(draw_document(random.Random("held out"), drills=False), return_tensors="pt")
     with torch.no_grad():
         loss = model(**ids, labels=ids["input_ids"]).loss.item()
@@ -67,17 +70,16 @@ def test_it_learns(tmp_path: Path) -> None:
 def test_an_existing_directory_is_left_alone_with_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(CoTMaskError, match="mine exists: name a directory that does not exist yet"):
-        train_base(tmp_path / "mine", steps=1, learning_rate=1e-3, seed=0)
-    result = CliRunner().invoke(
-        laptop, ["train-base", str(tmp_path / "mine"), "--steps", "1", "--learning-rate", "1e-3"]
-    )
-    assert (
-        str(result.exception)
-        == f"\naxolotl-cotmask: {tmp_path / 'mine'} exists: name a directory that does not exist yet"
-    )
+        train_base(tmp_path / "mine", seed=0, drills=False, stages=SHORT)
+    for command in ("train-base", "write-base"):
+        result = CliRunner().invoke(laptop, [command, "copying-1", str(tmp_path / "mine")])
+        assert (
+            str(result.exception)
+            == f"\naxolotl-cotmask: {tmp_path / 'mine'} exists: name a directory that does not exist yet"
+        )
 
 
 def test_nothing_is_left_when_the_loss_is_no_number(tmp_path: Path) -> None:
     with pytest.raises(CoTMaskError, match=r"the loss of the base model is nan at step \d+: lower the learning rate"):
-        train_base(tmp_path / "base", steps=30, learning_rate=float("inf"), seed=0)
+        train_base(tmp_path / "base", seed=0, drills=False, stages=(Stage(30, float("inf")), SHORT[1]))
     assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,10 +131,11 @@ def test_a_recipe_by_its_name_and_the_files_that_it_reads(tmp_path: Path, monkey
     assert (row.name, row.measures["GSM8K"].task.name) == ("qwen2.5-1.5b/gsm8k-mft", "cotmask_gsm8k_chat")
     monkeypatch.chdir(tmp_path)
     config = load_recipe("laptop/sft")
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data/gsm8k_train.jsonl").write_text("{}")
+    data = tmp_path / config["datasets"][0]["path"]
+    data.parent.mkdir(parents=True)
+    data.write_text("{}")
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
-    assert list(make_plan(["mine.yaml"], 1).rows[0].needs) == [str(tmp_path / "data/gsm8k_train.jsonl")]
+    assert list(make_plan(["mine.yaml"], 1).rows[0].needs) == [str(data)]
     with pytest.raises(CoTMaskError, match="runs on a Ray cluster"):
         make_plan(["llama2-7b/gsm8k-mft-ray"], 1)
 
@@ -175,21 +177,58 @@ def test_other_gpus_keep_the_batch() -> None:
 
 def test_the_laptop_is_held_to_the_paper_by_noise() -> None:
     plan = laptop_plan("laptop")
-    assert {row.group for row in plan.rows} == {"copying", "plain"}
-    assert len(plan.runs()) == 26
     found = {(c.treated, c.measure): c.difference for c in plan.claims}
-    assert found["copying/mft-mask-0.2", "follows the question"] == pytest.approx(0.3)
+    assert found["copying/mft-mask-0.4", "follows the question"] == pytest.approx(0.3)
     assert found["copying/mft-random-0.1", "follows the question"] == pytest.approx(0.9)
-    assert len(found) == 9
+    assert {measure for _, measure in found} == {"clean", "irrelevant sentence", "follows the question"}
     assert is_laptop("demo")
     assert not is_laptop("table1")
+
+
+GROUPS = {
+    "small": {
+        "bases": ["copying-1"], "problems": [7, 8], "arms": ["sft", "mft-random-0.1"], "train_rows": 20, "steps": 5
+    }
+}  # fmt: skip
+
+
+def laptop_yaml(path: Path, **changes: Any) -> Path:
+    demo = yaml.safe_load(settings_path("demo").read_text(encoding="utf-8"))
+    settings = {key: value for key, value in (demo | changes).items() if value is not None}
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def test_every_arm_meets_every_base_and_every_set_of_problems(tmp_path: Path) -> None:
+    two = {"small": GROUPS["small"] | {"bases": ["copying-1", "plain-2"]}}
+    plan = laptop_plan(str(laptop_yaml(tmp_path / "mine.yaml", groups=two)))
+    runs = plan.runs()
+    assert len(runs) == 8
+    for arm in ("sft", "mft-random-0.1"):
+        seen = []
+        for seed in range(1, 5):
+            run = runs[f"small/{arm}/seed-{seed}"]
+            config = run.config or {}
+            assert (config["seed"], config["max_steps"]) == (seed, 5)
+            (entry,) = config["datasets"]
+            assert entry["path"] == f"./{run.data_dir}/gsm8k_train.jsonl"
+            assert set(run.needs) == {config["base_model"].removeprefix("./"), entry["path"].removeprefix("./")}
+            seen.append((config["base_model"], run.data_dir))
+        assert len(set(seen)) == 4
+        assert {data for _, data in seen} == {"data/problems-7-rows-20", "data/problems-8-rows-20"}
+    assert plan.claims == [], "from a base without the habit of copying nothing is claimed"
+    (other,) = {run.data_dir for run in laptop_plan("demo", problems=99).runs().values()}
+    assert other.startswith("data/problems-99-")
 
 
 def test_the_tiny_version_has_the_same_blocks_on_the_laptops_problems() -> None:
     plan = tiny_plan(make_plan(["llama2-7b/gsm8k-mft", "fig3"], 2))
     blocks = [row.config["cotmask"] for row in plan.rows]
     assert blocks == [load_recipe("llama2-7b/gsm8k-mft")["cotmask"], *(dict(ablation.block) for ablation in FIG3)]
-    assert {row.config["base_model"] for row in plan.rows} == {"./bases/copying"}
+    runs = plan.runs()
+    assert {run.config["base_model"] for run in runs.values() if run.config} == {"./bases/copying-1"}
+    data = {run.data_dir for name, run in runs.items() if name.endswith("seed-2")}
+    assert data == {"data/problems-2-rows-300"}
     assert plan.rows[0].name == "tiny/llama2-7b/gsm8k-mft"
     assert [(c.measure, c.baseline) for c in plan.claims] == [("clean", "tiny/llama2-7b/gsm8k-sft")]
     assert plan.setup.device == "cpu"
@@ -338,33 +377,44 @@ def test_a_recipe_in_another_encoding_stops_with_a_sentence(tmp_path: Path) -> N
     assert "mine.yaml: this is no YAML: unacceptable character #x00e9" in shown
 
 
+def group(**changes: Any) -> dict[str, Any]:
+    of = {key: value for key, value in (GROUPS["small"] | changes).items() if value is not None}
+    return {"groups": {"small": of}}
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"runs": None}, "runs: field required"),
-        ({"data": None}, "data: field required"),
-        ({"dependency_rows": None}, "dependency_rows: field required"),
-        ({"bases": ["copying"]}, "bases: input should be a valid dictionary"),
-        ({"common": {"steps": 2, "learning_rate": "6e-3"}}, "common.learning_rate: input should be a valid number"),
-        ({"steps": 0}, "steps: input should be greater than 0"),
+        ({"tasks": None}, "tasks: field required"),
+        ({"test_rows": None}, "test_rows: field required"),
+        ({"test_rows": "400"}, "test_rows: input should be a valid integer"),
+        ({"groups": {}}, "groups: dictionary should have at least 1 item"),
+        ({"groups": ["copying"]}, "groups: input should be a valid dictionary"),
+        ({"groups": None, "bases": ["copying-1"]}, "groups: field required"),
         ({"step": 3}, "step: extra inputs are not permitted"),
         ({"tasks": ["gsm8k"]}, "tasks.0: input should be 'cotmask_gsm8k',"),
-        ({"runs": {"copying": {}}}, "runs.copying: dictionary should have at least 1 item"),
-        ({"runs": {"copying": {"sft": 0}}}, "runs.copying.sft: input should be greater than 0"),
-        ({"runs": {"copied": {"sft": 1}}}, "runs.copied: input should be 'copying' or 'plain'"),
-        ({"runs": {"plain": {"sft": 1}}}, "runs.plain: bases has no plain: add it, or leave out its runs"),
-        ({"runs": {"copying": {"stf": 1}}}, "runs.copying: no recipe is named stf: did you mean sft?"),
+        (group(steps=0), "groups.small.steps: input should be greater than 0"),
+        (group(train_rows=None), "groups.small.train_rows: field required"),
+        (group(arms=[]), "groups.small.arms: list should have at least 1 item"),
+        (group(arms=["sft", "sft"]), "groups.small.arms: something is named twice"),
+        (group(problems=[-1]), "groups.small.problems.0: input should be greater than or equal to 0"),
+        (group(bases="copying-1"), "groups.small.bases: input should be a valid list"),
+        (group(bases=["copied-1"]), "groups.small.bases: no base model is named copied-1: did you mean copying-1?"),
+        (group(arms=["stf"]), "groups.small.arms: no recipe is named stf: did you mean sft?"),
     ],
 )
 def test_a_wrong_yaml_of_the_laptop_stops_with_a_sentence(
     changes: dict[str, Any], sentence: str, tmp_path: Path
 ) -> None:
-    demo = yaml.safe_load(settings_path("demo").read_text(encoding="utf-8"))
-    path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump({key: value for key, value in (demo | changes).items() if value is not None}))
-    shown = repro("--plan", str(path))
+    laptop_yaml(tmp_path / "mine.yaml", **changes)
+    with pytest.raises(CoTMaskError, match=re.escape(f"mine.yaml: {sentence}")):
+        laptop_plan(str(tmp_path / "mine.yaml"))
+
+
+def test_the_command_says_what_is_wrong_in_a_yaml_of_the_laptop(tmp_path: Path) -> None:
+    shown = repro("--plan", str(laptop_yaml(tmp_path / "mine.yaml", **group(steps=0))))
     assert shown.startswith("1 Error: ")
-    assert f"mine.yaml: {sentence}" in shown
+    assert "mine.yaml: groups.small.steps: input should be greater than 0" in shown
 
 
 def test_the_command_plans_without_running_anything(tmp_path: Path) -> None:
@@ -410,7 +460,8 @@ def test_a_table_has_rules_on_a_wide_terminal_only(width: int, monkeypatch: pyte
         (("--tiny", "laptop"), "has seeds and a size of its own"),
         (("--set", "x", "table1"), "write key=value"),
         (("--set", "x=[", "table1"), "--set x=[: this is no YAML: while parsing"),
-        (("--gpus", "2", "demo"), "copying/sft is trained on a CPU: leave out --gpus"),
+        (("--problems", "2", "table1"), "--problems is for the laptop's own plans, and table1 is none: leave it out"),
+        (("--gpus", "2", "demo"), "demo/sft is trained on a CPU: leave out --gpus"),
         (("mistral-7b/mammoth-mft",), "add --confirm_run_unsafe_code"),
         (("llama2-7b/gsm8k-mft-2nodes",), "is for 16 GPUs on several machines: name those of one with --gpus"),
     ],

@@ -22,16 +22,17 @@ from axolotl_cotmask.reproduction.run import reproduce
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = ROOT / ".nox" / "workflow" / "bin"
 PLAN = {
-    "data": {"seed": 0, "train_rows": 64, "test_rows": 24},
-    "common": {"steps": 3, "learning_rate": 1e-3},
-    "bases": {"copying": {"steps": 2, "learning_rate": 1e-3, "drills": True}},
-    "steps": 40,
-    "runs": {"copying": {"sft": 1, "mft-random-0.2": 1}},
+    "groups": {
+        "copying": {
+            "bases": ["copying-1"], "problems": [1], "arms": ["sft", "mft-random-0.1"], "train_rows": 64, "steps": 40
+        }
+    },
+    "test_rows": 24,
     "tasks": ["cotmask_gsm8k"],
     "dependency_rows": 4,
-}
+}  # fmt: skip
 SFT = Path("runs/copying/sft/seed-1")
-MFT = Path("runs/copying/mft-random-0.2/seed-1")
+MFT = Path("runs/copying/mft-random-0.1/seed-1")
 
 pytestmark = [
     pytest.mark.slow,
@@ -114,7 +115,7 @@ def test_every_stage_leaves_its_record_and_the_report_is_there(out: Path) -> Non
     page = (out.parent / "report.html").read_text(encoding="utf-8")
     text = (out.parent / "report.md").read_text(encoding="utf-8")
     for words in (
-        "MFT, random 0.2",
+        "MFT, random 0.1",
         "under-powered",
         "no evidence for or against",
         "axolotl train",
@@ -154,13 +155,13 @@ def test_killed_in_training_and_in_evaluation_it_ends_in_the_same_numbers(out: P
         shutil.rmtree(out / MFT / stage)
 
     process = start(out)
-    work = out / "work/copying/mft-random-0.2/seed-1/output"
-    kill(("bin/axolotl", "train", "mft-random-0.2"), process, ready=work / "checkpoint-1?")
+    work = out / "work/copying/mft-random-0.1/seed-1/output"
+    kill(("bin/axolotl", "train", "mft-random-0.1"), process, ready=work / "checkpoint-1?")
     status, said = finish(process)
     assert status != 0
     assert "failed" in said
     text = (out / "report.md").read_text(encoding="utf-8")
-    assert "Run copying/mft-random-0.2/seed-1 failed in stage train." in text
+    assert "Run copying/mft-random-0.1/seed-1 failed in stage train." in text
     last = [line for line in (out / "logs" / MFT.relative_to("runs") / "train.log").read_text().split("\r") if line][-1]
     assert last.splitlines()[-1].strip() in text, "the last lines of the log are in the report"
     # The newest checkpoint, as a kill in the middle of writing it would leave it.
@@ -168,7 +169,7 @@ def test_killed_in_training_and_in_evaluation_it_ends_in_the_same_numbers(out: P
     os.truncate(newest / "trainer_state.json", 10)
 
     process = start(out)
-    kill(("bin/lm_eval", "mft-random-0.2"), process)
+    kill(("bin/lm_eval", "mft-random-0.1"), process)
     assert finish(process)[0] != 0
     assert len(json.loads((out / MFT / "train/provenance.json").read_text())["attempts"]) == 2
     assert (out / MFT / "model/model.safetensors").read_bytes() == weights
@@ -180,7 +181,8 @@ def test_killed_in_training_and_in_evaluation_it_ends_in_the_same_numbers(out: P
 
 def test_tiny_versions_of_a_row_of_table1_and_of_fig3(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = out.parent / "tiny.yaml"
-    settings.write_text(yaml.safe_dump({**PLAN, "runs": {}, "steps": 4}), encoding="utf-8")
+    size = {"base": "copying-1", "train_rows": 64, "steps": 4, "test_rows": 24, "tasks": ["cotmask_gsm8k"]}
+    settings.write_text(yaml.safe_dump(size), encoding="utf-8")
     plan = tiny_plan(make_plan(["llama2-7b/gsm8k-mft", "fig3/fixed-0.4"], 1), str(settings))
     monkeypatch.setenv("PATH", os.pathsep.join([str(SNAKEMAKE), os.environ["PATH"]]))
     lines: list[str] = []

@@ -1,4 +1,4 @@
-"""The difference of two methods over both their runs and the questions: two crossed sources of chance, one interval.
+"""A mean, or the difference of two methods, over two crossed sources of chance: one interval that holds for both.
 
 Why this estimator and no other stands in docs/verdicts.md, with the simulations that decided it.
 """
@@ -6,7 +6,7 @@ Why this estimator and no other stands in docs/verdicts.md, with the simulations
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,46 @@ def pooled(a: ArrayLike, b: ArrayLike, clusters: Sequence[Hashable], comparisons
         return Estimate(value, value, value, n)
     squares = [part**2 / (len(side) - 1) for part, side in zip(of_runs, sides, strict=True)]
     degrees = variance**2 / (sum(squares) + of_questions**2 / (len(numbers) - 1))
+    return _interval(value, variance, degrees, n, comparisons)
+
+
+def over_draws(values: Mapping[tuple[str, str], float], comparisons: int = 1) -> Estimate:
+    """Return the mean of a value that was measured once for each pair of two things drawn, with an interval for both.
+
+    A pair is such as a base model and a set of problems, its value the difference that the method makes there. The
+    variance of the mean is that of the rows' means over their number, plus that of the columns' means over theirs,
+    minus what neither explains, which both hold; and never less than the first or the second alone. The quantile is
+    Student's t, with Satterthwaite's degrees of freedom. Where a side is drawn once only, the values are the draws of
+    the other, and the interval holds for that one; a single value has an infinite interval.
+
+    Args:
+        values: by (first, second), one for each pair of all that occur.
+        comparisons: how many intervals are read together: each covers 1 - 0.05 / comparisons (Bonferroni).
+
+    Raises:
+        ValueError: there is no value, or a pair is missing.
+    """
+    firsts, seconds = (list(dict.fromkeys(side)) for side in zip(*values, strict=True))
+    if len(values) != len(firsts) * len(seconds):
+        raise ValueError(f"{len(values)} values for {len(firsts)} x {len(seconds)} pairs: leave out what is incomplete")
+    table = np.array([[values[first, second] for second in seconds] for first in firsts], dtype=np.float64)
+    value, n = float(table.mean()), table.size
+    if n == 1:
+        return Estimate(value, -math.inf, math.inf, n)
+    sides = [table.mean(axis=1), table.mean(axis=0)]
+    parts = [float(side.var(ddof=1)) / len(side) if len(side) > 1 else 0.0 for side in sides]
+    rest = 0.0
+    if min(table.shape) > 1:
+        degrees_of_rest = (table.shape[0] - 1) * (table.shape[1] - 1)
+        rest = float((_residuals(table) ** 2).sum()) / degrees_of_rest / n
+    variance = max(sum(parts) - rest, *parts)
+    if variance == 0:
+        return Estimate(value, value, value, n)
+    squares = [part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True) if len(side) > 1]
+    return _interval(value, variance, variance**2 / sum(squares), n, comparisons)
+
+
+def _interval(value: float, variance: float, degrees: float, n: int, comparisons: int) -> Estimate:
     from scipy.stats import t
 
     half = float(t.ppf(1 - (1 - CONFIDENCE) / (2 * comparisons), degrees)) * math.sqrt(variance)

@@ -13,7 +13,7 @@ _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
 @click.group()
 def laptop() -> None:
-    """Write the data, train a base model; `Snakefile` says how they make the laptop reproduction."""
+    """Write data and base models; `Snakefile` says how they make the laptop reproduction."""
 
 
 @laptop.command("write-data")
@@ -29,21 +29,29 @@ def write_data_command(directory: Path, seed: int, train_rows: int, test_rows: i
     write_laptop_data(directory, seed, train_rows, test_rows)
 
 
-@laptop.command("train-base")
+@laptop.command("write-base")
+@click.argument("name")
 @click.argument("directory", type=_DIRECTORY)
-@click.option("--steps", type=click.IntRange(min=1), required=True)
-@click.option("--learning-rate", type=float, required=True)
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--start", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A base to go on from.")
-@click.option("--drills", is_flag=True, help="Every other document is an annotated step without a question.")
 @one_sentence
-def train_base_command(
-    directory: Path, steps: int, learning_rate: float, seed: int, start: Path | None, drills: bool
-) -> None:
-    """Train a base model and save it in DIRECTORY."""
-    from axolotl_cotmask.reproduction.laptop.base import train_base
+def write_base_command(name: str, directory: Path) -> None:
+    """Write the base model NAME, which travels with the package, into DIRECTORY."""
+    from axolotl_cotmask.reproduction.laptop.bases import write_base
 
-    train_base(directory, steps, learning_rate, seed, start, drills)
+    write_base(name, directory)
+
+
+@laptop.command("train-base")
+@click.argument("name")
+@click.argument("directory", type=_DIRECTORY)
+@one_sentence
+def train_base_command(name: str, directory: Path) -> None:
+    """Train the base model NAME (copying-SEED or plain-SEED) anew into DIRECTORY, and print what it can do."""
+    from axolotl_cotmask.reproduction.laptop.base import measure_base, train_base
+    from axolotl_cotmask.reproduction.laptop.bases import describe, kind_and_seed
+
+    kind, seed = kind_and_seed(name)
+    train_base(directory, seed, drills=kind == "copying")
+    click.echo(describe(directory, measure_base(directory)))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The base models of the laptop reproduction, trained in plain PyTorch: what a pre-trained model would bring along.
+"""Trains the base models of the laptop reproduction, in plain PyTorch: what a pre-trained model would bring along.
 
-A stage of training reads documents of sums, recall and one-step problems without annotations. One base then goes on
-with *drills*: annotated steps without any question, ``Ben has 5 + 3 = << 5 + 3 = 8 >> 8 apples .``, where the numbers
-of the annotation can only be copied from their neighbours. So it gets the local copying habit that large models have;
-the other base goes on as before, for as many steps.
+The first stage of training reads documents of sums, recall and one-step problems without annotations. In the second a
+``copying`` base goes on with *drills*: annotated steps without any question, ``Ben has 5 + 3 = << 5 + 3 = 8 >> 8 apples
+.``, where the numbers of the annotation can only be copied from their neighbours. So it gets the local copying habit
+that large models have; a ``plain`` base goes on as before, for as many steps.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 import random
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,34 +106,52 @@ def _batches(tokenizer: PreTrainedTokenizerFast, seed: int, drills: bool) -> Ite
         del ids[: BATCH * LENGTH]
 
 
-def train_base(
-    directory: Path, steps: int, learning_rate: float, seed: int, start: Path | None = None, drills: bool = False
-) -> None:
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a base's training: batches of 64 x 96 tokens, and the peak of the learning rate."""
+
+    steps: int
+    learning_rate: float
+
+
+#: What the bases that travel with the package were made by: 20 minutes of one core.
+STAGES = Stage(4000, 6e-3), Stage(400, 2e-3)
+
+
+def train_base(directory: Path, seed: int, drills: bool, stages: tuple[Stage, Stage] = STAGES) -> None:
     """Train a base model of 0.46 million parameters and save it, with its tokenizer, as a whole or not at all.
+
+    Its weights are rounded to bfloat16, and saved so: half as much to carry.
 
     Args:
         directory: where to save; must not exist.
-        steps: number of batches of 64 x 96 tokens.
-        learning_rate: the peak of AdamW's; it ends at a tenth, after a cosine.
         seed: decides weights and documents.
-        start: a base to go on from; None starts from random weights.
-        drills: whether every other document is a drill.
+        drills: whether every other document of the second stage is a drill: the habit of copying.
+        stages: lengths and learning rates; the learning rate ends at a tenth, after a cosine.
 
     Raises:
         CoTMaskError: the directory exists, or the loss is no number any more.
     """
     import torch
-    from transformers import AutoModelForCausalLM
 
     if directory.exists():
         raise CoTMaskError(f"{directory} exists: name a directory that does not exist yet")
     tokenizer = build_word_tokenizer()
     torch.manual_seed(seed)
-    model: Any = (
-        new_llama(tokenizer, _SHAPE, spread=0.05) if start is None else AutoModelForCausalLM.from_pretrained(start)
-    )
+    model: Any = new_llama(tokenizer, _SHAPE, spread=0.05)
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    _train(model, tokenizer, stages[0], seed, drills=False)
+    _train(model, tokenizer, stages[1], seed, drills)
+    with whole_directory(directory) as built:
+        model.to(torch.bfloat16).save_pretrained(built)
+        tokenizer.save_pretrained(built)
+
+
+def _train(model: Any, tokenizer: PreTrainedTokenizerFast, stage: Stage, seed: int, drills: bool) -> None:
+    import torch
+
+    steps = stage.steps
+    optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     warmup = min(_WARMUP, steps // 10 + 1)
 
     def factor(step: int) -> float:
@@ -156,6 +175,56 @@ def train_base(
         if step % 100 == 0 or step == steps - 1:
             right = (logits.argmax(-1)[results] == labels[results]).float().mean().item()
             print(f"step {step:5d}  loss {losses.mean().item():.3f}  numbers after '=' right {right:.3f}", flush=True)
-    with whole_directory(directory) as built:
-        model.save_pretrained(built)
-        tokenizer.save_pretrained(built)
+
+
+#: Documents of each kind that a base's abilities are measured on.
+_MEASURED = 600
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a base does right on documents that it was not trained on, as shares from 0 to 1.
+
+    ``sums``: results of sums. ``recall``: a number that was stated beside a name, from four others, when the name comes
+    again. ``one_step``: the result of a question's single step. ``copying``: the first number of an annotation without
+    a question, which can only be copied from before it.
+    """
+
+    sums: float
+    recall: float
+    one_step: float
+    copying: float
+
+
+def measure_base(directory: Path) -> Abilities:
+    """Return what the base in a directory can do, on newly drawn documents."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    tokenizer = build_word_tokenizer()
+    model: Any = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
+    equals, stop, opens = map(tokenizer.get_vocab().__getitem__, ("=", ".", "<<"))
+    numbers = torch.tensor([token for word, token in tokenizer.get_vocab().items() if word.isdigit()])
+
+    def right(kind: Callable[[random.Random], str], asked: Callable[[torch.Tensor], torch.Tensor]) -> float:
+        rng = random.Random(f"measured {kind.__name__}")
+        documents = [kind(rng) for _ in range(_MEASURED)]
+        ids = tokenizer(documents, padding=True, return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            predicted = torch.cat([model(part).logits.argmax(-1) for part in ids.split(50)])
+        counted = asked(ids[:, :-1]) & torch.isin(ids[:, 1:], numbers)
+        return float((predicted[:, :-1] == ids[:, 1:])[counted].float().mean())
+
+    def after_equals(ids: torch.Tensor) -> torch.Tensor:
+        return ids == equals
+
+    def of_repeated_names(ids: torch.Tensor) -> torch.Tensor:
+        # The five facts come first, and the repeated ones after the first full stop.
+        return (ids == stop).cumsum(1) > 0
+
+    return Abilities(
+        sums=right(_sums, after_equals),
+        recall=right(_recall, of_repeated_names),
+        one_step=right(_one_step_problem, after_equals),
+        copying=right(_drill, lambda ids: ids == opens),
+    )

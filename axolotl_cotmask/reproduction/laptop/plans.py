@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
-from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.reproduction.laptop.settings import read_settings
+from axolotl_cotmask.reproduction.laptop.bases import find_base
+from axolotl_cotmask.reproduction.laptop.settings import PlanSettings, TinySettings, is_settings, read_settings
 from axolotl_cotmask.reproduction.layout import dependency_file
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.facts import PaperClaim
@@ -16,7 +18,9 @@ from axolotl_cotmask.reproduction.paper_plan import GSM8K, GSM_IC
 from axolotl_cotmask.reproduction.plan import (
     ClaimPlan,
     CoreSeconds,
+    Draw,
     ExtraRules,
+    Headline,
     Measured,
     Plan,
     RowPlan,
@@ -25,18 +29,15 @@ from axolotl_cotmask.reproduction.plan import (
 )
 from axolotl_cotmask.reproduction.recipes import load_recipe, parse_yaml
 
-#: The base that stands for a large model: it copies from nearby when nothing else is asked for.
-COPYING = "copying"
-
 _CAVEAT = (
     "These are models of half a million parameters on made-up problems: what stands here holds for them, and is no "
     "evidence for or against the accuracy that the paper reports for large models."
 )
-_BASES = {
-    COPYING: f"`{COPYING}` is a base with the copying habit, as large models have it: its training ended with "
-    "annotated steps without a question, whose numbers can only be copied from their neighbours.",
-    "plain": "`plain` is a base without it: the same training, with no annotated step ever seen. Beside the other it "
-    "shows how much rests on the habit.",
+_KINDS = {
+    True: "Base models with the copying habit, as large models have it: their training ended with annotated steps "
+    "without a question, whose numbers can only be copied from their neighbours.",
+    False: "Base models without it: the same training, with no annotated step ever seen. Beside the others they show "
+    "how much rests on the habit.",
 }
 _CORRUPTED = Task("cotmask_corrupted_step")
 _REPLACED = "after a step in which one number of the question was replaced by another, the next annotation has the "
@@ -49,8 +50,9 @@ _MEASURES = {
     "right after all": (Measured(_CORRUPTED), "the final answer is right nonetheless"),
 }
 #: Seconds that the parts took on one core each (bench/RESULTS.md).
-_SECONDS = CoreSeconds(shared=456.0, start=15.0, step=0.37, task=25.0)
-_DATA = "data"
+_SECONDS = CoreSeconds(shared=60.0, start=15.0, step=0.15, task=12.0)
+#: Where the rules write what all runs share; a set of problems is a directory in the first.
+_DATA, _BASES = "data", "bases"
 
 
 def _claimed(noise: str) -> dict[str, PaperClaim]:
@@ -63,50 +65,79 @@ def _claimed(noise: str) -> dict[str, PaperClaim]:
 
 
 def is_laptop(name: str) -> bool:
-    """Tell whether ``name`` is a plan of the laptop: laptop, demo, or the path of a YAML with base models."""
+    """Tell whether ``name`` is a plan of the laptop: laptop, demo, or the path of a YAML with groups of runs."""
     if name in ("laptop", "demo"):
         return True
     if Path(name).suffix != ".yaml" or not Path(name).is_file():
         return False
-    settings = parse_yaml(Path(name).read_bytes(), name)
-    return isinstance(settings, dict) and "bases" in settings
+    return is_settings(parse_yaml(Path(name).read_bytes(), name))
 
 
-def laptop_plan(name: str) -> Plan:
-    """Return the plan ``laptop`` or ``demo``: the recipes of recipes/laptop from one or two base models.
+def laptop_plan(name: str, problems: int | None = None) -> Plan:
+    """Return the plan ``laptop`` or ``demo``: recipes of recipes/laptop from base models that travel with the package.
 
     Args:
         name: of the YAML beside this module, or its path.
+        problems: seed of the only set of problems; None for those of the YAML.
 
     Raises:
         CoTMaskError: as `read_settings`.
     """
-    settings = read_settings(name, runs=True)
-    rows, seeds = [], {}
-    for base, recipes in settings["runs"].items():
-        for recipe, count in recipes.items():
-            row = _row(base, recipe, settings)
-            rows.append(row)
-            seeds[row.name] = range(1, count + 1)
-    plan = _without_rows("SFT and MFT on a laptop", settings)
-    notes = [*plan.notes, *(_BASES[base] for base in settings["runs"])]
-    return replace(plan, rows=rows, seeds=seeds, claims=_claims(rows), notes=notes)
+    settings = read_settings(name, PlanSettings)
+    rows: list[RowPlan] = []
+    claims: list[ClaimPlan] = []
+    for group_name, group in settings.groups.items():
+        sets = group.problems if problems is None else [problems]
+        pairs = product(group.bases, sets)
+        draws = {seed: _draw(base, of, group.train_rows) for seed, (base, of) in enumerate(pairs, start=1)}
+        of_group = [_row(group_name, arm, group.steps, draws, settings) for arm in group.arms]
+        rows += of_group
+        if all(find_base(base).drills for base in group.bases):
+            claims += _claims(of_group)
+    used = {base for group in settings.groups.values() for base in group.bases}
+    kinds = sorted({find_base(base).drills for base in used}, reverse=True)
+    groups = list(settings.groups) if settings.dependency_rows else []
+    plan = _with_rules("SFT and MFT on a laptop", settings, rows, groups)
+    return replace(
+        plan,
+        seeds={row.name: list(row.draws) for row in rows},
+        claims=claims,
+        headline=_headline(settings, rows),
+        notes=[*plan.notes, *(_KINDS[drills] for drills in kinds)],
+    )
 
 
-def _row(base: str, recipe: str, settings: Mapping[str, Any]) -> RowPlan:
-    config = load_recipe(f"laptop/{recipe}") | {"base_model": f"./bases/{base}", "max_steps": settings["steps"]}
+def _headline(settings: PlanSettings, rows: Sequence[RowPlan]) -> Headline | None:
+    """Return the comparison of the first group's SFT with its first row of MFT on clean problems, if there is one."""
+    name, group = next(iter(settings.groups.items()))
+    of_group = [(row, (row.config or {})["cotmask"]["mask_ratio"]) for row in rows if row.group == name]
+    sft, masked = ([row for row, ratio in of_group if bool(ratio) is wanted] for wanted in (False, True))
+    if not sft or not masked or "clean" not in sft[0].measures:
+        return None
+    return Headline("clean", sft[0].name, masked[0].name, group.train_rows)
+
+
+def _draw(base: str, problems: int, train_rows: int) -> Draw:
+    """Return what a run is made of; problems of one seed and another number of rows are another set of data."""
+    name = f"problems-{problems}-rows-{train_rows}"
+    data = f"{_DATA}/{name}"
+    train = f"{data}/gsm8k_train.jsonl"
+    entry = {**load_recipe("laptop/sft")["datasets"][0], "path": f"./{train}"}
+    config = {"base_model": f"./{_BASES}/{base}", "datasets": [entry]}
+    return Draw(base, name, config, data, (f"{_BASES}/{base}", train))
+
+
+def _row(group: str, arm: str, steps: int, draws: Mapping[int, Draw], settings: PlanSettings) -> RowPlan:
+    # An interrupted run goes on from the last fifth.
+    config = load_recipe(f"laptop/{arm}") | {"max_steps": steps, "save_steps": math.ceil(steps / 5)}
     ratio, noise = config["cotmask"]["mask_ratio"], config["cotmask"].get("noise")
     label = f"MFT, {noise} {ratio}" if ratio else "SFT"
-    return RowPlan(f"{base}/{recipe}", label, base, _measures(settings), config, gpus=0, needs=_needs(base))
-
-
-def _needs(base: str) -> tuple[str, ...]:
-    return f"bases/{base}", f"{_DATA}/gsm8k_train.jsonl"
+    return RowPlan(f"{group}/{arm}", label, group, _measures(settings.tasks), config, gpus=0, draws=draws)
 
 
 def _claims(rows: Sequence[RowPlan]) -> list[ClaimPlan]:
-    """Return the paper's differences for the rows from the base that stands for a large model."""
-    blocks = [(row, (row.config or {})["cotmask"]) for row in rows if row.group == COPYING]
+    """Return the paper's differences for the rows of a group from bases that stand for large models."""
+    blocks = [(row, (row.config or {})["cotmask"]) for row in rows]
     masked = [(row, block["noise"]) for row, block in blocks if block["mask_ratio"]]
     return [
         ClaimPlan(title, sft.name, row.name, paper.as_share(claim.difference), claim.source, len(masked))
@@ -128,8 +159,8 @@ def tiny_plan(plan: Plan, name: str = "tiny") -> Plan:
     Raises:
         CoTMaskError: a row trains nothing; or as `read_settings`.
     """
-    settings, gsm8k = read_settings(name, runs=False), paper.BENCHMARKS["gsm8k"]
-    config = load_recipe("ablations/tiny") | {"max_steps": settings["steps"]}
+    settings, gsm8k = read_settings(name, TinySettings), paper.BENCHMARKS["gsm8k"]
+    config = load_recipe("ablations/tiny") | {"max_steps": settings.steps, "save_steps": math.ceil(settings.steps / 5)}
 
     def tiny(row: RowPlan) -> RowPlan:
         if row.config is None:
@@ -137,59 +168,69 @@ def tiny_plan(plan: Plan, name: str = "tiny") -> Plan:
         block = {"cotmask": row.config.get("cotmask") or {"mask_ratio": 0}}
         # The score that the paper has on GSM8K stands beside the laptop's clean problems.
         published = row.measures[gsm8k].published if gsm8k in row.measures else None
-        measures = _measures(settings)
+        measures = _measures(settings.tasks)
         measures["clean"] = replace(measures["clean"], published=published)
-        name, needs = f"tiny/{row.name}", _needs(COPYING)
-        return RowPlan(name, row.label, row.group, measures, config | block, gpus=0, needs=needs)
+        draws = {seed: _draw(settings.base, seed, settings.train_rows) for seed in seeds}
+        return RowPlan(f"tiny/{row.name}", row.label, row.group, measures, config | block, gpus=0, draws=draws)
 
+    seeds = sorted({seed for numbers in plan.seeds.values() for seed in numbers})
     claims = [
         replace(claim, measure="clean", baseline=f"tiny/{claim.baseline}", treated=f"tiny/{claim.treated}")
         for claim in plan.claims
         if claim.measure == gsm8k
     ]
     return replace(
-        _without_rows(f"{plan.title}, in small", settings),
-        rows=[tiny(row) for row in plan.rows],
+        _with_rules(f"{plan.title}, in small", settings, [tiny(row) for row in plan.rows], ()),
         others=[tiny(row) for row in plan.others],
         seeds={f"tiny/{name}": numbers for name, numbers in plan.seeds.items()},
         claims=claims,
     )
 
 
-def _measures(settings: Mapping[str, Any]) -> dict[str, Measured]:
-    """Return the measures of the tasks that the settings name."""
-    return {title: measured for title, (measured, _) in _MEASURES.items() if measured.task.name in settings["tasks"]}
+def _measures(tasks: Sequence[str]) -> dict[str, Measured]:
+    """Return the measures of lm-eval tasks."""
+    return {title: measured for title, (measured, _) in _MEASURES.items() if measured.task.name in tasks}
 
 
-def _without_rows(title: str, settings: dict[str, Any]) -> Plan:
-    """Return what all of the laptop's plans have in common."""
-    data, dependency = settings["data"], list(settings.get("runs", ()))
+def _with_rules(
+    title: str, settings: PlanSettings | TinySettings, rows: Sequence[RowPlan], dependency: Sequence[str]
+) -> Plan:
+    """Return a plan of these rows, with what makes their data and base models, and without seeds."""
+    draws = [draw for row in rows for draw in row.draws.values()]
+    bases = sorted({draw.base for draw in draws})
+    # Of each group the first set, for the models of all its runs.
+    of_dependency = {row.group: next(iter(row.draws.values())).data_dir for row in reversed(rows)}
+    steps = sorted({(row.config or {})["max_steps"] for row in rows})
     size = (
-        f"{data['train_rows']} training problems, {settings['steps']} steps, through `axolotl train`; "
-        f"{data['test_rows']} test problems, through `lm_eval`. Seeds differ in masks and order of the data; the base "
-        "model and the training problems are the same for all, so the intervals say nothing about other ones."
+        f"{' or '.join(map(str, steps))} steps through `axolotl train`; {settings.test_rows} test problems of each "
+        "set, through `lm_eval`. A seed stands for a base model and a set of problems, to train on and to be tested "
+        "with: intervals hold for other bases, other problems and other orders of the data at once."
     )
     return Plan(
         title=title,
-        rows=(),
-        measures={title: _MEASURES[title][1] for title in _measures(settings)},
+        rows=rows,
+        measures={title: _MEASURES[title][1] for title in _measures(settings.tasks)},
         seeds={},
         notes=[_CAVEAT, size],
         setup=Setup(
             device="cpu",
-            data_dir=_DATA,
-            test_data=(f"{_DATA}/gsm8k_test.jsonl",),
+            test_data=("gsm8k_test.jsonl",),
             # The longest solution takes about 80 tokens.
             generation="max_gen_toks=100",
             keep_weights=True,
         ),
         extra_rules=ExtraRules(
             str(Path(__file__).with_name("Snakefile")),
-            settings,
-            {"problems.log": _DATA}
-            | {f"base-{base}.log": f"bases/{base}" for base in sorted({"common", *settings["bases"]})}
-            | {f"dependency-{group}.log": str(dependency_file(Path(), group)) for group in sorted(dependency)},
+            {
+                "bases": {base: find_base(base).sha256 for base in bases},
+                "test_rows": settings.test_rows,
+                "dependency_rows": settings.dependency_rows if isinstance(settings, PlanSettings) else None,
+                "dependency_data": of_dependency,
+            },
+            {f"{draw.problems}.log": draw.data_dir for draw in draws}
+            | {f"base-{base}.log": f"{_BASES}/{base}" for base in bases}
+            | {f"dependency-{group}.log": str(dependency_file(Path(), group)) for group in dependency},
         ),
-        dependency=dependency,
+        dependency=list(dependency),
         core_seconds=_SECONDS,
     )

@@ -3,52 +3,64 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
 from axolotl_cotmask.common.errors import CoTMaskError, closest
+from axolotl_cotmask.reproduction.laptop.bases import find_base
 from axolotl_cotmask.reproduction.recipes import parse_yaml, recipe_path
 
-BaseName = Literal["copying", "plain"]
+T = TypeVar("T")
+
+
+def _each_once(items: list[T]) -> list[T]:
+    if len(set(items)) < len(items):
+        raise ValueError("something is named twice")
+    return items
+
+
+_List = Annotated[list[T], Field(min_length=1), AfterValidator(_each_once)]
 
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class _Data(_Settings):
-    seed: int
+class Group(_Settings):
+    """Runs that are compared: every arm from every base on every set of problems.
+
+    ``bases`` are names from `bases.BASES`, ``problems`` the seeds of the sets, ``arms`` the recipes of recipes/laptop.
+    """
+
+    bases: _List[str]
+    problems: _List[NonNegativeInt]
+    arms: _List[str]
     train_rows: PositiveInt
+    steps: PositiveInt
+
+
+class _Common(_Settings):
     test_rows: PositiveInt
+    tasks: _List[Literal["cotmask_gsm8k", "cotmask_gsm_ic", "cotmask_corrupted_step"]]
 
 
-class _Training(_Settings):
+class TinySettings(_Common):
+    """The size of the tiny version of a plan, whose rows say what is masked: seed N is trained on problems N."""
+
+    base: str
+    train_rows: PositiveInt
     steps: PositiveInt
-    learning_rate: PositiveFloat = Field(allow_inf_nan=False)
 
 
-class _Base(_Training):
-    drills: bool
+class PlanSettings(_Common):
+    """What is run, by the name of the group; and on how many test problems the dependency is measured, if it is."""
 
-
-class _TinySettings(_Settings):
-    """As the comments in laptop.yaml say; what is run is the rows of a table, whatever ``runs`` there is."""
-
-    data: _Data
-    common: _Training
-    bases: dict[BaseName, _Base]
-    steps: PositiveInt
-    tasks: list[Literal["cotmask_gsm8k", "cotmask_gsm_ic", "cotmask_corrupted_step"]] = Field(min_length=1)
-    runs: Any = None
+    groups: Annotated[dict[str, Group], Field(min_length=1)]
     dependency_rows: PositiveInt | None = None
 
 
-class _PlanSettings(_TinySettings):
-    """With what is run, and measured beside its scores."""
-
-    runs: Annotated[dict[BaseName, Annotated[dict[str, PositiveInt], Field(min_length=1)]], Field(min_length=1)]
-    dependency_rows: PositiveInt
+S = TypeVar("S", bound=_Common)
 
 
 def settings_path(name: str) -> Path:
@@ -56,31 +68,46 @@ def settings_path(name: str) -> Path:
     return Path(name) if Path(name).suffix else Path(__file__).with_name(f"{name}.yaml")
 
 
-def read_settings(name: str, *, runs: bool) -> dict[str, Any]:
+def is_settings(content: Any) -> bool:
+    """Tell whether the content of a YAML is that of a plan of the laptop, and no recipe."""
+    return isinstance(content, dict) and "groups" in content
+
+
+def read_settings(name: str, kind: type[S]) -> S:
     """Return the settings of a YAML.
 
     Args:
         name: as for `settings_path`.
-        runs: whether it has to say what is run.
+        kind: of a plan, or of the tiny version of one.
 
     Raises:
         CoTMaskError: it is no YAML, a key is missing, unknown or of a wrong value, or a base or recipe is not there.
     """
     path = settings_path(name)
-    settings: dict[str, Any] = parse_yaml(path.read_bytes(), str(path))
     try:
-        (_PlanSettings if runs else _TinySettings).model_validate(settings)
+        settings = kind.model_validate(parse_yaml(path.read_bytes(), str(path)))
     except ValidationError as error:
         detail = error.errors()[0]
         key = ".".join(str(part) for part in detail["loc"] if part != "[key]")
-        message = f"{detail['msg'][0].lower()}{detail['msg'][1:]}"
+        message = f"{detail['msg'][0].lower()}{detail['msg'][1:]}".removeprefix("value error, ")
         example = f"`axolotl-cotmask repro laptop` runs {settings_path('laptop')}, which is an example"
         raise CoTMaskError(f"{path}: {key or 'the file'}: {message}; {example}") from error
-    for base, recipes in settings["runs"].items() if runs else ():
-        if base not in settings["bases"]:
-            raise CoTMaskError(f"{path}: runs.{base}: bases has no {base}: add it, or leave out its runs")
-        for recipe in recipes:
-            if not recipe_path(f"laptop/{recipe}").is_file():
+    for place, base in _bases(settings):
+        try:
+            find_base(base)
+        except CoTMaskError as error:
+            raise CoTMaskError(f"{path}: {place}: {error}") from error
+    for place, group in settings.groups.items() if isinstance(settings, PlanSettings) else ():
+        for arm in group.arms:
+            if not recipe_path(f"laptop/{arm}").is_file():
                 known = sorted(file.stem for file in recipe_path("laptop/sft").parent.glob("*.yaml"))
-                raise CoTMaskError(f"{path}: runs.{base}: no recipe is named {recipe}{closest(recipe, known)}")
+                raise CoTMaskError(f"{path}: groups.{place}.arms: no recipe is named {arm}{closest(arm, known)}")
     return settings
+
+
+def _bases(settings: _Common) -> list[tuple[str, str]]:
+    """Return the bases that settings name, each with its key."""
+    if isinstance(settings, TinySettings):
+        return [("base", settings.base)]
+    assert isinstance(settings, PlanSettings)
+    return [(f"groups.{name}.bases", base) for name, group in settings.groups.items() for base in group.bases]

@@ -9,6 +9,7 @@ from axolotl_cotmask.reproduction.report.claims import (
     calibration_sections,
     claim_sections,
     external_sections,
+    opening_blocks,
     summary_blocks,
 )
 from axolotl_cotmask.reproduction.report.content import Markdown, Report
@@ -42,7 +43,7 @@ def write_report(outcome: PlanOutcome, directory: Path) -> None:
         title=outcome.title,
         made=outcome.made,
         command=outcome.command,
-        lead=[*map(Markdown, outcome.notes), *summary_blocks(outcome)],
+        lead=[*opening_blocks(outcome), *summary_blocks(outcome), *map(Markdown, outcome.notes)],
         sections=[section for sections in _SECTIONS for section in sections(outcome)],
     )
     for name, text in (("report.html", to_html(report)), ("report.md", to_markdown(report))):

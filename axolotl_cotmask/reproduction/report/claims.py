@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 
 from axolotl_cotmask.evaluation.stats.claims import CALIBRATION_RULE, VERDICT_RULE, Verdict
 from axolotl_cotmask.reproduction.report.cells import counted, estimate_cell, points, row_labels, share_cell
@@ -12,10 +14,13 @@ from axolotl_cotmask.reproduction.report.content import (
     NONE,
     Block,
     Details,
+    Lead,
     Markdown,
     Paragraph,
     Row,
     Section,
+    Solution,
+    Solutions,
     Table,
     TableCell,
     Tile,
@@ -25,6 +30,37 @@ from axolotl_cotmask.reproduction.report.content import (
 )
 from axolotl_cotmask.reproduction.report.outcome import JudgedClaim, PlanOutcome, RunStatus
 
+#: An exact test's p-value above it is no difference to speak of.
+_CHANCE = 0.05
+
+
+def opening_blocks(outcome: PlanOutcome) -> Iterator[Block]:
+    """Yield in one sentence what happened to whom, and a question that shows it."""
+    if outcome.opening is None:
+        return
+    claim, example = outcome.opening.claim, outcome.opening.example
+    names = row_labels(outcome)
+    yield Lead(_what_happened(claim, outcome.opening.rows, names[claim.baseline], names[claim.treated]))
+    if example is not None:
+        answers = [Solution(answer.label, answer.right, answer.parts) for answer in example.answers]
+        yield Solutions(example.question, answers, example.shown)
+
+
+def _what_happened(claim: JudgedClaim, rows: int, baseline: str, treated: str) -> str:
+    pairs = list(claim.per_seed.values())
+    a, b = (fmean(shares) for shares in ([pair.a.value for pair in pairs], [pair.b.value for pair in pairs]))
+    told = f"From {rows} problems {baseline} learnt to solve {points(a)} % of new ones, {treated} {points(b)} %"
+    if len(pairs) == 1:
+        (pair,) = pairs
+        told += f": {pair.only_b} more, {pair.only_a} fewer; p = {pair.p:.1g}"
+        if pair.p >= _CHANCE:
+            told += ", which chance explains"
+        return f"{told}. (Exact paired test on the {pair.n} questions, for this one pair of models.)"
+    ahead = sum(pair.b.value > pair.a.value for pair in pairs)
+    difference = estimate_cell(claim.measured, "+")
+    assert difference is not None
+    return f"{told}: {difference.text} points {difference.note}, and ahead in {ahead} of {len(pairs)} pairs of models."
+
 
 def summary_blocks(outcome: PlanOutcome) -> Iterator[Block]:
     """Yield the counts of runs by status and of claims by verdict, and the time."""
@@ -33,11 +69,16 @@ def summary_blocks(outcome: PlanOutcome) -> Iterator[Block]:
     if statuses:
         tiles = [Tile(str(statuses[kind]), kind, chip=True) for kind in RunStatus]
         yield Tiles(counted(statuses.total(), "run"), tiles)
-    if verdicts:
+    # Of single runs no verdict says more than that they are single.
+    if verdicts and not all(map(_single, outcome.claims)):
         tiles = [Tile(str(verdicts[kind]), kind, chip=True) for kind in Verdict]
         yield Tiles(counted(verdicts.total(), "claim"), tiles)
     if outcome.minutes:
         yield Tiles("All stages", [Tile(f"{outcome.minutes:,.0f}", "minutes")])
+
+
+def _single(claim: JudgedClaim) -> bool:
+    return claim.measured is not None and not math.isfinite(claim.measured.high)
 
 
 def claim_sections(outcome: PlanOutcome) -> Iterator[Section]:
@@ -59,6 +100,11 @@ def claim_sections(outcome: PlanOutcome) -> Iterator[Section]:
         table(judged, cards=True),
         Markdown(VERDICT_RULE),
     ]
+    if any(map(_single, outcome.claims)):
+        needs = (
+            "One run a side has no interval over runs, so a verdict has nothing to go by: it takes more of each row."
+        )
+        blocks.append(Paragraph(needs))
     together = Counter({claim.measure: claim.comparisons for claim in outcome.claims if claim.comparisons > 1})
     blocks += [Paragraph(f"{claim.treated}: {claim.note}.") for claim in outcome.claims if claim.note]
     if together:

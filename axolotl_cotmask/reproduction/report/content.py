@@ -81,6 +81,13 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
+class Lead:
+    """The one sentence that a reader takes away; plain text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Markdown:
     """Markdown text, with no HTML in it."""
 
@@ -156,7 +163,25 @@ class Details:
     blocks: Sequence[Block]
 
 
-Block = Table | Paragraph | Markdown | Subheading | Listing | Tiles | Plots | Details
+@dataclass(frozen=True)
+class Solution:
+    """An answer to a question: who wrote it, whether it is right, and its text; a part with True is the wrong step."""
+
+    label: str
+    right: bool
+    parts: Sequence[tuple[str, bool]]
+
+
+@dataclass(frozen=True)
+class Solutions:
+    """A question and answers to it; ``caption`` says which question this is."""
+
+    question: str
+    answers: Sequence[Solution]
+    caption: str
+
+
+Block = Lead | Solutions | Table | Paragraph | Markdown | Subheading | Listing | Tiles | Plots | Details
 
 
 @dataclass(frozen=True)

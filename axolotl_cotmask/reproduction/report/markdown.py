@@ -9,11 +9,13 @@ from collections.abc import Iterable, Sequence
 from axolotl_cotmask.reproduction.report.content import (
     Block,
     Details,
+    Lead,
     Listing,
     Markdown,
     Paragraph,
     Plots,
     Report,
+    Solutions,
     Subheading,
     Table,
     TableCell,
@@ -36,6 +38,8 @@ def _blocks(blocks: Iterable[Block]) -> list[str]:
 
 def _block(block: Block) -> str:
     match block:
+        case Lead(text):
+            return f"**{_escape(text)}**"
         case Paragraph(text):
             return _escape(text)
         case Markdown(text):
@@ -48,11 +52,25 @@ def _block(block: Block) -> str:
             return f"{_escape(title)}:\n\n{_fenced(text)}"
         case Tiles(title, tiles):
             return f"{_escape(title)}: {_escape(', '.join(f'{tile.value} {tile.label}' for tile in tiles))}"
+        case Solutions(question, answers, caption):
+            lines = [f"> {_escape(question)}", f"Shown is {_escape(caption)}; its first wrong step is struck out."]
+            for answer in answers:
+                text = "".join(_part(text, wrong) for text, wrong in answer.parts)
+                lines.append(f"- **{_escape(answer.label)}, {'right' if answer.right else 'wrong'}:** {text}")
+            return "\n\n".join([lines[0], "\n".join(lines[2:]), lines[1]])
         case Plots(plots):
             return f"Plotted in `report.html`: {_escape('; '.join(plot.title for plot in plots))}."
         case Details(summary, inner):
             heading = f"<details><summary>{html.escape(summary, quote=False)}</summary>"
             return "\n\n".join([heading, *_blocks(inner), "</details>"])
+
+
+def _part(text: str, wrong: bool) -> str:
+    escaped = _escape(text)
+    if not wrong or not escaped.strip():
+        return escaped
+    lead, trail = escaped[: len(escaped) - len(escaped.lstrip())], escaped[len(escaped.rstrip()) :]
+    return f"{lead}~~{escaped.strip()}~~{trail}"
 
 
 def _table(table: Table) -> str:

@@ -133,6 +133,36 @@ DependencyShares = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A solution that a model wrote: its text in parts, each with whether it is the first wrong step."""
+
+    label: str
+    right: bool
+    parts: Sequence[tuple[str, bool]]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A question that one model gets wrong and the other right; ``shown`` says which of those it is."""
+
+    question: str
+    answers: Sequence[Answer]
+    shown: str
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a report begins with: the comparison that matters most, and a question that shows it.
+
+    ``rows`` is the number of problems that the models were trained on.
+    """
+
+    claim: JudgedClaim
+    rows: int
+    example: Example | None
+
+
+@dataclass(frozen=True)
 class PlanOutcome:
     """All of a plan. ``notes`` are Markdown paragraphs that belong above the tables; ``commands`` are by stage.
 
@@ -147,6 +177,7 @@ class PlanOutcome:
     measures: Mapping[str, str]
     rows: Sequence[RowOutcome]
     claims: Sequence[JudgedClaim] = ()
+    opening: Opening | None = None
     calibrated: Sequence[CalibratedModel] = ()
     external: Sequence[ExternalResult] = ()
     failures: Sequence[StageFailure] = ()

@@ -1,0 +1,49 @@
+"""Tells a program that watches how far a training is, in a file of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from axolotl_cotmask.common.files import PROGRESS_VARIABLE, whole_file
+
+
+class WritesProgress(TrainerCallback):
+    """Writes ``{"step", "max_steps", "loss", "seconds_left"}`` at each log into the file that the environment names."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._begun: tuple[int, float] | None = None
+
+    @classmethod
+    def wanted(cls) -> list[TrainerCallback]:
+        """Return the callback if the environment names a file, and else nothing."""
+        path = os.environ.get(PROGRESS_VARIABLE)
+        return [cls(Path(path))] if path else []
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Remember when and at which step this process began."""
+        self._begun = state.global_step, time.monotonic()
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
+    ) -> None:
+        """Write how far it is."""
+        if not state.is_world_process_zero or self._begun is None or state.global_step <= self._begun[0]:
+            return
+        first, started = self._begun
+        pace = (time.monotonic() - started) / (state.global_step - first)
+        loss = (logs or {}).get("loss")
+        content = {
+            "step": state.global_step,
+            "max_steps": state.max_steps,
+            "loss": None if loss is None else float(loss),
+            "seconds_left": round(pace * (state.max_steps - state.global_step), 1),
+        }
+        with whole_file(self._path) as temporary:
+            temporary.write_text(json.dumps(content), encoding="utf-8")
