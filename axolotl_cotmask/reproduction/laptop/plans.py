@@ -88,8 +88,9 @@ def laptop_plan(name: str, problems: int | None = None) -> Plan:
     claims: list[ClaimPlan] = []
     for group_name, group in settings.groups.items():
         sets = group.problems if problems is None else [problems]
-        pairs = product(group.bases, sets)
-        draws = {seed: _draw(base, of, group.train_rows) for seed, (base, of) in enumerate(pairs, start=1)}
+        # Sets that are added later do not change what a seed stands for.
+        pairs = product(sets, group.bases)
+        draws = {seed: _draw(base, of, group.train_rows) for seed, (of, base) in enumerate(pairs, start=1)}
         of_group = [_row(group_name, arm, group.steps, draws, settings) for arm in group.arms]
         rows += of_group
         if all(find_base(base).drills for base in group.bases):
@@ -127,9 +128,11 @@ def _draw(base: str, problems: int, train_rows: int) -> Draw:
     return Draw(base, name, config, data, (f"{_BASES}/{base}", train))
 
 
-def _row(group: str, arm: str, steps: int, draws: Mapping[int, Draw], settings: PlanSettings) -> RowPlan:
+def _row(group: str, arm: str, steps: int | None, draws: Mapping[int, Draw], settings: PlanSettings) -> RowPlan:
+    config = load_recipe(f"laptop/{arm}")
+    steps = steps or config["max_steps"]
     # An interrupted run goes on from the last fifth.
-    config = load_recipe(f"laptop/{arm}") | {"max_steps": steps, "save_steps": math.ceil(steps / 5)}
+    config |= {"max_steps": steps, "save_steps": math.ceil(steps / 5)}
     ratio, noise = config["cotmask"]["mask_ratio"], config["cotmask"].get("noise")
     label = f"MFT, {noise} {ratio}" if ratio else "SFT"
     return RowPlan(f"{group}/{arm}", label, group, _measures(settings.tasks), config, gpus=0, draws=draws)

@@ -30,14 +30,15 @@ class _Settings(BaseModel):
 class Group(_Settings):
     """Runs that are compared: every arm from every base on every set of problems.
 
-    ``bases`` are names from `bases.BASES`, ``problems`` the seeds of the sets, ``arms`` the recipes of recipes/laptop.
+    ``bases`` are names from `bases.BASES`, ``problems`` the seeds of the sets, ``arms`` the recipes of recipes/laptop;
+    ``steps`` are for all of them, instead of each recipe's own.
     """
 
     bases: _List[str]
     problems: _List[NonNegativeInt]
     arms: _List[str]
     train_rows: PositiveInt
-    steps: PositiveInt
+    steps: PositiveInt | None = None
 
 
 class _Common(_Settings):
