@@ -117,6 +117,8 @@ def test_every_stage_leaves_its_record_and_the_report_is_there(out: Path) -> Non
     for words in (
         "MFT, random 0.1",
         "under-powered",
+        "From 64 problems SFT learnt to solve",
+        "for this one pair of models",
         "no evidence for or against",
         "axolotl train",
         "lm_eval --model hf",
