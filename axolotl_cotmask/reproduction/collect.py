@@ -118,6 +118,7 @@ def _run_outcome(plan: Plan, row: RowPlan, seed: int, output: Path) -> RunOutcom
         if files.curve.is_file()
         else (),
         failure=None if status is RunStatus.DONE else failure,
+        made_of=f"{draw.base}, {draw.problems}" if (draw := row.draws.get(seed)) else "",
     )
 
 

@@ -164,8 +164,7 @@ class WorkflowProgress:
         step = self._step(job)
         if step is None:
             return f": {_clock(time.monotonic() - job.started)}"
-        loss = "" if step["loss"] is None else f", loss {step['loss']:.3f}"
-        return f": {step['step']}/{step['max_steps']}{loss}, {_clock(step['seconds_left'])} left"
+        return f": {step['step']}/{step['max_steps']}, loss {step['loss']:.3f}, {_clock(step['seconds_left'])} left"
 
     def share_done(self) -> float:
         """Return how much of the work is done, from 0 to 1, by what the stages are known to take."""

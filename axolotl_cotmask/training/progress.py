@@ -33,16 +33,17 @@ class WritesProgress(TrainerCallback):
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
     ) -> None:
-        """Write how far it is."""
-        if not state.is_world_process_zero or self._begun is None or state.global_step <= self._begun[0]:
+        """Write how far it is; logs of an evaluation, and of the end, have no loss of the training."""
+        if not state.is_world_process_zero or "loss" not in (logs or {}):
+            return
+        if self._begun is None or state.global_step <= self._begun[0]:
             return
         first, started = self._begun
         pace = (time.monotonic() - started) / (state.global_step - first)
-        loss = (logs or {}).get("loss")
         content = {
             "step": state.global_step,
             "max_steps": state.max_steps,
-            "loss": None if loss is None else float(loss),
+            "loss": float(logs["loss"]),
             "seconds_left": round(pace * (state.max_steps - state.global_step), 1),
         }
         with whole_file(self._path) as temporary:

@@ -118,6 +118,7 @@ def test_with_bases_and_problems_the_interval_is_over_both(tmp_path: Path) -> No
     assert {seed: pair.difference.value for seed, pair in claim.per_seed.items()} == {1: 0.25, 2: 0.5, 3: 0.25, 4: 0.75}
     assert claim.missing == ""
     assert outcome.rows[0].estimates["MATH"].value == 0.25
+    assert [run.made_of for run in outcome.rows[0].runs] == ["a, x", "a, y", "b, x", "b, y"]
 
 
 def test_a_set_of_problems_counts_when_all_bases_have_it(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from axolotl_cotmask.reproduction.report.outcome import (
 
 DATE = "2026-01-01T00-00-00.000000"
 TASK = "cotmask_gsm8k"
-LABELS = ("SFT", "MFT, mask <0.4>")
+LABELS = ("SFT", "MFT (mask <0.4>)")
 
 
 def row(name: str, label: str) -> RowOutcome:
@@ -62,9 +62,15 @@ SINGLE = Estimate(0.1, -math.inf, math.inf, 1)
 @pytest.mark.parametrize(
     ("pair", "sentence"),
     [
-        ((3, 20), "SFT learnt to solve 3.0 % of new ones, MFT, mask &lt;0.4&gt; 20.0 %: 20 more, 3 fewer; p = 0.0005."),
-        ((20, 3), "SFT learnt to solve 20.0 % of new ones, MFT, mask &lt;0.4&gt; 3.0 %: 3 more, 20 fewer; p = 0.0005."),
-        ((5, 6), "5.0 % of new ones, MFT, mask &lt;0.4&gt; 6.0 %: 6 more, 5 fewer; p = 1, which chance explains."),
+        (
+            (3, 20),
+            "SFT learnt to solve 3.0 % of new ones, MFT (mask &lt;0.4&gt;) 20.0 %: 20 more, 3 fewer; p = 0.0005.",
+        ),
+        (
+            (20, 3),
+            "SFT learnt to solve 20.0 % of new ones, MFT (mask &lt;0.4&gt;) 3.0 %: 3 more, 20 fewer; p = 0.0005.",
+        ),
+        ((5, 6), "5.0 % of new ones, MFT (mask &lt;0.4&gt;) 6.0 %: 6 more, 5 fewer; p = 1, which chance explains."),
     ],
 )
 def test_one_pair_is_told_by_its_questions(pair: tuple[int, int], sentence: str, tmp_path: Path) -> None:
@@ -172,6 +178,6 @@ def test_it_is_the_shortest_question_that_only_the_second_gets_right(tmp_path: P
     example = find_example(sft, mft, LABELS, "hf", TASK)
     assert example is not None
     assert example.question == "a question"
-    assert example.shown.startswith("the shortest of the 2 questions that only MFT, mask <0.4> gets right")
+    assert example.shown.startswith("the shortest of the 2 questions that only MFT (mask <0.4>) gets right")
     assert find_example(mft, sft, LABELS, "hf", TASK) is None, "the other way round no step is wrong"
     assert find_example(RunFiles(tmp_path, "nobody/seed-1"), mft, LABELS, "hf", TASK) is None

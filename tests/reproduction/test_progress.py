@@ -104,14 +104,14 @@ def test_on_a_terminal_it_is_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     terminal = Console(file=screen, force_terminal=True, width=100)
     monkeypatch.setattr(progress, "Console", lambda **_: terminal)
     monkeypatch.setattr(progress, "_REFRESH", 0.05)
-    trainer_writes(tmp_path, '{"step": 50, "max_steps": 200, "loss": null, "seconds_left": 3700}')
+    trainer_writes(tmp_path, '{"step": 50, "max_steps": 200, "loss": 0.25, "seconds_left": 3700}')
 
     def stream() -> Any:
         yield from BEGUN
         time.sleep(0.3)
 
     WorkflowProgress(tmp_path, lambda line: None, {}).follow(stream())
-    assert "50/200, 1:01:40 left" in screen.getvalue()
+    assert "50/200, loss 0.250, 1:01:40 left" in screen.getvalue()
     assert "the whole" in screen.getvalue()
 
 

@@ -140,8 +140,14 @@ def train_base(directory: Path, seed: int, drills: bool, stages: tuple[Stage, St
     torch.manual_seed(seed)
     model: Any = new_llama(tokenizer, _SHAPE, spread=0.05)
     model.train()
-    _train(model, tokenizer, stages[0], seed, drills=False)
-    _train(model, tokenizer, stages[1], seed, drills)
+    threads = torch.get_num_threads()
+    try:
+        # Sums in another number of threads round otherwise, and make another model.
+        torch.set_num_threads(1)
+        _train(model, tokenizer, stages[0], seed, drills=False)
+        _train(model, tokenizer, stages[1], seed, drills)
+    finally:
+        torch.set_num_threads(threads)
     with whole_directory(directory) as built:
         model.to(torch.bfloat16).save_pretrained(built)
         tokenizer.save_pretrained(built)

@@ -101,9 +101,7 @@ def claim_sections(outcome: PlanOutcome) -> Iterator[Section]:
         Markdown(VERDICT_RULE),
     ]
     if any(map(_single, outcome.claims)):
-        needs = (
-            "One run a side has no interval over runs, so a verdict has nothing to go by: it takes more of each row."
-        )
+        needs = "One run a side has no interval over runs, so a verdict has nothing to go by: it takes more runs."
         blocks.append(Paragraph(needs))
     together = Counter({claim.measure: claim.comparisons for claim in outcome.claims if claim.comparisons > 1})
     blocks += [Paragraph(f"{claim.treated}: {claim.note}.") for claim in outcome.claims if claim.note]

@@ -76,6 +76,7 @@ def _group_blocks(rows: Sequence[RowOutcome], measures: Sequence[str]) -> Iterat
         {
             "row": TableCell(row.label, below=run.name),
             number("seed"): str(run.seed),
+            "made of": run.made_of or None,
             "status": TableCell(run.status, chip=True),
             **{
                 number(kind, measure): share_cell(shares.get(measure))

@@ -36,6 +36,7 @@ class StageFailure:
 class RunOutcome:
     """A row with one seed. Everything but names and ``status`` is empty as long as it is not there.
 
+    ``made_of`` names base model and problems where a seed stands for them.
     ``values`` are shares by the measure's title; ``invalid`` likewise the share of answers that the rule could not
     read, and ``robust`` the accuracy by the robust rule, where the task has them. ``signatures`` are by lm-eval task.
     ``records`` are the stages' ``provenance.json`` by stage (train, evaluate). ``history`` is the trainer's log:
@@ -56,6 +57,7 @@ class RunOutcome:
     history: Sequence[Mapping[str, float]] = ()
     curve: Sequence[tuple[int, float]] = ()
     failure: StageFailure | None = None
+    made_of: str = ""
 
 
 @dataclass(frozen=True)
