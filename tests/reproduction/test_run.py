@@ -158,7 +158,11 @@ def test_killed_in_training_and_in_evaluation_it_ends_in_the_same_numbers(out: P
 
     process = start(out)
     work = out / "work/copying/mft-random-0.1/seed-1/output"
-    kill(("bin/axolotl", "train", "mft-random-0.1"), process, ready=work / "checkpoint-1?")
+    kill(
+        ("bin/axolotl", "train", str(out / "work" / "copying" / "mft-random-0.1")),
+        process,
+        ready=work / "checkpoint-1?",
+    )
     status, said = finish(process)
     assert status != 0
     assert "failed" in said
@@ -171,7 +175,7 @@ def test_killed_in_training_and_in_evaluation_it_ends_in_the_same_numbers(out: P
     os.truncate(newest / "trainer_state.json", 10)
 
     process = start(out)
-    kill(("bin/lm_eval", "mft-random-0.1"), process)
+    kill(("bin/lm_eval", str(out / MFT)), process)
     assert finish(process)[0] != 0
     assert len(json.loads((out / MFT / "train/provenance.json").read_text())["attempts"]) == 2
     assert (out / MFT / "model/model.safetensors").read_bytes() == weights
