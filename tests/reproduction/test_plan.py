@@ -20,7 +20,7 @@ from axolotl_cotmask.cli.common import print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.costs import cost_table, row_cost
 from axolotl_cotmask.reproduction.laptop.plans import is_laptop, laptop_plan, tiny_plan
-from axolotl_cotmask.reproduction.laptop.settings import settings_path
+from axolotl_cotmask.reproduction.laptop.settings import plan_names, settings_path
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.ablations import FIG3, TABLE3
 from axolotl_cotmask.reproduction.paper_plan import make_plan
@@ -181,8 +181,7 @@ def test_the_laptop_is_held_to_the_paper_by_noise() -> None:
     assert found["copying/mft-mask-0.4", "follows the question"] == pytest.approx(0.3)
     assert found["copying/mft-random-0.1", "follows the question"] == pytest.approx(0.9)
     assert {measure for _, measure in found} == {"clean", "irrelevant sentence", "follows the question"}
-    assert is_laptop("demo")
-    assert not is_laptop("table1")
+    assert [name for name in ("demo", "laptop-rows", "table1", "tiny") if is_laptop(name)] == ["demo", "laptop-rows"]
 
 
 GROUPS = {
@@ -197,6 +196,11 @@ def laptop_yaml(path: Path, **changes: Any) -> Path:
     settings = {key: value for key, value in (demo | changes).items() if value is not None}
     path.write_text(yaml.safe_dump(settings))
     return path
+
+
+def group(**changes: Any) -> dict[str, Any]:
+    of = {key: value for key, value in (GROUPS["small"] | changes).items() if value is not None}
+    return {"groups": {"small": of}}
 
 
 def test_every_arm_meets_every_base_and_every_set_of_problems(tmp_path: Path) -> None:
@@ -237,7 +241,18 @@ def test_the_tiny_version_has_the_same_blocks_on_the_laptops_problems() -> None:
         tiny_plan(make_plan(["calibrate"], 1))
 
 
-@pytest.mark.parametrize("what", ["table1", "fig2", "table3", "calibrate", "laptop"])
+def test_with_a_curve_every_checkpoint_stays_and_is_scored(tmp_path: Path) -> None:
+    plain, curve = (
+        laptop_plan(str(laptop_yaml(tmp_path / "mine.yaml", **group(curve=wanted)))).rows[0] for wanted in (None, True)
+    )
+    assert plain.config is not None
+    assert curve.config is not None
+    assert (plain.curve, plain.config["save_total_limit"]) == (None, 1)
+    assert curve.curve is not None
+    assert (curve.curve.name, curve.config["save_total_limit"]) == ("cotmask_gsm8k", 1000)
+
+
+@pytest.mark.parametrize("what", ["table1", "fig2", "table3", "calibrate", *plan_names()])
 def test_every_planned_row_has_a_cost(what: str) -> None:
     plan = laptop_plan(what) if is_laptop(what) else make_plan([what], 3)
     header, *lines, total = cost_table(plan)
@@ -376,11 +391,6 @@ def test_a_recipe_in_another_encoding_stops_with_a_sentence(tmp_path: Path) -> N
     shown = repro("--plan", str(path))
     assert shown.startswith("1 Error: ")
     assert "mine.yaml: this is no YAML: unacceptable character #x00e9" in shown
-
-
-def group(**changes: Any) -> dict[str, Any]:
-    of = {key: value for key, value in (GROUPS["small"] | changes).items() if value is not None}
-    return {"groups": {"small": of}}
 
 
 @pytest.mark.parametrize(

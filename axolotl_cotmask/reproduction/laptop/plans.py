@@ -10,7 +10,14 @@ from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.laptop.bases import find_base
-from axolotl_cotmask.reproduction.laptop.settings import PlanSettings, TinySettings, is_settings, read_settings
+from axolotl_cotmask.reproduction.laptop.settings import (
+    Group,
+    PlanSettings,
+    TinySettings,
+    is_settings,
+    plan_names,
+    read_settings,
+)
 from axolotl_cotmask.reproduction.layout import dependency_file
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.facts import PaperClaim
@@ -32,6 +39,14 @@ from axolotl_cotmask.reproduction.recipes import load_recipe, parse_yaml
 _CAVEAT = (
     "These are models of half a million parameters on made-up problems: what stands here holds for them, and is no "
     "evidence for or against the accuracy that the paper reports for large models."
+)
+_MANY = (
+    "A seed stands for a base model and a set of problems, to train on and to be tested with: intervals of differences "
+    "hold for other bases, other problems and other orders of the data at once."
+)
+_ONE = (
+    "One base model and one set of problems: what stands here is of this pair of models, and how it is with others "
+    "`nox -s reproduce -- laptop` measures."
 )
 _KINDS = {
     True: "Base models with the copying habit, as large models have it: their training ended with annotated steps "
@@ -67,8 +82,8 @@ def _claimed(noise: str) -> dict[str, PaperClaim]:
 
 
 def is_laptop(name: str) -> bool:
-    """Tell whether ``name`` is a plan of the laptop: laptop, demo, or the path of a YAML with groups of runs."""
-    if name in ("laptop", "demo"):
+    """Tell whether ``name`` is a plan of the laptop: laptop, demo, ..., or the path of a YAML with groups of runs."""
+    if name in plan_names():
         return True
     if Path(name).suffix != ".yaml" or not Path(name).is_file():
         return False
@@ -76,7 +91,7 @@ def is_laptop(name: str) -> bool:
 
 
 def laptop_plan(name: str, problems: int | None = None) -> Plan:
-    """Return the plan ``laptop`` or ``demo``: recipes of recipes/laptop from base models that travel with the package.
+    """Return a plan such as ``laptop`` or ``demo``: recipes of recipes/laptop from bases that travel with the package.
 
     Args:
         name: of the YAML beside this module, or its path.
@@ -93,7 +108,7 @@ def laptop_plan(name: str, problems: int | None = None) -> Plan:
         # Sets that are added later do not change what a seed stands for.
         pairs = product(sets, group.bases)
         draws = {seed: _draw(base, of, group.train_rows) for seed, (of, base) in enumerate(pairs, start=1)}
-        of_group = [_row(group_name, arm, group.steps, draws, settings) for arm in group.arms]
+        of_group = [_row(group_name, arm, group, draws, settings) for arm in group.arms]
         rows += of_group
         if all(find_base(base).drills for base in group.bases):
             claims += _claims(of_group)
@@ -130,14 +145,17 @@ def _draw(base: str, problems: int, train_rows: int) -> Draw:
     return Draw(base, name, config, data, (f"{_BASES}/{base}", train))
 
 
-def _row(group: str, arm: str, steps: int | None, draws: Mapping[int, Draw], settings: PlanSettings) -> RowPlan:
+def _row(name: str, arm: str, group: Group, draws: Mapping[int, Draw], settings: PlanSettings) -> RowPlan:
     config = load_recipe(f"laptop/{arm}")
-    steps = steps or config["max_steps"]
+    steps = group.steps or config["max_steps"]
     # An interrupted run goes on from the last fifth.
-    config |= {"max_steps": steps, "save_steps": math.ceil(steps / 5)}
+    config |= {"max_steps": steps, "save_steps": math.ceil(steps / (10 if group.curve else 5))}
+    if group.curve:
+        config |= {"save_total_limit": 1000}
     ratio, noise = config["cotmask"]["mask_ratio"], config["cotmask"].get("noise")
     label = f"MFT ({noise} {ratio})" if ratio else "SFT"
-    return RowPlan(f"{group}/{arm}", label, group, _measures(settings.tasks), config, gpus=0, draws=draws)
+    curve = GSM8K if group.curve else None
+    return RowPlan(f"{name}/{arm}", label, name, _measures(settings.tasks), config, gpus=0, curve=curve, draws=draws)
 
 
 def _claims(rows: Sequence[RowPlan]) -> list[ClaimPlan]:
@@ -206,11 +224,11 @@ def _with_rules(
     # Of each group the first set, for the models of all its runs.
     of_dependency = {row.group: next(iter(row.draws.values())).data_dir for row in reversed(rows)}
     steps = sorted({(row.config or {})["max_steps"] for row in rows})
+    many = len({(draw.base, draw.problems) for draw in draws}) > 1
     size = (
         f"{' or '.join(map(str, steps))} steps through `axolotl train`; {settings.test_rows} test problems of each "
-        "set, through `lm_eval`. A seed stands for a base model and a set of problems, to train on and to be tested "
-        "with: intervals hold for other bases, other problems and other orders of the data at once."
-    )
+        "set, through `lm_eval`. "
+    ) + (_MANY if many else _ONE)
     return Plan(
         title=title,
         rows=rows,

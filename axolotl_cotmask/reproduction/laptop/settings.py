@@ -31,7 +31,8 @@ class Group(_Settings):
     """Runs that are compared: every arm from every base on every set of problems.
 
     ``bases`` are names from `bases.BASES`, ``problems`` the seeds of the sets, ``arms`` the recipes of recipes/laptop;
-    ``steps`` are for all of them, instead of each recipe's own.
+    ``steps`` are for all of them, instead of each recipe's own. With ``curve`` every checkpoint is scored, a tenth of
+    the steps apart (the paper's Fig. 2).
     """
 
     bases: _List[str]
@@ -39,6 +40,7 @@ class Group(_Settings):
     arms: _List[str]
     train_rows: PositiveInt
     steps: PositiveInt | None = None
+    curve: bool = False
 
 
 class _Common(_Settings):
@@ -67,6 +69,11 @@ S = TypeVar("S", bound=_Common)
 def settings_path(name: str) -> Path:
     """Return where a YAML lies; ``name`` is its name beside this module, or its path."""
     return Path(name) if Path(name).suffix else Path(__file__).with_name(f"{name}.yaml")
+
+
+def plan_names() -> list[str]:
+    """Return the names of the plans that travel with the package: laptop, demo, ..."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.yaml") if path.stem != "tiny")
 
 
 def is_settings(content: Any) -> bool:
