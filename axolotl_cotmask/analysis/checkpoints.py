@@ -46,12 +46,14 @@ class Point:
 class EvaluationSettings:
     """How a checkpoint is scored: the lm-eval task, the batch size, and at most how many questions (None: all).
 
+    ``generation`` takes the place of the task's generation arguments, such as ``max_gen_toks=100``.
     ``confirm_run_unsafe_code``: programs that the model wrote may run, as MAmmoTH's tasks need it.
     """
 
     task: str
     batch_size: int = 16
     limit: int | None = None
+    generation: str | None = None
     confirm_run_unsafe_code: bool = False
 
 
@@ -96,7 +98,7 @@ def accuracy_by_samples(
 
     Args:
         runs: from `find_checkpoints`.
-        settings: how to score; existing results of the same task and limit are used as they are.
+        settings: how to score; existing results of the same task, limit and generation are used as they are.
         announce: gets a line before each evaluation.
 
     Raises:
@@ -124,9 +126,10 @@ def accuracy_by_samples(
 
 
 def results_directory(checkpoint: Path, settings: EvaluationSettings) -> Path:
-    """Return where a checkpoint's results lie; a limit is part of the name, so that no result stands for another."""
+    """Return where a checkpoint's results lie; what changes them is in the name, so that none stands for another."""
     questions = "" if settings.limit is None else f"-first-{settings.limit}"
-    return checkpoint / SCORES / f"{settings.task}{questions}"
+    generation = "" if settings.generation is None else f"-{settings.generation.replace('/', '_')}"
+    return checkpoint / SCORES / f"{settings.task}{questions}{generation}"
 
 
 def _accuracy(graded: GradedFile) -> Estimate:

@@ -116,3 +116,14 @@ def test_runs_that_cannot_be_read_stop(tmp_path: Path) -> None:
     fake_checkpoint(tmp_path, 4, None)
     with pytest.raises(CoTMaskError, match="checkpoint-4: not a complete checkpoint"):
         find_checkpoints(tmp_path)
+
+
+def test_results_by_other_generation_arguments_are_others(tmp_path: Path) -> None:
+    settings = [
+        EvaluationSettings("task", limit=limit, generation=generation)
+        for limit in (None, 2)
+        for generation in (None, "max_gen_toks=100", "max_gen_toks=100,temperature=0.5")
+    ]
+    directories = {results_directory(tmp_path, one) for one in settings}
+    assert len(directories) == len(settings)
+    assert {directory.parent.parent for directory in directories} == {tmp_path}

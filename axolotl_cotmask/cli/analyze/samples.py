@@ -16,6 +16,7 @@ from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plo
 @click.option("--task", default="cotmask_gsm8k", show_default=True, help="The lm-eval task.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=16, show_default=True, help="Of lm_eval.")
 @click.option("--limit", type=click.IntRange(min=1), help="Score the first N questions only.  [default: all]")
+@click.option("--gen_kwargs", help="Of lm_eval, such as max_gen_toks=100.  [default: the task's]")
 @click.option("--confirm_run_unsafe_code", is_flag=True, help="Let the programs run that MAmmoTH's tasks ask for.")
 @plot_option
 @json_option
@@ -24,6 +25,7 @@ def samples(
     task: str,
     batch_size: int,
     limit: int | None,
+    gen_kwargs: str | None,
     confirm_run_unsafe_code: bool,
     plot: Path | None,
     as_json: bool,
@@ -42,7 +44,7 @@ def samples(
     if plot is not None:
         plots.check_plot(plot)
     checkpoints = {label: find_checkpoints(output_dir) for label, output_dir in directories.items()}
-    settings = EvaluationSettings(task, batch_size, limit, confirm_run_unsafe_code)
+    settings = EvaluationSettings(task, batch_size, limit, gen_kwargs, confirm_run_unsafe_code)
     measured = accuracy_by_samples(checkpoints, settings, lambda line: click.secho(line, bold=True, err=True))
     if plot is not None:
         plots.plot_samples(measured, plot)
