@@ -66,14 +66,14 @@ class WorkflowEvents:
             case "job_info":
                 log = next(iter(event.get("log") or ()), "")
                 name = str(event.get("rule_msg") or event["rule_name"]).strip()
-                job = self._known[event["jobid"]] = _Job(event["rule_name"], name, log, time.monotonic())
+                begun = self._known[event["jobid"]] = _Job(event["rule_name"], name, log, time.monotonic())
                 if log:
-                    self.jobs[event["jobid"]] = job
+                    self.jobs[event["jobid"]] = begun
                     return name
             case "job_finished":
                 self.jobs.pop(event["job_id"], None)
-                rule = self._known[event["job_id"]].rule
-                self.finished[rule] = self.finished.get(rule, 0) + 1
+                if (job := self._known.get(event["job_id"])) is not None:
+                    self.finished[job.rule] = self.finished.get(job.rule, 0) + 1
                 return f"[{sum(self.finished.values())}/{sum(self.planned.values())}] done"
             case "job_error":
                 self.jobs.pop(event["jobid"], None)

@@ -19,7 +19,6 @@ from axolotl_cotmask.reproduction.report.content import (
     Paragraph,
     Row,
     Section,
-    Solution,
     Solutions,
     Table,
     TableCell,
@@ -42,8 +41,7 @@ def opening_blocks(outcome: PlanOutcome) -> Iterator[Block]:
     names = row_labels(outcome)
     yield Lead(_what_happened(claim, outcome.opening.rows, names[claim.baseline], names[claim.treated]))
     if example is not None:
-        answers = [Solution(answer.label, answer.right, answer.parts) for answer in example.answers]
-        yield Solutions(example.question, answers, example.shown)
+        yield Solutions(example)
 
 
 def _what_happened(claim: JudgedClaim, rows: int, baseline: str, treated: str) -> str:

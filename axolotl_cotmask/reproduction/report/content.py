@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from axolotl_cotmask.reproduction.report.outcome import Example
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -164,21 +166,10 @@ class Details:
 
 
 @dataclass(frozen=True)
-class Solution:
-    """An answer to a question: who wrote it, whether it is right, and its text; a part with True is the wrong step."""
-
-    label: str
-    right: bool
-    parts: Sequence[tuple[str, bool]]
-
-
-@dataclass(frozen=True)
 class Solutions:
-    """A question and answers to it; ``caption`` says which question this is."""
+    """A question and answers to it, with the wrong step marked."""
 
-    question: str
-    answers: Sequence[Solution]
-    caption: str
+    example: Example
 
 
 Block = Lead | Solutions | Table | Paragraph | Markdown | Subheading | Listing | Tiles | Plots | Details

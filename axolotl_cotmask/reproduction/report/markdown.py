@@ -52,12 +52,14 @@ def _block(block: Block) -> str:
             return f"{_escape(title)}:\n\n{_fenced(text)}"
         case Tiles(title, tiles):
             return f"{_escape(title)}: {_escape(', '.join(f'{tile.value} {tile.label}' for tile in tiles))}"
-        case Solutions(question, answers, caption):
-            lines = [f"> {_escape(question)}", f"Shown is {_escape(caption)}; its first wrong step is struck out."]
-            for answer in answers:
-                text = "".join(_part(text, wrong) for text, wrong in answer.parts)
-                lines.append(f"- **{_escape(answer.label)}, {'right' if answer.right else 'wrong'}:** {text}")
-            return "\n\n".join([lines[0], "\n".join(lines[2:]), lines[1]])
+        case Solutions(example):
+            answers = [
+                f"- **{_escape(answer.label)}, {'right' if answer.right else 'wrong'}:** "
+                + "".join(_part(text, wrong) for text, wrong in answer.parts)
+                for answer in example.answers
+            ]
+            caption = f"Shown is {_escape(example.shown)}; its first wrong step is struck out."
+            return "\n\n".join([f"> {_escape(example.question)}", "\n".join(answers), caption])
         case Plots(plots):
             return f"Plotted in `report.html`: {_escape('; '.join(plot.title for plot in plots))}."
         case Details(summary, inner):

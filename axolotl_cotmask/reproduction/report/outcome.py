@@ -145,7 +145,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Example:
-    """A question that one model gets wrong and the other right; ``shown`` says which of those it is."""
+    """A question that one model gets wrong and the other right; ``shown`` says which of such questions it is."""
 
     question: str
     answers: Sequence[Answer]
