@@ -6,6 +6,7 @@ import datetime
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -239,8 +240,10 @@ def _opening(plan: Plan, claims: Sequence[JudgedClaim], output: Path) -> Opening
     judged = [claim for claim in claims if (claim.measure, claim.baseline, claim.treated) == wanted and claim.per_seed]
     if not judged:
         return None
-    (claim,) = judged
     rows = {row.name: row for row in plan.rows}
+    # Its sentence is about the pairs that its interval is about.
+    counted = _counted(rows[headline.treated].draws, judged[0].per_seed)
+    claim = replace(judged[0], per_seed={seed: judged[0].per_seed[seed] for seed in counted})
     seed, task = min(claim.per_seed), rows[claim.treated].measures[claim.measure].task.name
     baseline, treated = (RunFiles(output, run_name(rows[name], seed)) for name in (claim.baseline, claim.treated))
     labels = rows[claim.baseline].label, rows[claim.treated].label
@@ -252,14 +255,20 @@ def _same_questions(sides: Mapping[str, Mapping[int, Scores]]) -> bool:
 
 
 def _over_draws(draws: Mapping[int, Draw], values: Mapping[int, float], comparisons: int = 1) -> Estimate:
-    """Return the mean over bases and sets of problems; a set that not all bases have scores on does not count yet."""
-    by_pair = {(draws[seed].base, draws[seed].problems): value for seed, value in values.items()}
-    bases = {base for base, _ in by_pair}
-    times = Counter(problems for _, problems in by_pair)
-    complete = {pair: value for pair, value in by_pair.items() if times[pair[1]] == len(bases)}
-    # Where no set is complete, the first base's runs speak for it alone.
-    first = next(iter(by_pair))[0]
-    return over_draws(complete or {pair: by_pair[pair] for pair in by_pair if pair[0] == first}, comparisons)
+    """Return the mean over bases and sets of problems, of the seeds that count."""
+    counted = {(draws[seed].base, draws[seed].problems): values[seed] for seed in _counted(draws, values)}
+    return over_draws(counted, comparisons)
+
+
+def _counted(draws: Mapping[int, Draw], seeds: Iterable[int]) -> list[int]:
+    """Return the seeds of the sets that all bases have scores on: another set does not count yet.
+
+    Where no set is complete, the first base's runs speak for it alone.
+    """
+    seeds = list(seeds)
+    bases, times = {draws[seed].base for seed in seeds}, Counter(draws[seed].problems for seed in seeds)
+    complete = [seed for seed in seeds if times[draws[seed].problems] == len(bases)]
+    return complete or [seed for seed in seeds if draws[seed].base == draws[seeds[0]].base]
 
 
 Answers = dict[int, list[float]]

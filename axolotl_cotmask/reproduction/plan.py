@@ -136,9 +136,8 @@ class Setup:
 
     ``device`` is cpu or cuda; ``directory`` is where relative paths in the recipes start ("" is the output directory).
     ``test_data`` names the files of a run's own data that every evaluation reads. ``generation`` are lm-eval's
-    gen_kwargs;
-    ``lm_eval`` is the program, which vLLM has in an environment of its own. ``confirm_run_unsafe_code``: programs that
-    a model wrote may run, in the sandbox.
+    gen_kwargs; ``lm_eval`` is the program, which vLLM has in an environment of its own. ``confirm_run_unsafe_code``:
+    programs that a model wrote may run, in the sandbox.
     """
 
     backend: str = "hf"

@@ -133,7 +133,7 @@ class WorkflowProgress:
 
     def _watch(self) -> None:
         while not self._ended.wait(_EVERY):
-            shown = [f"{job.name}{self._step_text(job)}" for job in list(self.events.jobs.values())]
+            shown = [f"{job.name}: {self._step_text(job)}" for job in list(self.events.jobs.values())]
             if shown:
                 print(f"{'; '.join(shown)}; {self._left_text()}", file=sys.stderr, flush=True)
 
@@ -143,9 +143,7 @@ class WorkflowProgress:
             step = self._step(job)
             share = 0.0 if step is None else step["step"] / max(1, step["max_steps"])
             bar = ProgressBar(total=1.0, completed=share, width=20, pulse=step is None)
-            grid.add_row(
-                Text(job.name, overflow="ellipsis", no_wrap=True), bar, Text(self._step_text(job).lstrip(": "))
-            )
+            grid.add_row(Text(job.name, overflow="ellipsis", no_wrap=True), bar, Text(self._step_text(job)))
         whole = ProgressBar(total=1.0, completed=self.share_done(), width=20)
         grid.add_row(Text("the whole", style="bold"), whole, Text(self._left_text()))
         return Group(grid)
@@ -163,8 +161,8 @@ class WorkflowProgress:
     def _step_text(self, job: _Job) -> str:
         step = self._step(job)
         if step is None:
-            return f": {_clock(time.monotonic() - job.started)}"
-        return f": {step['step']}/{step['max_steps']}, loss {step['loss']:.3f}, {_clock(step['seconds_left'])} left"
+            return f"{_clock(time.monotonic() - job.started)}"
+        return f"{step['step']}/{step['max_steps']}, loss {step['loss']:.3f}, {_clock(step['seconds_left'])} left"
 
     def share_done(self) -> float:
         """Return how much of the work is done, from 0 to 1, by what the stages are known to take."""

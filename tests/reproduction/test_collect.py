@@ -17,7 +17,7 @@ from axolotl_cotmask.reproduction.collect import collect_outcome
 from axolotl_cotmask.reproduction.external import read_external
 from axolotl_cotmask.reproduction.integrity import remove_damaged, remove_scratch, write_manifest
 from axolotl_cotmask.reproduction.paper_plan import make_plan
-from axolotl_cotmask.reproduction.plan import Draw, ExtraRules, Plan
+from axolotl_cotmask.reproduction.plan import Draw, ExtraRules, Headline, Plan
 from axolotl_cotmask.reproduction.recipes import load_recipe
 from axolotl_cotmask.reproduction.report import write_report
 from axolotl_cotmask.reproduction.report.outcome import RunStatus
@@ -342,3 +342,15 @@ def test_what_a_killed_stage_was_at_work_on_is_no_result_and_is_removed(tmp_path
     assert {path.name for path in run.iterdir()} == {"data", "train", "model", "evaluate"}
     assert (tmp_path / ".snakemake" / "new").is_dir()
     assert (run / "model" / ".cache" / "file").is_file()
+
+
+def test_the_report_begins_with_the_pairs_that_its_interval_is_about(tmp_path: Path) -> None:
+    pairs = {1: ("a", "x"), 2: ("b", "x"), 3: ("a", "y"), 4: ("b", "y")}
+    sft = {seed: [0.0, 0.0] for seed in (1, 2, 3)}
+    plan = drawn(tmp_path, pairs, sft=sft, mft={1: [1.0, 0.0], 2: [1.0, 1.0], 3: [1.0, 0.0]})
+    outcome = collect_outcome(replace(plan, headline=Headline("MATH", SFT, MFT, 300)), tmp_path, [])
+    assert outcome.opening is not None
+    assert set(outcome.claims[0].per_seed) == {1, 2, 3}
+    assert set(outcome.opening.claim.per_seed) == {1, 2}, "the second set is not complete"
+    assert outcome.opening.claim.measured == over_draws({("a", "x"): 0.5, ("b", "x"): 1.0})
+    assert outcome.opening.example is None
