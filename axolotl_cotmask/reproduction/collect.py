@@ -227,7 +227,7 @@ def _judge(plan: Plan, claim: ClaimPlan, output: Path) -> JudgedClaim:
         verdict(claim.difference, estimate),
         missing,
         claim.comparisons,
-        _scored_otherwise([scores for side in sides.values() for scores in side.values()]),
+        _scored_otherwise(alike),
     )
 
 
@@ -289,21 +289,22 @@ def _common_answers(
     return kept(baseline), kept(treated), [of_both[0]["clusters"][place] for place in places]
 
 
-def _scored_otherwise(of_both: Sequence[Scores]) -> str:
-    """Return what the signatures of runs differ in, besides this package's version, such as their dtype."""
-    values: dict[tuple[str, str], set[str]] = {}
-    for scores in of_both:
-        for line in scores["signatures"].values():
-            task, *parts = line.split("|")
-            for part in (task, *parts):
-                name, _, value = part.partition(":")
-                values.setdefault((task, name), set()).add(value)
-    differing = "; ".join(
-        f"{task} {name} {', '.join(sorted(several))}"
-        for (task, name), several in values.items()
-        if len(several) > 1 and name != "axolotl-cotmask"
-    )
-    return f"scored differently: {differing}" if differing else ""
+def _scored_otherwise(alike: Iterable[Mapping[str, Mapping[int, Scores]]]) -> str:
+    """Return what the signatures of runs to be compared differ in, besides this package's version, such as dtype."""
+    differing: dict[tuple[str, str], set[str]] = {}
+    for sides in alike:
+        values: dict[tuple[str, str], set[str]] = {}
+        for scores in (scores for side in sides.values() for scores in side.values()):
+            for line in scores["signatures"].values():
+                task, *parts = line.split("|")
+                for part in (task, *parts):
+                    name, _, value = part.partition(":")
+                    values.setdefault((task, name), set()).add(value)
+        for key, several in values.items():
+            if len(several) > 1 and key[1] != "axolotl-cotmask":
+                differing.setdefault(key, set()).update(several)
+    listed = "; ".join(f"{task} {name} {', '.join(sorted(several))}" for (task, name), several in differing.items())
+    return f"scored differently: {listed}" if listed else ""
 
 
 def _calibrated(row: RowPlan, run: RunOutcome) -> Iterator[CalibratedModel]:

@@ -111,6 +111,7 @@ def _run_workflow(
         say(f"Snakemake left {output} locked when it was killed: release it with `-- --unlock`")
     if not process.returncode and not arguments and not events.planned:
         say("Nothing to be done: every result of this plan is there")
-    elif {"-n", "--dry-run", "--dryrun"} & set(arguments):
+    elif not process.returncode and not events.finished:
+        # Planned and not done: a dry run.
         say("\n".join(f"{count} {rule}" for rule, count in events.planned.items()))
     return process.returncode

@@ -36,7 +36,7 @@ def scored(out: Path, row: str, seed: int, right: Sequence[float | None], docume
         "questions": {"exact_match": right},
         "clusters": list(range(len(right))),
         "documents": documents,
-        "signatures": {"cotmask_math": f"task:cotmask_math|n:{len(right)}"},
+        "signatures": {"cotmask_math": f"task:cotmask_math|data:{documents}|n:{len(right)}"},
     }
     path.write_text(json.dumps(content))
     trained(out, row, seed)
@@ -116,7 +116,8 @@ def test_with_bases_and_problems_the_interval_is_over_both(tmp_path: Path) -> No
     (claim,) = outcome.claims
     assert claim.measured == over_draws({("a", "x"): 0.25, ("a", "y"): 0.5, ("b", "x"): 0.25, ("b", "y"): 0.75})
     assert {seed: pair.difference.value for seed, pair in claim.per_seed.items()} == {1: 0.25, 2: 0.5, 3: 0.25, 4: 0.75}
-    assert claim.missing == ""
+    # The data of different sets are no difference in how a pair was scored.
+    assert (claim.missing, claim.note) == ("", "")
     assert outcome.rows[0].estimates["MATH"].value == 0.25
     assert [run.made_of for run in outcome.rows[0].runs] == ["a, x", "a, y", "b, x", "b, y"]
 

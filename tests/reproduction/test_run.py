@@ -54,10 +54,12 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def start(out: Path) -> subprocess.Popen[str]:
+def start(out: Path, *arguments: str) -> subprocess.Popen[str]:
     plan = out.parent / "plan.yaml"
     plan.write_text(yaml.safe_dump(PLAN), encoding="utf-8")
     command = [str(Path(sys.executable).with_name("axolotl-cotmask")), "repro", str(plan), "--output", str(out)]
+    if arguments:
+        command += ["--", *arguments]
     path = os.pathsep.join([str(SNAKEMAKE), os.environ["PATH"]])
     return subprocess.Popen(
         command, env={**os.environ, "PATH": path}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -137,6 +139,14 @@ def test_a_second_time_nothing_is_done_and_it_says_so(out: Path) -> None:
     assert status == 0
     assert "Nothing to be done" in said
     assert before == {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("spelling", [("-n",), ("-np",), ("--dry-run", "--quiet"), ("--dryru",)], ids=" ".join)
+def test_a_dry_run_counts_the_stages_and_does_none(tmp_path: Path, spelling: tuple[str, ...]) -> None:
+    status, said = finish(start(tmp_path / "out", *spelling))
+    assert status == 0, said
+    assert {"2 train", "2 evaluate"} <= set(said.splitlines())
+    assert not list(tmp_path.rglob("model"))
 
 
 def test_a_truncated_file_is_found_and_made_again_without_training(out: Path) -> None:
