@@ -27,11 +27,15 @@ def share_cell(share: float | None, sign: str = "") -> TableCell | None:
 
 
 def estimate_cell(estimate: Estimate | None, sign: str = "") -> TableCell | None:
-    """Return an estimate of a share as ``51.0 [48.5, 53.5]``; an infinite interval is not shown."""
+    """Return an estimate of a share, or of a difference (``sign="+"``), as ``51.0 [48.5, 53.5]``.
+
+    An infinite interval is not shown, and no share below 0 or above 100.
+    """
     if estimate is None:
         return None
     finite = math.isfinite(estimate.low) and math.isfinite(estimate.high)
-    interval = f"[{points(estimate.low, sign)}, {points(estimate.high, sign)}]" if finite else ""
+    low, high = (estimate.low, estimate.high) if sign else (max(0.0, estimate.low), min(1.0, estimate.high))
+    interval = f"[{points(low, sign)}, {points(high, sign)}]" if finite else ""
     return TableCell(points(estimate.value, sign), interval)
 
 

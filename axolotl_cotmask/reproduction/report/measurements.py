@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
-from axolotl_cotmask.reproduction.report.cells import estimate_cell, mean_cell, row_labels, rows_by_group, share_cell
+from axolotl_cotmask.reproduction.report.cells import estimate_cell, row_labels, rows_by_group, share_cell
 from axolotl_cotmask.reproduction.report.content import (
     NONE,
     Block,
@@ -54,8 +55,8 @@ def measurement_sections(outcome: PlanOutcome) -> Iterator[Section]:
     """Yield what the measures are, and a table per group."""
     if outcome.measures and outcome.rows:
         text = (
-            "All in percent: the mean over seeds, its 95 % interval (Student's t; a single seed has none) and the "
-            "standard deviation over seeds (sd)."
+            "All in percent: the mean over seeds, its 95 % interval (over base models and sets of problems "
+            "where a seed stands for those; a single seed has none) and the standard deviation over seeds (sd)."
         )
         measures = table({"measure": measure, "what it is": meaning} for measure, meaning in outcome.measures.items())
         yield Section("Measures", [Paragraph(text), measures])
@@ -113,14 +114,14 @@ def _by_other_rules(run: RunOutcome) -> Mapping[str, Mapping[str, float]]:
 
 
 def _rules(row: RowOutcome, measures: Sequence[str]) -> Row:
-    """Return the robust accuracy and the share of unreadable answers, over seeds."""
+    """Return the robust accuracy and the share of unreadable answers, in the mean over seeds."""
     shares: dict[Column, list[float]] = {}
     for measure in measures:
         for run in row.runs:
             for kind, by_measure in _by_other_rules(run).items():
                 of_kind = shares.setdefault(number(kind, measure), [])
                 of_kind += [by_measure[measure]] if measure in by_measure else []
-    return {column: mean_cell(values) for column, values in shares.items()}
+    return {column: share_cell(fmean(values)) if values else None for column, values in shares.items()}
 
 
 def last_logged(outcome: PlanOutcome) -> Table:
