@@ -64,7 +64,8 @@ def _loaded_files(directory: Path, entry: Mapping[str, Any]) -> Iterator[Path]:
         for name in names if isinstance(names, list) else [names]:
             for files in load_dataset_builder(path, name, data_files=chosen).config.data_files.values():
                 yield from (Path(file) for file in files if Path(file).is_file())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):
+        # The reading itself says what is wrong.
         return
     if not chosen:
         yield from (directory / card for card in _DATASET_CARDS if (directory / card).is_file())

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from support.project import Project
 from support.recorded import RECORDER, forwards
-from test_training import LORA, identical, weights
+from support.trained import LORA, OURS, identical, weights
 
-OURS = "axolotl_cotmask.CoTMaskPlugin"
 #: By name of the plugin: the step in which it is found out, and what the run is like.
 PAST_THE_STEP: dict[str, tuple[int, dict[str, Any]]] = {
     "Plain": (1, {}),

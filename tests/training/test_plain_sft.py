@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.project import Project, Rows, write_jsonl
-from test_training import alpaca, identical, weights
+from support.trained import alpaca, identical, weights
 
 EVALUATED = {"val_set_size": 8, "evals_per_epoch": 2}
 #: 48 rows in batches of 4 are 12 steps an epoch; a tenth of 12 and of 24 is no whole number.

@@ -10,7 +10,7 @@ import pytest
 import torch
 from support.logits_recorder import IDS, SHARDS
 from support.project import Project
-from test_training import LORA, OURS
+from support.trained import LORA, OURS
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 MASK = {"mask_ratio": 0.4, "noise": "mask"}

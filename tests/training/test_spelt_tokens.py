@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from datasets import load_from_disk
 from support.project import Project, Rows, write_jsonl
+from support.trained import GSM8K
 from transformers import AutoTokenizer
 
-OURS = "axolotl_cotmask.CoTMaskPlugin"
-GSM8K = "axolotl_cotmask.prompt_strategies.gsm8k"
 MASK = {"mask_ratio": 0.4, "noise": "mask"}
 
 
