@@ -12,33 +12,36 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from axolotl.core.builders.base import TrainerBuilderBase
 from torch.utils.data import BatchSampler, RandomSampler
 
 Bins = list[list[int]]
 
 
-def train_whole_epochs(cfg: Any, args: Any, rows: int) -> Callable[[int], int] | None:
+def train_whole_epochs(cfg: Any, args: Any, rows: int, masks: bool) -> Callable[[int], int] | None:
     """Let transformers count the steps of a run, where Axolotl's own number is an estimate that can cut epochs off.
 
     Args:
         cfg: the validated config.
         args: the trainer's; they are changed.
         rows: of the training data, packed or not.
+        masks: whether the run does; what does not is the run without the plugin.
 
     Returns:
         How many steps the warm-up of the learning rate has, by the number of all steps; None where Axolotl's own
-        numbers hold: the config says ``max_steps``, or the rows fill all batches.
+        numbers hold: the config says ``max_steps``, or nothing is packed and the rows fill all batches or the run does
+        not mask.
     """
     batch = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
-    are_whole = not cfg.sample_packing and cfg.batch_size == batch and rows % batch == 0
-    if cfg.max_steps or are_whole:
+    are_whole = cfg.batch_size == batch and rows % batch == 0
+    if cfg.max_steps or (not cfg.sample_packing and (are_whole or not masks)):
         return None
     args.max_steps = -1
     return partial(_warmup_steps, cfg)
 
 
 def _warmup_steps(cfg: Any, steps: int) -> int:
+    from axolotl.core.builders.base import TrainerBuilderBase
+
     # transformers would round a share up, and make a warm-up of the one step by which Axolotl's one_cycle divides.
     arguments: dict[str, Any] = {}
     TrainerBuilderBase._configure_warmup_and_logging(SimpleNamespace(cfg=cfg), steps, arguments)

@@ -118,7 +118,8 @@ class CoTMaskPlugin(BasePlugin):
         trainer.data_collator = MarkCollator(trainer.data_collator, tokenizer.padding_side, marks=True)
         if trainer.eval_data_collator is not None:
             trainer.eval_data_collator = MarkCollator(trainer.eval_data_collator, tokenizer.padding_side, marks=False)
-        trainer.warmup_steps = train_whole_epochs(cfg, trainer.args, len(trainer.train_dataset))
+        masks = self.config.mask_ratio > 0
+        trainer.warmup_steps = train_whole_epochs(cfg, trainer.args, len(trainer.train_dataset), masks)
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
         """Return the callback that tells a program that watches how far the training is, where there is one."""

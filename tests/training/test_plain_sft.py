@@ -46,6 +46,9 @@ WARM_UPS: dict[str, dict[str, Any]] = {
     "of epochs that are no whole steps": {"warmup_ratio": 0.3, "num_epochs": 1.1, "val_set_size": 8},
     "beside max_steps": {"warmup_ratio": 0.3, "max_steps": 7},
     "beside max_steps beyond the epochs": {"warmup_ratio": 0.3, "max_steps": 15},
+    "of a batch size": {"warmup_ratio": 0.3, "batch_size": 8, "gradient_accumulation_steps": None},
+    # 45 rows in batches of 4: 34 steps to Axolotl, 36 in whole epochs.
+    "of rows that fill no batches": {"warmup_ratio": 0.3, "num_epochs": 3, "val_set_size": 3},
     "of accumulated batches": {"warmup_ratio": 0.3, "micro_batch_size": 2, "gradient_accumulation_steps": 3},
 }
 
