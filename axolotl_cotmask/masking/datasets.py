@@ -90,7 +90,7 @@ class RunMasking:
         return self.config.adaptive is not None or any(noise != noises[0] for noise in noises)
 
     def describe(self, number: int, sha256: str | None) -> dict[str, Any]:
-        """Return the `Marking` of data set ``number``, from 0, as plain data; ``sha256`` is that of its file.
+        """Return the `Marking` of data set ``number``, from 0, as plain data; ``sha256`` is that of its files.
 
         Schedule and noise stay out of it: changing them must not prepare the data again.
         """

@@ -31,7 +31,7 @@ IGNORE_INDEX = -100
 
 
 #: Rises when the prepared data changes in meaning, so that older caches are not read.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Marking:
     Args:
         format: of the marks.
         weight: of a maskable token, the data set's p_max over that of the run.
-        sha256: of the data's file; None where that is no single local file.
+        sha256: of all local files that the rows are made of; None where there are none.
         scope: target, source or all, see `scoped`.
         select: which tokens there, by the name of a selector; None where no data set of the run has one.
         group: the data set's number; None where the step need not tell the data sets apart.

@@ -6,7 +6,9 @@ in every epoch, and draws its order from the global random state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,21 +17,35 @@ from torch.utils.data import BatchSampler, RandomSampler
 Bins = list[list[int]]
 
 
-def train_whole_epochs(cfg: Any, args: Any) -> None:
-    """Let transformers count the steps of a run, where the config says no number.
-
-    Axolotl's own number is an estimate that can cut epochs off, and so is a warm-up that is a share of it: as a number
-    below 1 transformers takes it of the real number of steps.
+def train_whole_epochs(cfg: Any, args: Any, rows: int, masks: bool) -> Callable[[int], int] | None:
+    """Let transformers count the steps of a run, where Axolotl's own number is an estimate that can cut epochs off.
 
     Args:
         cfg: the validated config.
         args: the trainer's; they are changed.
+        rows: of the training data, packed or not.
+        masks: whether the run does; what does not is the run without the plugin.
+
+    Returns:
+        How many steps the warm-up of the learning rate has, by the number of all steps; None where Axolotl's own
+        numbers hold: the config says ``max_steps``, or nothing is packed and the rows fill all batches or the run does
+        not mask.
     """
-    if cfg.max_steps:
-        return
+    batch = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
+    are_whole = cfg.batch_size == batch and rows % batch == 0
+    if cfg.max_steps or (not cfg.sample_packing and (are_whole or not masks)):
+        return None
     args.max_steps = -1
-    if cfg.warmup_steps is None and cfg.warmup_ratio is not None and cfg.warmup_ratio < 1:
-        args.warmup_steps = cfg.warmup_ratio
+    return partial(_warmup_steps, cfg)
+
+
+def _warmup_steps(cfg: Any, steps: int) -> int:
+    from axolotl.core.builders.base import TrainerBuilderBase
+
+    # transformers would round a share up, and make a warm-up of the one step by which Axolotl's one_cycle divides.
+    arguments: dict[str, Any] = {}
+    TrainerBuilderBase._configure_warmup_and_logging(SimpleNamespace(cfg=cfg), steps, arguments)
+    return arguments["warmup_steps"]
 
 
 class WholeEpochs(BatchSampler):

@@ -15,7 +15,7 @@ from axolotl_cotmask.masking.config import CoTMaskConfig, parse_config
 from axolotl_cotmask.masking.datasets import RunMasking
 from axolotl_cotmask.masking.marks import MASK_WEIGHT
 from axolotl_cotmask.masking.step import Masking
-from axolotl_cotmask.training import checks, preparation, vocabulary
+from axolotl_cotmask.training import checks, preparation, stripping, vocabulary
 from axolotl_cotmask.training.collator import MarkCollator
 from axolotl_cotmask.training.epochs import train_whole_epochs
 from axolotl_cotmask.training.progress import WritesProgress
@@ -31,6 +31,7 @@ class CoTMaskPlugin(BasePlugin):
         self._config: CoTMaskConfig | None = None
         self._new_token_id: int | None = None
         self._base_rows = 0
+        self._trained_rows = 0
         self._embedding_names: set[str] = set()
 
     @property
@@ -50,8 +51,10 @@ class CoTMaskPlugin(BasePlugin):
         preparation.use_local_files(cfg)
         checks.check_datasets(cfg, self.config)
         checks.check_options(cfg, self.config)
-        if RunMasking(self.config, cfg.get("datasets")).uses_mask_token and self.config.mask_token is None:
-            vocabulary.add_mask_token(cfg)
+        # What is merged or asked is the saved model, which has the token no more.
+        is_stripped = self.config.strip_mask_token and (cfg.get("merge_lora") or cfg.get("inference"))
+        if RunMasking(self.config, cfg.get("datasets")).uses_mask_token and not is_stripped:
+            vocabulary.add_mask_token(cfg, self.config)
         preparation.patch_axolotl()
         preparation.describe_datasets(cfg, self.config)
 
@@ -78,10 +81,11 @@ class CoTMaskPlugin(BasePlugin):
     def post_model_build(self, cfg: Any, model: Any) -> None:
         """Remember the vocabulary that the base model came with."""
         self._base_rows = model.get_input_embeddings().num_embeddings
-        self._embedding_names = vocabulary.embedding_names(model)
+        self._embedding_names = stripping.embedding_names(model)
 
     def pre_lora_load(self, cfg: Any, model: Any) -> None:
         """Start the new mask token at the mean of the old rows, before an adapter copies the embeddings."""
+        self._trained_rows = model.get_input_embeddings().num_embeddings
         if self._new_token_id is not None:
             vocabulary.start_at_mean(model, self._new_token_id, old_rows=min(self._base_rows, self._new_token_id))
 
@@ -114,7 +118,8 @@ class CoTMaskPlugin(BasePlugin):
         trainer.data_collator = MarkCollator(trainer.data_collator, tokenizer.padding_side, marks=True)
         if trainer.eval_data_collator is not None:
             trainer.eval_data_collator = MarkCollator(trainer.eval_data_collator, tokenizer.padding_side, marks=False)
-        train_whole_epochs(cfg, trainer.args)
+        masks = self.config.mask_ratio > 0
+        trainer.warmup_steps = train_whole_epochs(cfg, trainer.args, len(trainer.train_dataset), masks)
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
         """Return the callback that tells a program that watches how far the training is, where there is one."""
@@ -139,5 +144,7 @@ class CoTMaskPlugin(BasePlugin):
         """Take the mask token out of the saved model, when the config asks for it."""
         if not self.config.strip_mask_token or self._new_token_id is None or os.environ.get("RANK", "0") != "0":
             return
-        vocabulary.strip_token(cfg, self.config.token, self._embedding_names, self._base_rows)
+        stripping.strip_token(
+            cfg, self.config.token, self._embedding_names, trained_rows=self._trained_rows, base_rows=self._base_rows
+        )
         LOG.info(f"took {self.config.token} out of the model in {cfg.output_dir}")

@@ -7,12 +7,15 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from pyarrow import compute
+
 from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
-from axolotl_cotmask.common.files import sha256
 from axolotl_cotmask.data import sources
-from axolotl_cotmask.masking.config import CoTMaskConfig
+from axolotl_cotmask.masking.config import CoTMaskConfig, parse_config
 from axolotl_cotmask.masking.datasets import PREPARED_AS, RunMasking, dataset_entries, marking_of
 from axolotl_cotmask.masking.marks import MASK_WEIGHT, mark_rows
+from axolotl_cotmask.training import vocabulary
+from axolotl_cotmask.training.fingerprint import data_files, fingerprint, template_file, tokenizer_files
 
 
 def use_local_files(cfg: Any) -> None:
@@ -41,12 +44,13 @@ def use_local_files(cfg: Any) -> None:
 
 def describe_datasets(cfg: Any, config: CoTMaskConfig) -> None:
     """Give every data set the `Marking` of its tokens, and with it what the cache hash has to cover."""
+    tokenizer = tokenizer_files(cfg)
     for key in ("datasets", "test_datasets"):
         entries = [entry for name, entry in dataset_entries(cfg) if name.startswith(f"{key}[")]
         run = RunMasking(config, entries)
         for number, entry in enumerate(entries):
-            path = Path(str(entry.get("path")))
-            entry[PREPARED_AS] = run.describe(number, sha256(path) if path.is_file() else None)
+            made_of = fingerprint(data_files(entry), tokenizer, template_file(entry))
+            entry[PREPARED_AS] = run.describe(number, made_of)
 
 
 def patch_axolotl() -> None:
@@ -64,10 +68,25 @@ def patch_axolotl() -> None:
     )
     if not hasattr(sft.get_dataset_wrapper, "__wrapped__"):
         sft.get_dataset_wrapper = _marking(sft.get_dataset_wrapper)
+        shared._load_from_local_path = _reading_anew(shared._load_from_local_path)
 
 
 def _with(fields: tuple[str, ...], *more: str) -> tuple[str, ...]:
     return (*fields, *(field for field in more if field not in fields))
+
+
+def _reading_anew(load_from_local_path: Any) -> Any:
+    """Wrap Axolotl's function that reads local files: `datasets` has a cache that tells them by name and time alone."""
+
+    @wraps(load_from_local_path)
+    def wrapper(dataset_config: Any, load_dataset_kwargs: dict[str, Any]) -> Any:
+        from datasets.config import HF_DATASETS_CACHE
+
+        content = fingerprint(data_files(dataset_config)) or "unknown"
+        cache = Path(HF_DATASETS_CACHE, "axolotl-cotmask", content[:16])
+        return load_from_local_path(dataset_config, {**load_dataset_kwargs, "cache_dir": str(cache)})
+
+    return wrapper
 
 
 def _marking(get_dataset_wrapper: Any) -> Any:
@@ -78,10 +97,34 @@ def _marking(get_dataset_wrapper: Any) -> Any:
     def wrapper(dataset_config: Any, tokenizer: Any, cfg: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         dataset, prompter = get_dataset_wrapper(dataset_config, tokenizer, cfg, *args, **kwargs)
         if cfg.get("cotmask"):
+            run = RunMasking(parse_config(cfg["cotmask"]), cfg["datasets"])
+            if (token_id := vocabulary.new_token_id(cfg, run, tokenizer)) is not None and _holds(dataset, token_id):
+                raise _spelt(run.config.token, dataset_config, kwargs["dataset"])
             dataset = mark_dataset(dataset, dataset_config, tokenizer, cfg.get("dataset_num_proc"))
         return dataset, prompter
 
     return wrapper
+
+
+def _holds(dataset: Any, token_id: int) -> bool:
+    """Return whether a row of the tokenised ``dataset`` has the token."""
+    if "input_ids" not in dataset.column_names:
+        return False
+    tables = dataset.select_columns("input_ids").with_format("arrow").iter(batch_size=1000)
+    return any(
+        compute.any(compute.equal(compute.list_flatten(table["input_ids"]), token_id)).as_py() for table in tables
+    )
+
+
+def _spelt(token: str, entry: Mapping[str, Any], rows: Any) -> CoTMaskError:
+    """Return the error about a text that spells the new mask token; ``rows`` are those that were tokenised."""
+    row = next((number for number, row in enumerate(rows, start=1) if token in str(row)), None)
+    place = "the prompt or chat template" if row is None else f"row {row}"
+    return CoTMaskError(
+        f"{entry['path']}, {place}: the text spells {token}, which is read as the new mask token, so that other tokens "
+        "would be learnt than without masking: mend or remove it, or set noise: random, or name an existing token "
+        '(mask_token: "<unk>")'
+    )
 
 
 def mark_dataset(dataset: Any, entry: Mapping[str, Any], tokenizer: Any, num_proc: int | None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ from axolotl_cotmask.masking.marks import BATCH_MARKS, MARKS, MASK_WEIGHT, TOKEN
 from axolotl_cotmask.masking.metrics import SAMPLES_SEEN, Totals, predicts_label, summarise, token_losses
 from axolotl_cotmask.masking.step import Marks, Masking
 from axolotl_cotmask.training.epochs import WholeEpochs
+from axolotl_cotmask.training.guard import StepGuard
 from axolotl_cotmask.training.parts import mean_of_parts, split_by_length
 
 
@@ -32,6 +33,7 @@ class CoTMaskTrainer(AxolotlTrainer):
     """Masks in training, never in evaluation; labels stay as they are (paper section 3)."""
 
     _masking: Masking | None = None
+    _guard: StepGuard | None = None
     _totals: Totals | None = None
     _tally: LossTally | None = None
     _micro_batch: int = 0
@@ -39,6 +41,8 @@ class CoTMaskTrainer(AxolotlTrainer):
     _epoch: int = 0
     _packed: WholeEpochs | None = None
     _scheduled_ratio: float = 0.0
+    #: The steps of the learning rate's warm-up by those of the run, where `train_whole_epochs` has it counted anew.
+    warmup_steps: Callable[[int], int] | None = None
 
     def _set_signature_columns_if_needed(self) -> None:
         super()._set_signature_columns_if_needed()
@@ -57,6 +61,10 @@ class CoTMaskTrainer(AxolotlTrainer):
                 f"has {self.accelerator.num_processes}: take it out, or set sample_packing: true instead"
             )
         self._masking, self._tally = masking, None
+        if self._guard is None:
+            self._guard = StepGuard()
+            self.add_callback(self._guard)
+        self._guard.watches = masking.config.mask_ratio > 0
         if masking.adaptive is not None:
             self._tally = LossTally(len(masking.noises))
             self.add_callback(AdaptiveState(masking.adaptive, masking.schedule, self._take_loss_sums))
@@ -72,6 +80,13 @@ class CoTMaskTrainer(AxolotlTrainer):
             processes=self.accelerator.num_processes,
         )
         return self._packed
+
+    def set_initial_training_values(self, *args: Any, **kwargs: Any) -> Any:
+        """Return transformers' numbers of a run, the last of them that of its steps, and round the warm-up by them."""
+        values = super().set_initial_training_values(*args, **kwargs)
+        if self.warmup_steps is not None:
+            self.args.warmup_steps = self.warmup_steps(values[-1])
+        return values
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> Any:
         masking, steps = self._masking, self.state.max_steps
@@ -107,12 +122,13 @@ class CoTMaskTrainer(AxolotlTrainer):
         marks = {name: inputs.pop(name) for name in BATCH_MARKS if name in inputs}
         if not model.training:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        masking = self._masking
-        if masking is None or not _has_marks(marks):
+        masking, guard = self._masking, self._guard
+        if masking is None or guard is None or not _has_marks(marks):
             raise CoTMaskError(
                 f"a training batch came without {MASK_WEIGHT}, so nothing would be masked: another plugin or setting "
-                "replaces the data collator: take it out"
+                "replaces the data collator, or takes columns out of the batch: take it out"
             )
+        guard.step_ran()
         ratio = self._ratio(masking, self._micro_batch)
         self._micro_batch += 1
         # The outputs are those of the whole batch.

@@ -1,19 +1,16 @@
-"""The new mask token in tokenizer and model: how it is added, how its embedding starts, how it goes again."""
+"""The new mask token in tokenizer and model: how it is added, and how its embedding starts."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import whole_file
-from axolotl_cotmask.masking.config import DEFAULT_MASK_TOKEN
+from axolotl_cotmask.masking.config import CoTMaskConfig
 from axolotl_cotmask.masking.datasets import RunMasking
 from axolotl_cotmask.masking.mask_token import mask_token_id
 
@@ -36,27 +33,24 @@ def load_base_tokenizer(cfg: Mapping[str, Any]) -> Any:
         raise CoTMaskError(f"base_model {name}: its tokenizer cannot be loaded ({reason})") from error
 
 
-def add_mask_token(cfg: Any) -> None:
-    """Add the new mask token to the config's ``tokens:`` unless the base tokenizer has it.
+def add_mask_token(cfg: Any, config: CoTMaskConfig) -> None:
+    """Add the new mask token to the config's ``tokens:``, unless the config names one or the base tokenizer has it.
 
     Raises:
-        CoTMaskError: a LoRA run would leave the new token's embedding untrained; names the three ways out.
+        CoTMaskError: a LoRA run would leave a new token's embedding untrained, or merge into another model; names the
+            three ways out.
     """
-    if DEFAULT_MASK_TOKEN in load_base_tokenizer(cfg).get_vocab():
+    if config.token in load_base_tokenizer(cfg).get_vocab():
         return
-    if cfg.get("adapter"):
-        needed = _embedding_layers(cfg)
-        if not set(needed) <= set(cfg.get("lora_modules_to_save") or ()):
-            raise CoTMaskError(
-                f"cotmask.noise masks with the new token {DEFAULT_MASK_TOKEN}, and adapter: {cfg['adapter']} does not "
-                "train embeddings, so that token would stay untrained: set noise: random, or name an existing token "
-                f'(mask_token: "<unk>"), or add lora_modules_to_save: [{", ".join(needed)}]'
-            )
-    if DEFAULT_MASK_TOKEN not in (cfg.get("tokens") or ()):
-        cfg["tokens"] = [*(cfg.get("tokens") or ()), DEFAULT_MASK_TOKEN]
+    tokens = list(cfg.get("tokens") or ())
+    added = {*tokens, *((cfg.get("special_tokens") or {}).get("additional_special_tokens") or ())}
+    if cfg.get("adapter") and (config.mask_token is None or config.token in added):
+        _check_adapter(cfg, config.token)
+    if config.mask_token is None and config.token not in tokens:
+        cfg["tokens"] = [*tokens, config.token]
 
 
-def _embedding_layers(cfg: Mapping[str, Any]) -> list[str]:
+def _check_adapter(cfg: Mapping[str, Any], token: str) -> None:
     from axolotl.loaders.utils import get_linear_embedding_layers
     from transformers import AutoConfig
 
@@ -65,7 +59,22 @@ def _embedding_layers(cfg: Mapping[str, Any]) -> list[str]:
         revision=cfg.get("revision_of_model"),
         trust_remote_code=bool(cfg.get("trust_remote_code")),
     )
-    return get_linear_embedding_layers(model_config.model_type)
+    layers = get_linear_embedding_layers(model_config.model_type)
+    reason, missing = (
+        "unties this model's embeddings, so that the merged model would be another one than was trained",
+        [],
+    )
+    if not set(layers) <= set(cfg.get("lora_modules_to_save") or ()):
+        reason = "does not train embeddings, so that token would stay untrained"
+        missing.append(f"lora_modules_to_save: [{', '.join(layers)}]")
+    # Without it PEFT trains two copies of the one weight, and a model merged shard by shard has room for one of them.
+    if getattr(model_config, "tie_word_embeddings", False) and not cfg.get("peft_ensure_weight_tying"):
+        missing.append("peft_ensure_weight_tying: true")
+    if missing:
+        raise CoTMaskError(
+            f"cotmask.noise masks with the new token {token}, and adapter: {cfg['adapter']} {reason}: set noise: "
+            f'random, or name an existing token (mask_token: "<unk>"), or add {" and ".join(missing)}'
+        )
 
 
 def new_token_id(cfg: Any, run: RunMasking, tokenizer: Any) -> int | None:
@@ -118,72 +127,3 @@ def _whole(parameter: nn.Parameter) -> Iterator[None]:
 
     with deepspeed.zero.GatheredParameters([parameter], modifier_rank=0):
         yield
-
-
-def embedding_names(model: Any) -> set[str]:
-    """Return how the weights of the input and output embeddings end in a state dict, such as ``lm_head.weight``."""
-    layers = [model.get_input_embeddings(), model.get_output_embeddings()]
-    return {
-        f"{name.rsplit('.', 1)[-1]}.weight"
-        for name, module in model.named_modules()
-        if any(module is x for x in layers)
-    }
-
-
-def strip_token(cfg: Any, token: str, names: Collection[str], base_rows: int) -> None:
-    """Save the trained model anew without ``token``, the last one, and its tokenizer with it.
-
-    Args:
-        cfg: the validated config.
-        token: which its ``tokens:`` hold.
-        names: from `embedding_names`.
-        base_rows: of the base model's embeddings.
-
-    Raises:
-        CoTMaskError: there is no safetensors file.
-    """
-    from axolotl.loaders import load_tokenizer
-    from axolotl.utils.dict import DictDefault
-
-    without = DictDefault(cfg.to_dict())
-    without.tokens = [other for other in cfg.tokens if other != token]
-    tokenizer = load_tokenizer(without)
-    strip_rows(Path(cfg.output_dir), names, rows=max(base_rows, len(tokenizer)))
-    tokenizer.save_pretrained(str(cfg.output_dir))
-
-
-def strip_rows(directory: Path, names: Collection[str], rows: int) -> None:
-    """Cut the embeddings of a saved model or adapter down to ``rows`` rows. Each file is replaced whole.
-
-    Args:
-        directory: what ``save_pretrained`` wrote, as safetensors.
-        names: from `embedding_names`.
-        rows: number of embedding rows to keep.
-
-    Raises:
-        CoTMaskError: there is no safetensors file.
-    """
-    from safetensors import safe_open
-    from safetensors.torch import save_file
-
-    files = sorted(directory.glob("*.safetensors"))
-    if not files:
-        raise CoTMaskError(
-            f"cotmask.strip_mask_token: {directory} holds no safetensors file to strip (the trained model is kept as "
-            "it was saved): save a full state dict, or merge the shards first"
-        )
-    for file in files:
-        with safe_open(file, framework="pt") as opened:
-            metadata = opened.metadata()
-            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 (not a dict)
-        for key, tensor in tensors.items():
-            if any(key.endswith(f".{name}") or key == name for name in names) and tensor.shape[0] > rows:
-                tensors[key] = tensor[:rows].clone()
-        with whole_file(file) as temporary:
-            save_file(tensors, temporary, metadata=metadata)
-    config_file = directory / "config.json"
-    if config_file.is_file():
-        config = json.loads(config_file.read_text(encoding="utf-8"))
-        config["vocab_size"] = rows
-        with whole_file(config_file) as temporary:
-            temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

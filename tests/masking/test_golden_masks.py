@@ -1,5 +1,6 @@
 """The same seed gives the same masks, always: positions and noise as they were recorded at commit 89dedd2.
 
+(`random` and the mixture once more, when the special tokens of the base vocabulary were taken out of the draw.)
 A release that changes them breaks every user's run that is resumed with it: CHANGELOG.md has to say so.
 """
 

@@ -91,8 +91,8 @@ def test_a_run_and_a_resumed_run_have_these_learning_rates(project: Project) -> 
         return {entry["step"]: entry["learning_rate"] for entry in state["log_history"] if "loss" in entry}
 
     whole = project.train("whole", **changes)
-    # The step that ends as number k was made with the learning rate after k - 1 steps; 10 % of 24 steps are 3.
-    assert rates(whole) == pytest.approx({step + 1: 1e-3 * formula(step, 24, 3) for step in range(24)})
+    # The step that ends as number k was made with the learning rate after k - 1 steps; 10 % of 24 steps are 2.
+    assert rates(whole) == pytest.approx({step + 1: 1e-3 * formula(step, 24, 2) for step in range(24)})
     resumed = project.train("resumed", **changes, resume_from_checkpoint=str(whole / "checkpoint-11"))
     assert rates(resumed) == rates(whole)
     groups = torch.load(resumed / "checkpoint-24" / "optimizer.pt", weights_only=True)["param_groups"]

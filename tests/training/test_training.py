@@ -12,27 +12,10 @@ import torch
 from safetensors.torch import load_file
 from support.project import Project, Rows, write_jsonl
 from support.recorded import RECORDER, forwards, samples
+from support.trained import GSM8K, LORA, OURS, alpaca, identical, weights
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-OURS = "axolotl_cotmask.CoTMaskPlugin"
-GSM8K = "axolotl_cotmask.prompt_strategies.gsm8k"
-LORA = {"adapter": "lora", "lora_r": 4, "lora_alpha": 8, "lora_target_linear": True, "lora_mlp_kernel": False,
-        "lora_qkv_kernel": False, "lora_o_kernel": False, "lora_embedding_kernel": False}  # fmt: skip
 METRICS = ["scheduled_ratio", "realised_ratio", "loss_noised", "loss_clean", "maskable_share", "samples_seen"]
-
-
-def weights(output_dir: Path) -> dict[str, torch.Tensor]:
-    file = next(output_dir.glob("*.safetensors"))
-    return load_file(file)
-
-
-def identical(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-def alpaca(project: Project, rows: Rows) -> list[dict[str, Any]]:
-    rows = [{"instruction": row["question"], "input": "", "output": row["answer"]} for row in rows]
-    return [{"path": str(write_jsonl(project.directory / "alpaca.jsonl", rows)), "type": "alpaca"}]
 
 
 def logged(output: str) -> list[dict[str, float]]:

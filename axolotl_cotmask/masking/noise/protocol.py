@@ -16,7 +16,7 @@ class NoiseContext:
 
     Args:
         mask_token_id: id of the mask token; None when the run has none.
-        random_ids: ``[n]`` int64, the ids of the base vocabulary.
+        random_ids: ``[n]`` int64, the ids of the base vocabulary without special tokens.
     """
 
     mask_token_id: int | None

@@ -1,0 +1,79 @@
+"""A run that should mask does not train past the masking step, whoever else takes part in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.project import Project
+from support.recorded import RECORDER, forwards
+from support.trained import LORA, OURS, identical, weights
+
+#: By name of the plugin: the step in which it is found out, and what the run is like.
+PAST_THE_STEP: dict[str, tuple[int, dict[str, Any]]] = {
+    "Plain": (1, {}),
+    "Chosen": (1, {}),
+    "OfTheClass": (1, {}),
+    "Inner": (1, {}),
+    "Step": (1, {}),
+    "Subclass": (1, {}),
+    "OtherClass": (1, {"sample_packing": True}),
+    "InEvaluationMode": (1, {}),
+    "Sometimes": (2, {}),
+    "AfterTheFirstStep": (2, {}),
+    "AtTheLastStep": (12, {}),
+    "InTheMiddleOfAnUpdate": (2, {"micro_batch_size": 2, "gradient_accumulation_steps": 2}),
+}
+
+
+def replacer(name: str) -> str:
+    return f"support.loss_replacers.{name}"
+
+
+def marks_reached_the_model(output_dir: Path) -> bool:
+    """Of the whole model; the plugin `Inner` looks itself."""
+    return any({"mask_weight", "token_key", "unit_key", "mask_group"} & row.keys() for row in forwards(output_dir))
+
+
+@pytest.mark.parametrize("name", PAST_THE_STEP)
+def test_a_loss_that_is_not_ours_stops_the_run(project: Project, name: str) -> None:
+    step, changes = PAST_THE_STEP[name]
+    # Logged seldom: it does not wait for a log.
+    config = project.config("past", plugins=[OURS, replacer(name), RECORDER], logging_steps=50, **changes)
+    sentence = project.axolotl("train", config).sentence()
+    assert sentence.startswith(f"step {step} trained on inputs that were not masked, so this would be plain SFT")
+    assert "replaces the trainer's compute_loss or training_step" in sentence
+    assert not list((project.directory / "past").glob("**/*.safetensors"))
+    assert not marks_reached_the_model(project.directory / "past")
+
+
+def test_it_stops_after_a_resume(project: Project) -> None:
+    first = project.train("first", save_strategy="steps", save_steps=6)
+    config = project.config(
+        "resumed", plugins=[OURS, replacer("Plain")], resume_from_checkpoint=str(first / "checkpoint-6")
+    )
+    assert project.axolotl("train", config).sentence().startswith("step 7 trained on inputs that were not masked")
+
+
+def test_it_stops_with_an_adapter(project: Project) -> None:
+    config = project.config("lora", plugins=[OURS, replacer("Plain"), RECORDER], **LORA)
+    assert "were not masked" in project.axolotl("train", config).sentence()
+    assert not marks_reached_the_model(project.directory / "lora")
+
+
+@pytest.mark.parametrize("name", ["Wraps", "WrapsWithACopy", "WrapsTheStep"])
+@pytest.mark.parametrize("packing", [False, True], ids=["unpacked", "packed"])
+def test_a_loss_that_wraps_ours_trains(project: Project, name: str, packing: bool) -> None:
+    changes = {"sample_packing": packing, "val_set_size": 8, "evals_per_epoch": 2, "micro_batch_size": 2}
+    plain = project.train("plain", **changes)
+    wrapped = project.train("wrapped", plugins=[OURS, replacer(name), RECORDER], **changes)
+    assert identical(weights(plain), weights(wrapped))
+    assert not marks_reached_the_model(wrapped)
+
+
+@pytest.mark.parametrize("name", ["Plain", "Inner", "Step"])
+def test_plain_sft_may_have_any_loss(project: Project, name: str) -> None:
+    zero = project.train("zero", cotmask={"mask_ratio": 0}, plugins=[OURS, replacer(name), RECORDER])
+    assert weights(zero)
+    assert not marks_reached_the_model(zero)
