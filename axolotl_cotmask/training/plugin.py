@@ -15,8 +15,7 @@ from axolotl_cotmask.masking.config import CoTMaskConfig, parse_config
 from axolotl_cotmask.masking.datasets import RunMasking
 from axolotl_cotmask.masking.marks import MASK_WEIGHT
 from axolotl_cotmask.masking.step import Masking
-from axolotl_cotmask.training import checks, preparation, vocabulary
-from axolotl_cotmask.training.collator import MarkCollator
+from axolotl_cotmask.training import checks, keys, preparation, vocabulary
 from axolotl_cotmask.training.epochs import train_whole_epochs
 from axolotl_cotmask.training.progress import WritesProgress
 
@@ -42,9 +41,10 @@ class CoTMaskPlugin(BasePlugin):
     @one_sentence
     def register(self, cfg: Any) -> None:
         """Check the config before anything is loaded, and prepare Axolotl for it."""
+        checks.check_command_line()
         checks.check_top_level(cfg)
         self._config = parse_config(cfg.get("cotmask"))
-        checks.check_supported(cfg)
+        keys.check_keys(cfg)
         checks.check_lr_tail(cfg, self.config)
         checks.check_base_model(cfg)
         preparation.use_local_files(cfg)
@@ -65,7 +65,6 @@ class CoTMaskPlugin(BasePlugin):
         from axolotl.loaders import load_tokenizer
 
         checks.check_other_plugins(cfg, PluginManager.get_instance().plugins.items(), self)
-        checks.check_files(cfg)
         tokenizer = load_tokenizer(cfg)
         run = RunMasking(self.config, cfg.datasets)
         # Here a wrong option of a noise stops the run, before data and model are loaded.
@@ -93,7 +92,7 @@ class CoTMaskPlugin(BasePlugin):
 
     @one_sentence
     def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
-        """Give the trainer its masking and whole epochs, and its collators the marks."""
+        """Give the trainer its masking and whole epochs."""
         from axolotl_cotmask.training.trainer import CoTMaskTrainer
 
         if not isinstance(trainer, CoTMaskTrainer):
@@ -111,9 +110,6 @@ class CoTMaskPlugin(BasePlugin):
         if self.config.hide_from_attention:
             model = trainer.model.config
             attention.check(model._attn_implementation, getattr(model, "sliding_window", None), cfg.sequence_len)
-        trainer.data_collator = MarkCollator(trainer.data_collator, tokenizer.padding_side, marks=True)
-        if trainer.eval_data_collator is not None:
-            trainer.eval_data_collator = MarkCollator(trainer.eval_data_collator, tokenizer.padding_side, marks=False)
         train_whole_epochs(cfg, trainer.args)
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from axolotl_cotmask.common.files import sha256
 from axolotl_cotmask.data import sources
 from axolotl_cotmask.masking.config import CoTMaskConfig
 from axolotl_cotmask.masking.datasets import PREPARED_AS, RunMasking, dataset_entries, marking_of
-from axolotl_cotmask.masking.marks import MASK_WEIGHT, mark_rows
+from axolotl_cotmask.masking.marks import MARKS, MASK_WEIGHT, mark_rows
+from axolotl_cotmask.training import reading
 
 
 def use_local_files(cfg: Any) -> None:
@@ -50,8 +52,11 @@ def describe_datasets(cfg: Any, config: CoTMaskConfig) -> None:
 
 
 def patch_axolotl() -> None:
-    """Let our keys through Axolotl's data set schema and hash, and mark every data set that it prepares. Idempotent."""
-    from axolotl.utils.data import sft, shared
+    """Let our keys through Axolotl's data set schema and hash, and mark every data set that it prepares. Idempotent.
+
+    The preview goes this way, too.
+    """
+    from axolotl.utils.data import sft, shared, utils
     from axolotl.utils.schemas.datasets import SFTDataset
 
     if SFTDataset.model_config.get("extra") != "allow":
@@ -62,8 +67,14 @@ def patch_axolotl() -> None:
     shared.DATASET_HASH_CONFIG_EXTRA_FIELDS = _with(
         shared.DATASET_HASH_CONFIG_EXTRA_FIELDS, "tokens", "excess_length_strategy"
     )
-    if not hasattr(sft.get_dataset_wrapper, "__wrapped__"):
-        sft.get_dataset_wrapper = _marking(sft.get_dataset_wrapper)
+    for module, name, wrapped in (
+        (sft, "get_dataset_wrapper", _marking),
+        (sft, "load_dataset_with_config", reading.in_one_sentence),
+        (sft, "_prepare_standard_dataset", reading.after_a_look_at_the_files),
+        (utils, "_deduplicate_dataset", _without_marks),
+    ):
+        if not hasattr(getattr(module, name), "__wrapped__"):
+            setattr(module, name, wrapped(getattr(module, name)))
 
 
 def _with(fields: tuple[str, ...], *more: str) -> tuple[str, ...]:
@@ -82,6 +93,29 @@ def _marking(get_dataset_wrapper: Any) -> Any:
         return dataset, prompter
 
     return wrapper
+
+
+def _without_marks(deduplicate: Any) -> Any:
+    """Wrap Axolotl's function that keeps one of equal rows: rows are equal whatever their marks."""
+
+    @wraps(deduplicate)
+    def wrapper(dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        return deduplicate(_Unmarked(dataset), *args, **kwargs)
+
+    return wrapper
+
+
+@dataclass(frozen=True)
+class _Unmarked:
+    """A data set that shows its rows without their marks, and of which a part has them."""
+
+    dataset: Any
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.dataset.remove_columns([name for name in MARKS if name in self.dataset.column_names]))
+
+    def select(self, numbers: list[int]) -> Any:
+        return self.dataset.select(numbers)
 
 
 def mark_dataset(dataset: Any, entry: Mapping[str, Any], tokenizer: Any, num_proc: int | None) -> Any:
