@@ -83,7 +83,7 @@ CONFIG_HONOURED = frozenset(
     {"datasets", "test_datasets", "val_set_size", "dataset_shard_num", "dataset_shard_idx", "hf_use_auth_token"}
     | {"shuffle_merged_datasets", "shuffle_before_merging_datasets", "curriculum_sampling", "seed"}
     | {"dataset_exact_deduplication", "dataset_keep_in_memory", "dataset_num_proc", "dataset_prepared_path"}
-    | {"num_dataset_shards_to_save", "push_dataset_to_hub", "is_preprocess", "debug"}
+    | {"num_dataset_shards_to_save", "push_dataset_to_hub", "is_preprocess"}
     # How long they may be, and how they are packed.
     | {"sequence_len", "excess_length_strategy", "min_sample_len", "group_by_length"}
     | {"sample_packing", "sample_packing_bin_size", "eval_sample_packing"}

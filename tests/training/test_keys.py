@@ -22,9 +22,9 @@ CHAT = "axolotl_cotmask.prompt_strategies.gsm8k_chat"
 REFUSED = {**keys.NEVER, **keys.NEVER_WITH_OURS, **keys.NEVER_WITH_OURS_ALONE}
 #: Axolotl's code that makes training rows of data, beside its prompt strategies.
 _DATA = ("prompt_tokenizers.py", "prompters.py", "datasets.py", "common/datasets.py", "loaders/tokenizer.py")
-#: Keys that are read only for what no run with the plugin can be: preference training, pre-training, streams.
-_OF_OTHER_TRAINING = {
-    "accelerator_config", "ebft", "kd_temperature", "pretrain_multipack_attn", "pretraining_sample_concatenation",
+#: Keys that are read for what no run with the plugin can be (preference training, pre-training, streams), or for logs.
+_NOT_FOR_ROWS = {
+    "accelerator_config", "debug", "ebft", "kd_temperature", "pretrain_multipack_attn", "pretraining_sample_concatenation",
     "processor_type", "streaming_multipack_buffer_size",
 }  # fmt: skip
 
@@ -40,7 +40,7 @@ def test_the_table_knows_every_field_of_an_entry() -> None:
 
 def test_the_table_knows_every_key_of_the_config_that_makes_rows() -> None:
     known = keys.CONFIG_HONOURED | REFUSED.keys()
-    assert set(read_by_axolotl()) - _OF_OTHER_TRAINING == known - {"process_reward_model", "trainer_cls"}
+    assert set(read_by_axolotl()) - _NOT_FOR_ROWS == known - {"process_reward_model", "trainer_cls"}
     assert not keys.CONFIG_HONOURED & REFUSED.keys()
     assert known <= AxolotlInputConfig.model_fields.keys()
 
