@@ -39,12 +39,25 @@ def check_top_level(cfg: Mapping[str, Any]) -> None:
             raise CoTMaskError(f"{key} is not a key of the config: did you mean cotmask?")
 
 
+def command() -> str | None:
+    """Return the name of the `axolotl` command that loads the config; None in a launcher's process, or without one."""
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.info_name
+
+
 def check_command_line() -> None:
-    """Stop on an option of ours on the command line, which `axolotl` hands to its launcher, or drops without one.
+    """Stop on a command that has nothing to do with masking, and on an option of ours on the command line.
+
+    `axolotl` hands options that it does not know to its launcher, and drops them where there is none.
 
     Raises:
-        CoTMaskError: names the option.
+        CoTMaskError: names the command or the option.
     """
+    if command() == "vllm-serve":
+        raise CoTMaskError(
+            "axolotl vllm-serve serves a model to reinforcement training, which masking does not go with: serve a "
+            "trained model by vLLM itself (`vllm serve OUTPUT_DIR`)"
+        )
     context = click.get_current_context(silent=True)
     for argument in context.args if context is not None else ():
         name = argument.partition("=")[0].removeprefix("--")

@@ -50,7 +50,10 @@ class CoTMaskPlugin(BasePlugin):
         preparation.use_local_files(cfg)
         checks.check_datasets(cfg, self.config)
         checks.check_options(cfg, self.config)
-        if RunMasking(self.config, cfg.get("datasets")).uses_mask_token and self.config.mask_token is None:
+        # What `axolotl quantize` reads was saved without the token.
+        is_stripped = self.config.strip_mask_token and checks.command() == "quantize"
+        uses_mask_token = RunMasking(self.config, cfg.get("datasets")).uses_mask_token
+        if uses_mask_token and self.config.mask_token is None and not is_stripped:
             vocabulary.add_mask_token(cfg)
         preparation.patch_axolotl()
         preparation.describe_datasets(cfg, self.config)
