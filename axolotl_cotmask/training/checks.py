@@ -91,6 +91,12 @@ def check_datasets(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
         _check_noise(name, entry.get("noise"))
         _check_select(f"{name}.select", entry.get("select") or selectors.EVERY_TOKEN)
         _check_protect(name, entry)
+        _check_shards(f"{name}.", entry, of="shards", number="shards_idx")
+        if entry.get("shards") and entry.get("preprocess_shards"):
+            raise CoTMaskError(
+                f"{name}.preprocess_shards does not go with shards, which would win: take out one of the two"
+            )
+    _check_shards("", cfg, of="dataset_shard_num", number="dataset_shard_idx")
 
 
 def _check_mask_ratio(name: str, ratio: Any, config: CoTMaskConfig) -> None:
@@ -187,6 +193,16 @@ def _check_protect(name: str, entry: Mapping[str, Any]) -> None:
             f"{name}.protect works with the types {OUR_STRATEGIES}*, and this type is {entry.get('type')}: take "
             "protect out, or use one of them"
         )
+
+
+def _check_shards(prefix: str, keys: Mapping[str, Any], of: str, number: str) -> None:
+    """Check one of the pairs of keys that say which part of the data is taken."""
+    shards, index = keys.get(of), keys.get(number)
+    if index and not shards:
+        raise CoTMaskError(f"{prefix}{number} is {index}, and {of} does not say of how many: add {of}")
+    if shards and index and not 0 <= int(index) < int(shards):
+        last = int(shards) - 1
+        raise CoTMaskError(f"{prefix}{number} is {index}, and {of} is {shards}: give a number from 0 to {last}")
 
 
 def check_lr_tail(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:

@@ -71,6 +71,8 @@ def patch_axolotl() -> None:
         (sft, "get_dataset_wrapper", _marking),
         (sft, "load_dataset_with_config", reading.in_one_sentence),
         (sft, "_prepare_standard_dataset", reading.after_a_look_at_the_files),
+        (sft, "handle_long_seq_in_dataset", reading.with_rows_left),
+        (sft, "create_train_validation_split", reading.with_rows_to_train_on),
         (utils, "_deduplicate_dataset", _without_marks),
     ):
         if not hasattr(getattr(module, name), "__wrapped__"):
@@ -87,7 +89,11 @@ def _marking(get_dataset_wrapper: Any) -> Any:
     @wraps(get_dataset_wrapper)
     @one_sentence
     def wrapper(dataset_config: Any, tokenizer: Any, cfg: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        dataset, prompter = get_dataset_wrapper(dataset_config, tokenizer, cfg, *args, **kwargs)
+        try:
+            dataset, prompter = get_dataset_wrapper(dataset_config, tokenizer, cfg, *args, **kwargs)
+        except UnicodeDecodeError as error:
+            # Reading lets it pass, and the first look at the text does not.
+            raise reading.unreadable(dataset_config["path"], error) from error
         if cfg.get("cotmask"):
             dataset = mark_dataset(dataset, dataset_config, tokenizer, cfg.get("dataset_num_proc"))
         return dataset, prompter

@@ -8,7 +8,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from datasets.exceptions import DatasetsError
+from datasets import Dataset
 
 from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.masking.datasets import dataset_entries
@@ -42,44 +42,99 @@ def in_one_sentence(load_dataset_with_config: Callable[..., Any]) -> Callable[..
     @wraps(load_dataset_with_config)
     @one_sentence
     def wrapper(dataset_config: Any, *args: Any, **kwargs: Any) -> Any:
-        path = Path(str(dataset_config.get("path")))
+        path = str(dataset_config.get("path"))
         try:
-            return load_dataset_with_config(dataset_config, *args, **kwargs)
-        except (DatasetsError, ValueError, OSError) as error:
-            # What the hub answers, Axolotl asks again.
-            if isinstance(error, OSError) and not path.exists():
-                raise
-            fault = _json_fault(path) if path.suffix in (".json", ".jsonl") else None
+            dataset = load_dataset_with_config(dataset_config, *args, **kwargs)
+        except Exception as error:
+            # Other errors may be those of a network, which Axolotl tries again.
+            if Path(path).exists() or isinstance(error, ValueError):
+                raise unreadable(path, error) from error
+            raise
+        shards = dataset_config.get("shards")
+        if shards and isinstance(dataset, Dataset) and shards > len(dataset):
             raise CoTMaskError(
-                f"{path} cannot be read: {fault or _reason(error)}: mend the data, or what the config says about them"
+                f"{path} has {len(dataset)} rows, too few for {shards} shards: give shards a smaller number"
+            )
+        return dataset
+
+    return wrapper
+
+
+def with_rows_left(handle_long_seq_in_dataset: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap Axolotl's function that holds rows to a length: where none is left, the run ends with a sentence."""
+
+    @wraps(handle_long_seq_in_dataset)
+    @one_sentence
+    def wrapper(dataset: Any, sequence_len: int, cfg: Any) -> Any:
+        handled = handle_long_seq_in_dataset(dataset, sequence_len, cfg)
+        if len(handled) == 0:
+            raise CoTMaskError(
+                f"no row is left: of {len(dataset)} rows none has from {cfg.min_sample_len or 2} (min_sample_len) to "
+                f"{sequence_len} tokens (sequence_len): mend one of these keys"
+            )
+        return handled
+
+    return wrapper
+
+
+def with_rows_to_train_on(create_train_validation_split: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap Axolotl's function that holds rows out: where it cannot, the run ends with a sentence."""
+
+    @wraps(create_train_validation_split)
+    @one_sentence
+    def wrapper(dataset: Any, cfg: Any, val_set_size: float) -> Any:
+        try:
+            return create_train_validation_split(dataset, cfg, val_set_size)
+        except ValueError as error:
+            raise CoTMaskError(
+                f"val_set_size is {val_set_size}, and there are {len(dataset)} rows, so that none is left on one side: "
+                "give another number or share"
             ) from error
 
     return wrapper
 
 
+def unreadable(path: str, error: Exception) -> CoTMaskError:
+    """Return the error that says why the data at ``path`` cannot be read, after ``error``."""
+    fault = _json_fault(Path(path)) if Path(path).suffix in (".json", ".jsonl") else None
+    return CoTMaskError(
+        f"{path} cannot be read: {fault or _reason(error)}: mend the data, or what the config says of them"
+    )
+
+
 def _json_fault(path: Path) -> str | None:
-    """Return where a file of JSON values, in lines or otherwise apart by white space, breaks off."""
+    """Return what is wrong with a file of JSON objects, which stand on lines, in an array, or one behind another."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        return f"byte {error.start + 1} is no UTF-8"
-    except OSError:
-        return None
-    decoder, place = json.JSONDecoder(), 0
+        line = error.object[: error.start].count(b"\n") + 1
+        return f"line {line}: not UTF-8"
+    if text.startswith("\ufeff"):
+        return "it begins with a byte order mark: save it as UTF-8 without one"
+    if not text.strip():
+        return "it is empty"
+    decoder, place, line = json.JSONDecoder(), 0, 1
     try:
         while place < len(text):
             if text[place].isspace():
+                line += text[place] == "\n"
                 place += 1
-            else:
-                _, place = decoder.raw_decode(text, place)
+                continue
+            start = place
+            value, place = decoder.raw_decode(text, place)
+            if not isinstance(value, dict) and not text.startswith("["):
+                return f"line {line}: holds a {type(value).__name__}, not a JSON object"
+            line += text.count("\n", start, place)
     except json.JSONDecodeError as error:
         return f"line {error.lineno}: not a complete JSON object ({error.msg})"
+    except RecursionError:
+        return f"line {line}: too many brackets in one another"
     return None
 
 
 def _reason(error: BaseException) -> str:
-    """Return the first line of what an error comes from in the end."""
+    """Return the first line of what an error comes from in the end, or its kind where it says nothing."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = str(error).splitlines()
-    return lines[0].rstrip(".:") if lines else type(error).__name__
+    return lines[0].rstrip(".:!") if lines else type(error).__name__
