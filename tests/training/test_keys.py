@@ -58,6 +58,12 @@ def read_by_axolotl() -> Iterator[str]:
                     yield key
 
 
+def test_the_documentation_names_every_key_of_an_entry_and_every_refused_one() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "prompts.md").read_text(encoding="utf-8")
+    missing = [key for key in {*keys.ENTRY_HONOURED, *keys.ENTRY_REFUSED, *REFUSED} if f"`{key}`" not in text]
+    assert not missing
+
+
 @pytest.mark.parametrize("key", [*keys.ENTRY_REFUSED, "system_prompt", "field_chosen", "step_separator"])
 @pytest.mark.parametrize("type_", [GSM8K, CHAT])
 def test_fields_of_an_entry_that_would_be_ignored(key: str, type_: str) -> None:
