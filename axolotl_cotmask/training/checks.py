@@ -200,9 +200,9 @@ def _check_shards(prefix: str, keys: Mapping[str, Any], of: str, number: str) ->
     shards, index = keys.get(of), keys.get(number)
     if index and not shards:
         raise CoTMaskError(f"{prefix}{number} is {index}, and {of} does not say of how many: add {of}")
-    if shards and index and not 0 <= int(index) < int(shards):
-        last = int(shards) - 1
-        raise CoTMaskError(f"{prefix}{number} is {index}, and {of} is {shards}: give a number from 0 to {last}")
+    # What is no number Axolotl's schema refuses.
+    if isinstance(shards, int) and isinstance(index, int) and not 0 <= index < shards:
+        raise CoTMaskError(f"{prefix}{number} is {index}, and {of} is {shards}: give a number from 0 to {shards - 1}")
 
 
 def check_lr_tail(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:

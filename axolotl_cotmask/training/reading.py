@@ -61,12 +61,20 @@ def in_one_sentence(load_dataset_with_config: Callable[..., Any]) -> Callable[..
 
 
 def with_rows_left(handle_long_seq_in_dataset: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap Axolotl's function that holds rows to a length: where none is left, the run ends with a sentence."""
+    """Wrap Axolotl's function that holds rows to a length: where one is too long by the config, or none is left, the
+    run ends with a sentence.
+    """
 
     @wraps(handle_long_seq_in_dataset)
     @one_sentence
     def wrapper(dataset: Any, sequence_len: int, cfg: Any) -> Any:
-        handled = handle_long_seq_in_dataset(dataset, sequence_len, cfg)
+        try:
+            handled = handle_long_seq_in_dataset(dataset, sequence_len, cfg)
+        except ValueError as error:
+            raise CoTMaskError(
+                f"{_reason(error)}: raise sequence_len, or say what to do with long rows (excess_length_strategy: "
+                "drop | truncate)"
+            ) from error
         if len(handled) == 0:
             raise CoTMaskError(
                 f"no row is left: of {len(dataset)} rows none has from {cfg.min_sample_len or 2} (min_sample_len) to "
@@ -96,7 +104,8 @@ def with_rows_to_train_on(create_train_validation_split: Callable[..., Any]) -> 
 
 def unreadable(path: str, error: Exception) -> CoTMaskError:
     """Return the error that says why the data at ``path`` cannot be read, after ``error``."""
-    fault = _json_fault(Path(path)) if Path(path).suffix in (".json", ".jsonl") else None
+    is_json = Path(path).suffix in (".json", ".jsonl") and Path(path).is_file()
+    fault = _json_fault(Path(path)) if is_json else None
     return CoTMaskError(
         f"{path} cannot be read: {fault or _reason(error)}: mend the data, or what the config says of them"
     )
@@ -109,8 +118,10 @@ def _json_fault(path: Path) -> str | None:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         return f"line {line}: not UTF-8"
-    if text.startswith("\ufeff"):
+    if text.startswith("\ufeff["):
         return "it begins with a byte order mark: save it as UTF-8 without one"
+    # Before lines the mark does no harm.
+    text = text.removeprefix("\ufeff")
     if not text.strip():
         return "it is empty"
     decoder, place, line = json.JSONDecoder(), 0, 1

@@ -98,7 +98,7 @@ def test_what_is_honoured_passes() -> None:
         check_keys(config(GSM8K, chat_template_kwargs={"enable_thinking": False}))
 
 
-def test_a_validated_config_is_checked_again_on_a_ray_worker(project: Project) -> None:
+def test_a_validated_config_is_checked_again_on_a_ray_worker() -> None:
     entry = SFTDataset(path="rows.jsonl", type=GSM8K).model_dump(exclude_none=True)
     assert entry["message_property_mappings"], "Axolotl fills it in"
     check_keys({"datasets": [entry], "train_on_inputs": False})

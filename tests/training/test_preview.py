@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -122,10 +123,13 @@ def test_equal_rows_of_several_data_sets_come_once_whatever_their_masking(projec
     assert len(texts) == len(first["rows"]) + len(second["rows"]) == 48
 
 
-def test_a_row_that_is_too_long_stops_both(project: Project) -> None:
-    config = project.config("long", **LONG, excess_length_strategy="raise")
+@pytest.mark.parametrize("type_", [GSM8K, "alpaca"])
+def test_a_row_that_is_too_long_stops_both(project: Project, gsm8k_rows: Rows, type_: str) -> None:
+    rows = [{**row, "instruction": row["question"], "input": "", "output": row["answer"]} for row in gsm8k_rows]
+    datasets = [{"path": str(write_jsonl(project.directory / "both.jsonl", rows)), "type": type_}]
+    config = project.config("long", **LONG, excess_length_strategy="raise", datasets=datasets)
     sentence = project.axolotl("cotmask", "preview", config).sentence()
-    assert "and sequence_len is 125: raise sequence_len" in sentence
+    assert re.search(r"\d+ tokens, .*125.*: raise sequence_len, or say what", sentence)
     assert project.axolotl("train", config).sentence() == sentence
 
 

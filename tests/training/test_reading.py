@@ -105,7 +105,8 @@ def test_what_cannot_be_read(fault: Callable[..., str], name: str, content: str 
 
 
 def test_what_the_entry_says_wrong(fault: Callable[..., str], tmp_path: Path) -> None:
-    assert fault("rows.jsonl", LINES, split="test").startswith('Unknown split "test"')
+    for content in (LINES, "\ufeff" + LINES):
+        assert fault("rows.jsonl", content, split="test").startswith('Unknown split "test"')
     assert fault("rows.jsonl", LINES, split="train[99:]").startswith('Instruction "train[99:]" corresponds to no data')
     assert fault("rows.jsonl", LINES, ds_type="parquet").startswith("Parquet magic bytes not found in footer")
     with pytest.raises(SystemExit, match="has 6 rows, too few for 7 shards: give shards a smaller number"):
