@@ -83,7 +83,7 @@ def test_other_formats(tmp_path: Path) -> None:
     ("name", "content", "expected"),
     [
         ("cut.jsonl", LINES[:-9], "line 6: not a complete JSON object (Unterminated string starting at)"),
-        ("cut.json", json.dumps(ROWS, indent=1)[:-30], "line 23: not a complete JSON object ("),
+        ("cut.json", json.dumps(ROWS, indent=1)[:-30], "line 24: not a complete JSON object ("),
         ("comma.jsonl", LINES + '{"question": "a",}\n', "line 7: not a complete JSON object ("),
         ("behind.jsonl", LINES + "{} x\n", "line 7: not a complete JSON object ("),
         ("number.jsonl", LINES + "5\n", "line 7: holds a int, not a JSON object"),
