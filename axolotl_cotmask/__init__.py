@@ -5,6 +5,9 @@ Name the plugin in an Axolotl config as ``axolotl_cotmask.CoTMaskPlugin``.
 
 from __future__ import annotations
 
+import sys
+from importlib.util import find_spec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,10 +16,29 @@ if TYPE_CHECKING:
 __all__ = ["CoTMaskPlugin"]
 
 
-def __getattr__(name: str) -> Any:
-    # Lazy, so that lm-eval tasks and the command line can use the light modules without Axolotl's imports.
-    if name == "CoTMaskPlugin":
+class _Package(ModuleType):
+    """This package, which imports the plugin, and Axolotl with it, when somebody looks for it.
+
+    So lm-eval's tasks and the command line use the light modules without that, also where there is no Axolotl.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "CoTMaskPlugin":
+            raise AttributeError(f"module 'axolotl_cotmask' has no attribute '{name}': the plugin is 'CoTMaskPlugin'")
         from axolotl_cotmask.training.plugin import CoTMaskPlugin
 
+        self.CoTMaskPlugin = CoTMaskPlugin
         return CoTMaskPlugin
-    raise AttributeError(f"module 'axolotl_cotmask' has no attribute '{name}': the plugin is 'CoTMaskPlugin'")
+
+    def __dir__(self) -> list[str]:
+        return sorted(self.__dict__)
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        # What `vars`, `dir` and `inspect.getmembers` read.
+        if find_spec("axolotl"):
+            _ = self.CoTMaskPlugin
+        return super().__dict__
+
+
+sys.modules[__name__].__class__ = _Package

@@ -26,7 +26,7 @@ _STYLES = {"prompt": "dim", "target": "green", "protected": "cyan underline", "m
 @click.option("--step", type=click.IntRange(min=0), help="Optimizer steps done.  [default: the end of the run]")
 @json_option
 def preview(config: str, rows: int, epoch: int, step: int | None, as_json: bool) -> None:
-    """Show rows of CONFIG's data sets with what is masked, as training would do it. Loads no model weights."""
+    """Show training rows of CONFIG's data sets with what is masked, as training does it. Loads no model weights."""
     from axolotl_cotmask.training.preview import make_preview
 
     # Axolotl logs the whole config, which is not what was asked for here.
@@ -55,7 +55,9 @@ def show(result: Preview) -> None:
             for kind, tokens in groupby(row.tokens, key=lambda token: token.kind):
                 seen = "".join(token.text if token.becomes is None else token.becomes for token in tokens)
                 text.append(_printable(seen), _STYLES[kind])
-            console.print(Panel(text, title=f"row {row.row} of {dataset.path}", title_align="left"))
+            console.print(
+                Panel(text, title=f"row {row.row} of the training data, from {dataset.path}", title_align="left")
+            )
     rows = [
         (
             dataset.path,

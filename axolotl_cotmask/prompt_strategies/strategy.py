@@ -163,7 +163,7 @@ class MarkedStrategy(DatasetWrappingStrategy):
         ids = list(text.ids)
         target = text.first_after(len(example.prompt))
         length = len(ids) + 1
-        if length > self.sequence_len and not self.excess_length_strategy:
+        if length > self.sequence_len and self.excess_length_strategy not in ("drop", "truncate"):
             raise CoTMaskError(
                 f"{self._place(index)}: the example has {length} tokens, and sequence_len is {self.sequence_len}: "
                 "raise sequence_len, or say what to do with long rows (excess_length_strategy: drop | truncate)"

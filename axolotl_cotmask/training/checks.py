@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
+
 from axolotl_cotmask.common.errors import CoTMaskError, closest
-from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.masking.config import PROTECTABLE, TAIL_START_LR, TAIL_START_STEP, CoTMaskConfig, parse_noise
 from axolotl_cotmask.masking.datasets import RunMasking, dataset_entries
 from axolotl_cotmask.masking.experimental import selectors
+from axolotl_cotmask.training.keys import DATASET_KEYS, OUR_STRATEGIES, is_ours
 
-#: Keys that this package adds to an entry of `datasets:`.
-DATASET_KEYS = ("mask_ratio", "noise", "select", "protect")
-_OUR_STRATEGIES = "axolotl_cotmask.prompt_strategies."
-_FILE_SUFFIXES = {".json", ".jsonl", ".csv", ".parquet", ".arrow", ".txt"}
-#: Config keys under which Axolotl trains something that masking the chain of thought does not apply to.
-_NOT_SFT = {
-    "rl": "preference or reinforcement training has no single target",
-    "reward_model": "a reward model has no target tokens",
-    "process_reward_model": "a process reward model has no target tokens",
-    "pretraining_dataset": "pre-training data has no prompt and target",
-    "streaming": "streamed data sets are not supported",
-    "trainer_cls": "it would be replaced by the plugin's trainer",
-}
 #: What Axolotl's cosine with a constant tail needs, with the paper's value.
 _COSINE_RATIOS = {"cosine_min_lr_ratio": TAIL_START_LR, "cosine_constant_lr_ratio": TAIL_START_STEP}
 #: Config keys that make another curve of the cosine.
@@ -40,27 +30,48 @@ def check_top_level(cfg: Mapping[str, Any]) -> None:
     """
     from axolotl.utils.schemas.config import AxolotlInputConfig
 
-    for key in cfg:
+    for key in map(str, cfg):
         if key == "cotmask" or key in AxolotlInputConfig.model_fields:
             continue
         if key in CoTMaskConfig.model_fields:
             raise CoTMaskError(f"{key} stands at the top level of the config: move it into the `cotmask:` block")
-        plain = str(key).lower().replace("_", "").replace("-", "")
-        if plain in {"mft", "maskedthought"} or difflib.get_close_matches(plain, ["cotmask"], cutoff=0.75):
+        if _means_cotmask(key):
             raise CoTMaskError(f"{key} is not a key of the config: did you mean cotmask?")
 
 
-def check_supported(cfg: Mapping[str, Any]) -> None:
-    """Stop on a kind of training that the plugin does not do.
+def command() -> str | None:
+    """Return the name of the `axolotl` command that loads the config; None in a launcher's process, or without one."""
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.info_name
+
+
+def check_command_line() -> None:
+    """Stop on a command that has nothing to do with masking, and on an option of ours on the command line.
+
+    `axolotl` hands options that it does not know to its launcher, and drops them where there is none.
 
     Raises:
-        CoTMaskError: names the key.
+        CoTMaskError: names the command or the option.
     """
-    for key, reason in _NOT_SFT.items():
-        if cfg.get(key):
+    if command() == "vllm-serve":
+        raise CoTMaskError(
+            "axolotl vllm-serve serves a model to reinforcement training, which masking does not go with: serve a "
+            "trained model by vLLM itself (`vllm serve OUTPUT_DIR`)"
+        )
+    context = click.get_current_context(silent=True)
+    for argument in context.args if context is not None else ():
+        name = argument.partition("=")[0].removeprefix("--")
+        if argument.startswith("--") and (_means_cotmask(name) or name.replace("-", "_") in CoTMaskConfig.model_fields):
             raise CoTMaskError(
-                f"{key} is set, and {reason}: take out {key}, or the plugin axolotl_cotmask.CoTMaskPlugin"
+                f"--{name} on the command line does not reach the `cotmask:` block: set it in the config (for several "
+                "values, by `axolotl train CONFIG --sweep SWEEP`)"
             )
+
+
+def _means_cotmask(key: str) -> bool:
+    plain = "".join(c for c in re.split(r"[.:]|__", key.lower())[0] if c.isalnum())
+    is_near = difflib.get_close_matches(plain, ["cotmask"], cutoff=0.75)
+    return plain.startswith(("cotmask", "maskedthought")) or plain == "mft" or bool(is_near)
 
 
 def check_datasets(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
@@ -80,6 +91,12 @@ def check_datasets(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
         _check_noise(name, entry.get("noise"))
         _check_select(f"{name}.select", entry.get("select") or selectors.EVERY_TOKEN)
         _check_protect(name, entry)
+        _check_shards(f"{name}.", entry, of="shards", number="shards_idx")
+        if entry.get("shards") and entry.get("preprocess_shards"):
+            raise CoTMaskError(
+                f"{name}.preprocess_shards does not go with shards, which would win: take out one of the two"
+            )
+    _check_shards("", cfg, of="dataset_shard_num", number="dataset_shard_idx")
 
 
 def _check_mask_ratio(name: str, ratio: Any, config: CoTMaskConfig) -> None:
@@ -171,11 +188,21 @@ def _check_protect(name: str, entry: Mapping[str, Any]) -> None:
         return
     if isinstance(protect, str) or not all(item in PROTECTABLE for item in protect):
         raise CoTMaskError(f"{name}.protect is {protect}: give a list of {', '.join(PROTECTABLE)}")
-    if not str(entry.get("type")).startswith(_OUR_STRATEGIES):
+    if not is_ours(entry):
         raise CoTMaskError(
-            f"{name}.protect works with the types {_OUR_STRATEGIES}*, and this type is {entry.get('type')}: take "
+            f"{name}.protect works with the types {OUR_STRATEGIES}*, and this type is {entry.get('type')}: take "
             "protect out, or use one of them"
         )
+
+
+def _check_shards(prefix: str, keys: Mapping[str, Any], of: str, number: str) -> None:
+    """Check one of the pairs of keys that say which part of the data is taken."""
+    shards, index = keys.get(of), keys.get(number)
+    if index and not shards:
+        raise CoTMaskError(f"{prefix}{number} is {index}, and {of} does not say of how many: add {of}")
+    # What is no number Axolotl's schema refuses.
+    if isinstance(shards, int) and isinstance(index, int) and not 0 <= index < shards:
+        raise CoTMaskError(f"{prefix}{number} is {index}, and {of} is {shards}: give a number from 0 to {shards - 1}")
 
 
 def check_lr_tail(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
@@ -224,25 +251,6 @@ def check_base_model(cfg: Mapping[str, Any]) -> None:
             f"base_model is {base_model}, and there is no such directory: mend the path (`axolotl cotmask tiny-model "
             "DIRECTORY` builds the tiny model of recipes/tiny)"
         )
-
-
-def check_files(cfg: Mapping[str, Any]) -> None:
-    """Stop when a local data file is not there, or a JSON-lines file has a broken line.
-
-    Only where data are about to be read: other commands, such as `axolotl inference`, need none.
-
-    Raises:
-        CoTMaskError: names the entry and the path, or file and line.
-    """
-    for name, entry in dataset_entries(cfg):
-        location = str(entry.get("path", ""))
-        path = Path(location)
-        is_local = path.suffix in _FILE_SUFFIXES or location.startswith(("/", "./", "../", "~"))
-        if is_local and "://" not in location and not path.exists():
-            raise CoTMaskError(f"{name}.path is {location}, and there is no such file or directory: mend the path")
-        if path.suffix == ".jsonl" and path.is_file():
-            for _ in read_jsonl(path):
-                pass
 
 
 def check_other_plugins(cfg: Any, plugins: Iterable[tuple[str, Any]], own: object) -> None:

@@ -21,10 +21,11 @@ class MarkCollator:
     Both are ``[batch, seq]`` like ``labels`` (float32 and int64) and 0 on padding; so are ``unit_key`` and
     ``mask_group`` (int64), which come where the samples have ``mask_unit`` and ``mask_group``. The keys are made here
     because this is the last place that sees whole samples: whatever the batch does to them (packing, padding on either
-    side, a dropped attention mask), a token keeps its key.
+    side, a dropped attention mask), a token keeps its key. Where ``inner`` does something else to the samples, no marks
+    come, and the trainer stops.
 
     Args:
-        inner: Axolotl's collator; takes samples, or lists of samples that are packed into one row each.
+        inner: Axolotl's collator, or another plugin's; takes samples, or lists of samples, each packed into one row.
         padding_side: "right" or "left", the tokenizer's.
         marks: whether to add the marks; False for evaluation, where they are only taken away.
     """
@@ -39,16 +40,39 @@ class MarkCollator:
         rows: list[list[Feature]] = features if packed else [[feature] for feature in features]
         bare = [[{k: v for k, v in sample.items() if k not in MARKS} for sample in row] for row in rows]
         batch = self.inner(bare if packed else [row[0] for row in bare], **kwargs)
-        if self.marks:
-            shape = batch["labels"].shape
-            for index, row in enumerate(rows):
-                samples = [marks_of(sample) for sample in row]
-                for name in samples[0]:
-                    marks = torch.cat([sample[name] for sample in samples])
-                    start = 0 if self.padding_side == "right" else shape[1] - len(marks)
-                    padded = batch.setdefault(name, torch.zeros(shape, dtype=marks.dtype))
-                    padded[index, start : start + len(marks)] = marks
+        # Samples without marks have them already from a collator around this one, or the trainer stops.
+        if self.marks and "labels" in batch and MASK_WEIGHT in rows[0][0]:
+            batch.update(self._marks_beside(batch["input_ids"], rows))
         return batch
+
+    def _marks_beside(self, ids: torch.Tensor, rows: list[list[Feature]]) -> dict[str, torch.Tensor]:
+        """Return the marks of ``rows``, each like ``ids``, ``[batch, seq]``; none where the rows do not lie there."""
+        if len(ids) == 1:
+            # Axolotl's `batch_flattening` puts all rows into one.
+            rows = [[sample for row in rows for sample in row]]
+        if len(ids) != len(rows):
+            return {}
+        padded: dict[str, torch.Tensor] = {}
+        for index, row in enumerate(rows):
+            tokens = torch.cat([torch.as_tensor(sample["input_ids"]) for sample in row])
+            start = 0 if self.padding_side == "right" else max(0, ids.shape[1] - len(tokens))
+            place = (index, slice(start, start + len(tokens)))
+            if not torch.equal(ids[place], tokens):
+                return {}
+            samples = [marks_of(sample) for sample in row]
+            for name in samples[0]:
+                marks = torch.cat([sample[name] for sample in samples])
+                padded.setdefault(name, torch.zeros(ids.shape, dtype=marks.dtype))[place] = marks
+        return padded
+
+
+def collate_marks(trainer: Any) -> None:
+    """Let the collators that ``trainer`` has by now take the marks along; those that do so already stay."""
+    side = trainer.processing_class.padding_side
+    for name, marks in (("data_collator", True), ("eval_data_collator", False)):
+        inner = getattr(trainer, name)
+        if inner is not None and not isinstance(inner, MarkCollator):
+            setattr(trainer, name, MarkCollator(inner, side, marks))
 
 
 def marks_of(sample: Feature) -> dict[str, torch.Tensor]:

@@ -15,8 +15,8 @@ from axolotl_cotmask.masking.config import CoTMaskConfig, parse_config
 from axolotl_cotmask.masking.datasets import RunMasking
 from axolotl_cotmask.masking.marks import MASK_WEIGHT
 from axolotl_cotmask.masking.step import Masking
-from axolotl_cotmask.training import checks, preparation, stripping, vocabulary
-from axolotl_cotmask.training.collator import MarkCollator
+from axolotl_cotmask.training import checks, keys, preparation, stripping, vocabulary
+from axolotl_cotmask.training.collator import collate_marks
 from axolotl_cotmask.training.epochs import train_whole_epochs
 from axolotl_cotmask.training.progress import WritesProgress
 
@@ -43,16 +43,18 @@ class CoTMaskPlugin(BasePlugin):
     @one_sentence
     def register(self, cfg: Any) -> None:
         """Check the config before anything is loaded, and prepare Axolotl for it."""
+        checks.check_command_line()
         checks.check_top_level(cfg)
         self._config = parse_config(cfg.get("cotmask"))
-        checks.check_supported(cfg)
+        keys.check_keys(cfg)
         checks.check_lr_tail(cfg, self.config)
         checks.check_base_model(cfg)
         preparation.use_local_files(cfg)
         checks.check_datasets(cfg, self.config)
         checks.check_options(cfg, self.config)
-        # What is merged or asked is the saved model, which has the token no more.
-        is_stripped = self.config.strip_mask_token and (cfg.get("merge_lora") or cfg.get("inference"))
+        # What is merged, asked or quantised is the saved model, which has the token no more.
+        reads_saved = cfg.get("merge_lora") or cfg.get("inference") or checks.command() == "quantize"
+        is_stripped = self.config.strip_mask_token and reads_saved
         if RunMasking(self.config, cfg.get("datasets")).uses_mask_token and not is_stripped:
             vocabulary.add_mask_token(cfg, self.config)
         preparation.patch_axolotl()
@@ -68,7 +70,6 @@ class CoTMaskPlugin(BasePlugin):
         from axolotl.loaders import load_tokenizer
 
         checks.check_other_plugins(cfg, PluginManager.get_instance().plugins.items(), self)
-        checks.check_files(cfg)
         tokenizer = load_tokenizer(cfg)
         run = RunMasking(self.config, cfg.datasets)
         # Here a wrong option of a noise stops the run, before data and model are loaded.
@@ -115,9 +116,7 @@ class CoTMaskPlugin(BasePlugin):
         if self.config.hide_from_attention:
             model = trainer.model.config
             attention.check(model._attn_implementation, getattr(model, "sliding_window", None), cfg.sequence_len)
-        trainer.data_collator = MarkCollator(trainer.data_collator, tokenizer.padding_side, marks=True)
-        if trainer.eval_data_collator is not None:
-            trainer.eval_data_collator = MarkCollator(trainer.eval_data_collator, tokenizer.padding_side, marks=False)
+        collate_marks(trainer)
         masks = self.config.mask_ratio > 0
         trainer.warmup_steps = train_whole_epochs(cfg, trainer.args, len(trainer.train_dataset), masks)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.data import sources
 from axolotl_cotmask.masking.config import CoTMaskConfig, parse_config
 from axolotl_cotmask.masking.datasets import PREPARED_AS, RunMasking, dataset_entries, marking_of
-from axolotl_cotmask.masking.marks import MASK_WEIGHT, mark_rows
-from axolotl_cotmask.training import vocabulary
+from axolotl_cotmask.masking.marks import MARKS, MASK_WEIGHT, mark_rows
+from axolotl_cotmask.training import reading, vocabulary
 from axolotl_cotmask.training.fingerprint import data_files, fingerprint, template_file, tokenizer_files
 
 
@@ -54,8 +55,11 @@ def describe_datasets(cfg: Any, config: CoTMaskConfig) -> None:
 
 
 def patch_axolotl() -> None:
-    """Let our keys through Axolotl's data set schema and hash, and mark every data set that it prepares. Idempotent."""
-    from axolotl.utils.data import sft, shared
+    """Let our keys through Axolotl's data set schema and hash, and mark every data set that it prepares. Idempotent.
+
+    The preview goes this way, too.
+    """
+    from axolotl.utils.data import sft, shared, utils
     from axolotl.utils.schemas.datasets import SFTDataset
 
     if SFTDataset.model_config.get("extra") != "allow":
@@ -66,9 +70,17 @@ def patch_axolotl() -> None:
     shared.DATASET_HASH_CONFIG_EXTRA_FIELDS = _with(
         shared.DATASET_HASH_CONFIG_EXTRA_FIELDS, "tokens", "excess_length_strategy"
     )
-    if not hasattr(sft.get_dataset_wrapper, "__wrapped__"):
-        sft.get_dataset_wrapper = _marking(sft.get_dataset_wrapper)
-        shared._load_from_local_path = _reading_anew(shared._load_from_local_path)
+    for module, name, wrapped in (
+        (sft, "get_dataset_wrapper", _marking),
+        (sft, "load_dataset_with_config", reading.in_one_sentence),
+        (shared, "_load_from_local_path", _reading_anew),
+        (sft, "_prepare_standard_dataset", reading.after_a_look_at_the_files),
+        (sft, "handle_long_seq_in_dataset", reading.with_rows_left),
+        (sft, "create_train_validation_split", reading.with_rows_to_train_on),
+        (utils, "_deduplicate_dataset", _without_marks),
+    ):
+        if not hasattr(getattr(module, name), "__wrapped__"):
+            setattr(module, name, wrapped(getattr(module, name)))
 
 
 def _with(fields: tuple[str, ...], *more: str) -> tuple[str, ...]:
@@ -95,7 +107,11 @@ def _marking(get_dataset_wrapper: Any) -> Any:
     @wraps(get_dataset_wrapper)
     @one_sentence
     def wrapper(dataset_config: Any, tokenizer: Any, cfg: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        dataset, prompter = get_dataset_wrapper(dataset_config, tokenizer, cfg, *args, **kwargs)
+        try:
+            dataset, prompter = get_dataset_wrapper(dataset_config, tokenizer, cfg, *args, **kwargs)
+        except UnicodeDecodeError as error:
+            # Reading lets it pass, and the first look at the text does not.
+            raise reading.unreadable(dataset_config["path"], error) from error
         if cfg.get("cotmask"):
             run = RunMasking(parse_config(cfg["cotmask"]), cfg["datasets"])
             if (token_id := vocabulary.new_token_id(cfg, run, tokenizer)) is not None and _holds(dataset, token_id):
@@ -125,6 +141,29 @@ def _spelt(token: str, entry: Mapping[str, Any], rows: Any) -> CoTMaskError:
         "would be learnt than without masking: mend or remove it, or set noise: random, or name an existing token "
         '(mask_token: "<unk>")'
     )
+
+
+def _without_marks(deduplicate: Any) -> Any:
+    """Wrap Axolotl's function that keeps one of equal rows: rows are equal whatever their marks."""
+
+    @wraps(deduplicate)
+    def wrapper(dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        return deduplicate(_Unmarked(dataset), *args, **kwargs)
+
+    return wrapper
+
+
+@dataclass(frozen=True)
+class _Unmarked:
+    """A data set that shows its rows without their marks, and of which a part has them."""
+
+    dataset: Any
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.dataset.remove_columns([name for name in MARKS if name in self.dataset.column_names]))
+
+    def select(self, numbers: list[int]) -> Any:
+        return self.dataset.select(numbers)
 
 
 def mark_dataset(dataset: Any, entry: Mapping[str, Any], tokenizer: Any, num_proc: int | None) -> Any:

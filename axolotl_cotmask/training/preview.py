@@ -3,38 +3,44 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import pyarrow.compute
 import torch
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking.config import parse_config
-from axolotl_cotmask.masking.datasets import RunMasking, marking_of
-from axolotl_cotmask.masking.marks import IGNORE_INDEX
+from axolotl_cotmask.masking.datasets import PREPARED_AS, RunMasking, marking_of
+from axolotl_cotmask.masking.marks import IGNORE_INDEX, MASK_GROUP
 from axolotl_cotmask.masking.step import Masking
-from axolotl_cotmask.training import checks
 from axolotl_cotmask.training.collator import marks_of
+
+#: Rows that are looked through at a time.
+_BATCH = 1000
 
 TokenKind = Literal["prompt", "target", "protected", "masked"]
 
 
 @dataclass(frozen=True)
 class TokenView:
-    """One token: its text, what it is, and what the model would see instead when it is masked.
+    """One token: its id and text, what it is, and what the model would be given instead when it is masked.
 
     ``becomes`` is null where that is no token (noise on embeddings) or needs the model (scheduled sampling).
     """
 
+    id: int
     text: str
     kind: TokenKind
+    becomes_id: int | None
     becomes: str | None
 
 
 @dataclass(frozen=True)
 class RowView:
-    """One row of a data set, counted from 1."""
+    """One row of the training data, counted from 1 in the order in which they are prepared."""
 
     row: int
     tokens: list[TokenView]
@@ -42,7 +48,7 @@ class RowView:
 
 @dataclass(frozen=True)
 class DatasetView:
-    """The first rows of one data set; ratios are over its maskable tokens."""
+    """The first rows of one data set among the training data; ratios are over their maskable tokens."""
 
     path: str
     type: str
@@ -69,7 +75,7 @@ class Preview:
 
 
 def make_preview(config_path: str, rows: int, epoch: int, step: int | None) -> Preview:
-    """Prepare the first ``rows`` rows of each data set as Axolotl would, and mask them as the trainer would.
+    """Prepare the training data as Axolotl does, and mask the first ``rows`` rows of each data set as the trainer does.
 
     Args:
         config_path: an Axolotl config that names the plugin.
@@ -91,62 +97,76 @@ def make_preview(config_path: str, rows: int, epoch: int, step: int | None) -> P
             f"{config_path} does not name the plugin, so nothing would be masked: add "
             "`plugins: [axolotl_cotmask.CoTMaskPlugin]` and a `cotmask:` block"
         )
-    checks.check_files(cfg)
     config = parse_config(cfg.cotmask.to_dict())
     tokenizer = load_tokenizer(cfg)
     masking = Masking.start(RunMasking(config, cfg.datasets), tokenizer, cfg.seed)
-    loaded = [_load_first_rows(entry, cfg, tokenizer, rows) for entry in cfg.datasets]
-    # As transformers counts them: every epoch begins with a batch of its own.
-    steps_per_epoch = math.ceil(sum(total for _, total in loaded) / cfg.batch_size)
-    max_steps = cfg.max_steps or math.ceil(steps_per_epoch * cfg.num_epochs)
+    prepared, packed_steps = _prepare(cfg, tokenizer)
+    max_steps = cfg.max_steps
+    if not max_steps:
+        # As transformers counts them: every epoch begins with a batch of its own.
+        steps_per_epoch = math.ceil(len(prepared) / cfg.batch_size)
+        max_steps = packed_steps if cfg.sample_packing else math.ceil(steps_per_epoch * cfg.num_epochs)
     if step is None:
         step = max_steps
     ratio = masking.ratio(step, max_steps)
     views = [
-        _view(entry, dataset, tokenizer, masking, ratio, epoch)
-        for entry, (dataset, _) in zip(cfg.datasets, loaded, strict=True)
+        _view(entry, prepared, numbers, tokenizer, masking, ratio, epoch)
+        for entry, numbers in zip(cfg.datasets, _first_of_each(prepared, len(cfg.datasets), rows), strict=True)
     ]
     return Preview(epoch, step, max_steps, ratio, views)
 
 
-def _load_first_rows(entry: Any, cfg: Any, tokenizer: Any, rows: int) -> tuple[Any, int]:
-    """Return the first tokenised rows of a data set, and how many rows it has in all."""
-    from axolotl.utils.data import sft, shared
-    from datasets import DatasetDict
+def _prepare(cfg: Any, tokenizer: Any) -> tuple[Any, int]:
+    """Prepare the training data as a run does, and return them with the steps that Axolotl counts for packed rows.
 
-    dataset = shared.load_dataset_with_config(entry, cfg.hf_use_auth_token)
-    if isinstance(dataset, DatasetDict):
-        dataset = dataset[entry.split or "train"]
-    base_type, style = sft._parse_dataset_type(entry.type)
-    tokenised, _ = sft.get_dataset_wrapper(
-        dataset_config=entry,
-        tokenizer=tokenizer,
-        cfg=cfg,
-        dataset_base_type=base_type,
-        dataset=dataset.select(range(min(rows, len(dataset)))),
-        dataset_prompt_style=style,
-    )
-    return tokenised, len(dataset)
+    Each token tells its data set. Nothing of it stays on the disk, where a run would take it for its own.
+    """
+    from axolotl.utils.data import prepare_datasets
+
+    for number, entry in enumerate(cfg.datasets):
+        entry[PREPARED_AS]["group"] = number
+    cfg.test_datasets = cfg.push_dataset_to_hub = None
+    with tempfile.TemporaryDirectory() as directory:
+        cfg.dataset_prepared_path = directory
+        prepared, _, steps, _ = prepare_datasets(cfg, tokenizer)
+    return prepared, steps
 
 
-def _view(entry: Any, dataset: Any, tokenizer: Any, masking: Masking, ratio: float, epoch: int) -> DatasetView:
+def _first_of_each(prepared: Any, datasets: int, rows: int) -> list[list[int]]:
+    """Return for each data set the numbers of its first ``rows`` rows in ``prepared``, from 0."""
+    first: list[list[int]] = [[] for _ in range(datasets)]
+    start = 0
+    for batch in prepared.select_columns(MASK_GROUP).with_format("arrow").iter(_BATCH):
+        for number, group in enumerate(pyarrow.compute.list_element(batch[MASK_GROUP], 0).to_pylist(), start):
+            if len(first[group]) < rows:
+                first[group].append(number)
+        if all(len(numbers) == rows for numbers in first):
+            break
+        start += batch.num_rows
+    return first
+
+
+def _view(
+    entry: Any, prepared: Any, numbers: list[int], tokenizer: Any, masking: Masking, ratio: float, epoch: int
+) -> DatasetView:
     row_views, maskable, noised = [], 0, 0
-    for index, sample in enumerate(dataset):
+    for number in numbers:
+        sample = prepared[number]
         # A batch of one, as the step takes it.
         ids = torch.tensor(sample["input_ids"])[None]
         marks = {name: mark[None] for name, mark in marks_of(sample).items()}
         selected = masking.select(marks, ratio, epoch)
         replaced = masking.replaced(ids, marks, selected, epoch)
-        becomes = [None] * ids.numel() if replaced is None else [_text(tokenizer, new) for new in replaced[0].tolist()]
+        becomes = [None] * ids.numel() if replaced is None else replaced[0].tolist()
         weight = masking.weight(marks)[0]
         maskable += int((weight > 0).sum())
         noised += int(selected.sum())
         kinds = _kinds(sample["labels"], weight.tolist(), selected[0].tolist())
         tokens = [
-            TokenView(_text(tokenizer, old), kind, new if kind == "masked" else None)
+            _token(tokenizer, old, kind, new if kind == "masked" else None)
             for old, new, kind in zip(ids[0].tolist(), becomes, kinds, strict=True)
         ]
-        row_views.append(RowView(index + 1, tokens))
+        row_views.append(RowView(number + 1, tokens))
     return DatasetView(
         path=str(entry.path),
         type=str(entry.type),
@@ -166,6 +186,16 @@ def _kinds(labels: list[int], weights: list[float], selected: list[bool]) -> Ite
             yield "prompt"
         else:
             yield "target" if weight > 0 else "protected"
+
+
+def _token(tokenizer: Any, token_id: int, kind: TokenKind, becomes: int | None) -> TokenView:
+    return TokenView(
+        id=token_id,
+        text=_text(tokenizer, token_id),
+        kind=kind,
+        becomes_id=becomes,
+        becomes=None if becomes is None else _text(tokenizer, becomes),
+    )
 
 
 def _text(tokenizer: Any, token_id: int) -> str:

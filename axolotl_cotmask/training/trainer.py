@@ -24,6 +24,7 @@ from axolotl_cotmask.masking.loss import (
 from axolotl_cotmask.masking.marks import BATCH_MARKS, MARKS, MASK_WEIGHT, TOKEN_KEY
 from axolotl_cotmask.masking.metrics import SAMPLES_SEEN, Totals, predicts_label, summarise, token_losses
 from axolotl_cotmask.masking.step import Marks, Masking
+from axolotl_cotmask.training.collator import collate_marks
 from axolotl_cotmask.training.epochs import WholeEpochs
 from axolotl_cotmask.training.guard import StepGuard
 from axolotl_cotmask.training.parts import mean_of_parts, split_by_length
@@ -48,6 +49,12 @@ class CoTMaskTrainer(AxolotlTrainer):
         super()._set_signature_columns_if_needed()
         # Without packing, the trainer drops every column that the model's forward does not name.
         self._signature_columns += [name for name in MARKS if name not in self._signature_columns]
+
+    def _get_dataloader(self, *args: Any, **kwargs: Any) -> Any:
+        # Another plugin may have set collators of its own, and `axolotl evaluate` calls no plugin when it has made the
+        # trainer.
+        collate_marks(self)
+        return super()._get_dataloader(*args, **kwargs)
 
     def start_masking(self, masking: Masking) -> None:
         """Mask from now on.

@@ -88,9 +88,15 @@ def test_gsm8k_asks_the_papers_prompt_greedily_and_without_stop_strings(data: Pa
     assert all(request.args[0].endswith("\n\n### Response:") for request in model.requests)
 
 
+@pytest.mark.parametrize(
+    ("options", "beginning", "end"),
+    [({}, "<s>user:What is 1 + 1?</s>", "</s>assistant:"), ({"enable_thinking": False}, "<|im_start|>user\n", "<think>\n\n</think>\n\n")],
+    ids=["plain", "Qwen3"],
+)  # fmt: skip
 def test_the_chat_task_asks_what_the_chat_strategy_trains(
-    data: Path, tasks: TaskManager, tiny_model: Path, tmp_path: Path
+    data: Path, tasks: TaskManager, tiny_model: Path, options: dict[str, Any], beginning: str, end: str
 ) -> None:
+    from axolotl.utils.chat_templates import get_chat_template
     from lm_eval.models.huggingface import HFLM
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -102,13 +108,17 @@ def test_the_chat_task_asks_what_the_chat_strategy_trains(
         "{{ '<s>' }}{% for m in messages %}{{ m['role'] + ':' + m['content'] + '</s>' }}{% endfor %}"
         "{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"
     )
-    model = HFLM(AutoModelForCausalLM.from_pretrained(tiny_model), tokenizer=tokenizer, device="cpu", batch_size=4)
+    if options:
+        tokenizer.chat_template = get_chat_template("qwen3")
+    pretrained = AutoModelForCausalLM.from_pretrained(tiny_model)
+    model = HFLM(pretrained, tokenizer=tokenizer, device="cpu", batch_size=4, **options)
     results = lm_eval.simple_evaluate(
         model, tasks=["cotmask_gsm8k_chat"], task_manager=tasks, apply_chat_template=True, gen_kwargs="max_gen_toks=2"
     )
     asked = [sample["arguments"][0][0] for sample in results["samples"]["cotmask_gsm8k_chat"]]
-    assert asked == [chat_prompt(tokenizer, row["question"]) for row in PROBLEMS]
-    assert asked[0] == "<s>user:What is 1 + 1?</s>assistant:"
+    assert asked == [chat_prompt(tokenizer, row["question"], **options) for row in PROBLEMS]
+    assert asked[0].startswith(beginning)
+    assert asked[0].endswith(end)
 
 
 def test_gsm8k_metrics(data: Path, tasks: TaskManager) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axolotl.utils.chat_templates import get_chat_template
 from axolotl.utils.dict import DictDefault
 from datasets import Dataset, load_from_disk
 from sentencepiece import SentencePieceProcessor
@@ -354,6 +355,26 @@ def test_chat_template_as_in_qwen() -> None:
     assert sample["mask_weight"] == [0.0] * len(prompt) + [1.0] * len(target)
 
 
+@pytest.mark.parametrize("name", ["qwen3", "qwen3_5"])
+def test_chat_template_kwargs_fill_in_the_template(name: str) -> None:
+    tokenizer = chatml(chat_template=get_chat_template(name))
+    row = {"question": "How many apples?", "answer": "1+2=<<1+2=3>>3\n#### 3"}
+    (sample,) = prepare("gsm8k_chat", tokenizer, [row], chat_template_kwargs={"enable_thinking": False})
+    prompt, target = sample["input_ids"][: boundary(sample)], sample["input_ids"][boundary(sample) :]
+    assert tokenizer.decode(prompt) == (
+        "<|im_start|>user\nHow many apples?<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    )
+    assert tokenizer.decode(target) == "1+2=<<1+2=3>>3\n#### 3<|im_end|>"
+    # As Axolotl's own chat_template type writes it.
+    turns = [{"role": "user", "content": row["question"]}, {"role": "assistant", "content": row["answer"]}]
+    whole = tokenizer.apply_chat_template(turns, tokenize=False, enable_thinking=False)
+    assert whole.startswith(tokenizer.decode(sample["input_ids"]))
+    with pytest.raises(SystemExit, match=r"chat_template_kwargs: \{enable_thinking: false\}"):
+        load("gsm8k_chat", tokenizer)
+    with pytest.raises(SystemExit, match=r"chat_template_kwargs\.tokenize is what the type gsm8k_chat decides itself"):
+        load("gsm8k_chat", tokenizer, chat_template_kwargs={"tokenize": True})
+
+
 def test_a_template_that_writes_bos_gives_one() -> None:
     special = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
     tokenizer = byte_level(special, bos="<|begin_of_text|>", eos_token="<|eot_id|>", chat_template=LLAMA_TEMPLATE)
@@ -388,8 +409,9 @@ def test_a_template_that_writes_bos_gives_one() -> None:
         ),
         (
             {"chat_template": QWEN_TEMPLATE.replace("'<|im_start|>assistant\\n'", "'<|im_start|>assistant\\n<think>\\n'")},
-            "the chat template writes an answer in another place than it asks for one (it may add thinking): set another "
-            "chat_template: in the config, or use the type gsm8k",
+            "the chat template writes an answer in another place than it asks for one (it may add thinking): set options "
+            "of it, such as chat_template_kwargs: {enable_thinking: false}, or another chat_template: in the config, or use "
+            "the type gsm8k",
         ),
     ],
     ids=["no template", "another EOS", "no end of a turn", "thinking"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
 import sys
@@ -14,6 +15,8 @@ import pytest
 
 #: Seconds: much more than any of these commands needs on a machine with other work.
 _HANGS = 600
+#: Commands that `axolotl` starts in processes of their own unless it is told otherwise.
+_LAUNCHED = ("train", "evaluate", "inference", "merge-sharded-fsdp-weights")
 _TESTS = str(Path(__file__).parents[1])
 
 
@@ -49,9 +52,9 @@ class Axolotl:
             patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [_TESTS, os.environ.get("PYTHONPATH")])))
             forkserver.ensure_running()
 
-    def __call__(self, *arguments: str | Path, cwd: Path, **environment: str) -> Run:
-        """Run the command with additional variables."""
-        return self._end(self._start("axolotl", arguments, cwd, environment))
+    def __call__(self, *arguments: str | Path, cwd: Path, typed: str = "", **environment: str) -> Run:
+        """Run the command with additional variables, and with what a user types."""
+        return self._end(self._start("axolotl", arguments, cwd, environment, typed))
 
     def lm_eval(self, *arguments: str | Path) -> Run:
         """Run `lm_eval`, which also knows the scripted model."""
@@ -72,15 +75,17 @@ class Axolotl:
             self._end(rank).check()
 
     def _start(
-        self, program: str, arguments: tuple[str | Path, ...], cwd: Path, environment: dict[str, str]
+        self, program: str, arguments: tuple[str | Path, ...], cwd: Path, environment: dict[str, str], typed: str = ""
     ) -> tuple[ForkServerProcess, Path]:
         output = self._logs / f"{len(list(self._logs.iterdir()))}.log"
         output.touch()
         words = [program, *map(str, arguments)]
-        if words[:2] == ["axolotl", "train"]:
+        if words[0] == "axolotl" and words[1] in _LAUNCHED:
             words += ["--launcher", "python"]
         process = self._context.Process(
-            name=" ".join(words), target=_main, args=(words, str(cwd), {**os.environ, **environment}, str(output))
+            name=" ".join(words),
+            target=_main,
+            args=(words, str(cwd), {**os.environ, **environment}, typed, str(output)),
         )
         process.start()
         return process, output
@@ -96,8 +101,8 @@ class Axolotl:
         return Run(process.exitcode, said)
 
 
-def _main(words: list[str], directory: str, environment: dict[str, str], output: str) -> None:
-    """Run a command in a forked process; ``output`` gets all that it writes."""
+def _main(words: list[str], directory: str, environment: dict[str, str], typed: str, output: str) -> None:
+    """Run a command in a forked process, which reads ``typed``; ``output`` gets all that it writes."""
     assert "support.preload" in sys.modules, "the fork server could not import it"
     os.chdir(directory)
     # The process that this one was forked from keeps the variables of its own start.
@@ -107,6 +112,7 @@ def _main(words: list[str], directory: str, environment: dict[str, str], output:
     os.dup2(file, 1)
     os.dup2(file, 2)
     sys.argv = words
+    sys.stdin = io.StringIO(typed)
     # As in a process that the shell started: this one was forked with another start method for its own children.
     multiprocessing.set_start_method("fork", force=True)
     if words[0] == "axolotl":

@@ -62,9 +62,9 @@ class Project:
         path.write_text(yaml.safe_dump({k: v for k, v in config.items() if v is not None}), encoding="utf-8")
         return path
 
-    def axolotl(self, *arguments: str | Path, **environment: str) -> Run:
+    def axolotl(self, *arguments: str | Path, typed: str = "", **environment: str) -> Run:
         """Run the `axolotl` command in the directory."""
-        return self.run(*arguments, cwd=self.directory, **environment)
+        return self.run(*arguments, cwd=self.directory, typed=typed, **environment)
 
     def train(self, name: str = "config", /, **changes: Any) -> Path:
         """Train with a changed config; return the output directory."""

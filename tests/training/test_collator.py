@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from axolotl.utils.collators import DataCollatorForSeq2Seq, V2BatchSamplerDataCollatorForSeq2Seq
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, DataCollatorWithFlattening
 
 from axolotl_cotmask.masking.draws import token_keys
 from axolotl_cotmask.training.collator import MarkCollator
@@ -75,6 +75,27 @@ def test_truncated_rows_lose_the_end_of_their_marks(tokenizer: Any) -> None:
     cut = [{**row, **{name: row[name][:6] for name in ("input_ids", "attention_mask", "labels")}} for row in SAMPLES]
     batch = MarkCollator(DataCollatorForSeq2Seq(tokenizer), tokenizer.padding_side, marks=True)(cut)
     check(batch, cut, batch["attention_mask"] == 1)
+
+
+def test_all_rows_flattened_into_one(tokenizer: Any) -> None:
+    collator = MarkCollator(DataCollatorWithFlattening(), tokenizer.padding_side, marks=True)
+    batch = collator([{k: v for k, v in row.items() if k != "attention_mask"} for row in SAMPLES])
+    check(batch, SAMPLES, torch.ones_like(batch["input_ids"], dtype=torch.bool))
+
+
+def test_no_marks_where_a_collator_puts_the_rows_elsewhere(tokenizer: Any) -> None:
+    inner = DataCollatorForSeq2Seq(tokenizer)
+
+    def shifted(features: list[Any]) -> Any:
+        batch = inner(features)
+        return {name: batch[name].roll(1, dims=1) for name in batch}
+
+    def without_labels(features: list[Any]) -> Any:
+        return {name: value for name, value in inner(features).items() if name != "labels"}
+
+    for other in (lambda rows: inner(rows[1:]), lambda rows: inner(rows[::-1]), shifted, without_labels):
+        batch = MarkCollator(other, tokenizer.padding_side, marks=True)([dict(row) for row in SAMPLES])
+        assert not {"mask_weight", "token_key"} & set(batch)
 
 
 def test_evaluation_batches_have_no_marks(tokenizer: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.project import Project
+from support.project import Project, Rows, write_jsonl
 from support.recorded import RECORDER, forwards, samples
 from transformers import AutoTokenizer
 
@@ -44,6 +45,92 @@ def test_shows_what_training_masks(project: Project) -> None:
     assert dataset["realised_ratio"] == dataset["noised"] / dataset["maskable"]
     assert (shown["epoch"], shown["scheduled_ratio"], shown["max_steps"]) == (1, 0.4, 12)
     assert max(forward["step"] for forward in forwards(project.directory / "shown")) == 11
+
+
+LONG, ALL = {"sequence_len": 125}, {"mask_ratio": 0.4, "noise": "random", "schedule": "constant"}
+#: Changes of the config, and of the only entry, that decide which rows are trained on, how long they are, and in which order.
+ROWS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "truncated": ({**LONG, "excess_length_strategy": "truncate"}, {}),
+    "long rows dropped": ({**LONG, "excess_length_strategy": "drop"}, {}),
+    "short rows dropped": ({"min_sample_len": 125}, {}),
+    "a shard": ({}, {"shards": 3, "shards_idx": 1}),
+    "in shards": ({"val_set_size": 5}, {"preprocess_shards": 3}),
+    "a shard of the whole": ({"dataset_shard_num": 4, "dataset_shard_idx": 2}, {}),
+    "a part": ({}, {"split": "train[5:20]"}),
+    "held out": ({"val_set_size": 0.25}, {}),
+    "held out, in order": ({"val_set_size": 0.25, "shuffle_merged_datasets": False}, {}),
+    "deduplicated": ({"dataset_exact_deduplication": True, "val_set_size": 7}, {}),
+    "packed": ({"sample_packing": True, "val_set_size": 0.25, "eval_sample_packing": False}, {}),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ROWS)
+def test_the_rows_are_those_of_the_training(project: Project, gsm8k_rows: Rows, name: str) -> None:
+    changes, of_entry = ROWS[name]
+    # Some rows come twice.
+    path = write_jsonl(project.directory / "rows.jsonl", [*gsm8k_rows, *gsm8k_rows[:9]])
+    datasets = [{"path": str(path), "type": GSM8K, **of_entry}]
+    seen = same_rows(project, cotmask=ALL, datasets=datasets, **changes)
+    assert 0 < len(seen) < 57 or name == "truncated"
+    assert max(map(len, seen)) <= changes.get("sequence_len", 256)
+
+
+def same_rows(project: Project, **changes: Any) -> list[tuple[int, ...]]:
+    """Check that preview and training give the model the same rows; return them."""
+    config = project.config("same", plugins=["axolotl_cotmask.CoTMaskPlugin", RECORDER], **changes)
+    shown = preview(project, config, "--rows", "100")
+    assert not (project.directory / "same-prepared").exists(), "the preview leaves nothing behind"
+    project.axolotl("train", config).check()
+    bos = AutoTokenizer.from_pretrained(project.model).bos_token_id
+    seen = [sample for sample in samples(project.directory / "same", bos) if sample.training]
+    rows = [row["tokens"] for dataset in shown["datasets"] for row in dataset["rows"]]
+    given = [
+        tuple(token["id"] if token["becomes_id"] is None else token["becomes_id"] for token in row) for row in rows
+    ]
+    assert sorted(given) == sorted(sample.input_ids for sample in seen)
+    assert sorted(tuple(token["id"] for token in row) for row in rows) == sorted(sample.clean for sample in seen)
+    noised = [sum(token["kind"] == "masked" for token in row) for row in rows]
+    assert (
+        sum(noised)
+        == sum(dataset["noised"] for dataset in shown["datasets"])
+        > 0.3 * sum(dataset["maskable"] for dataset in shown["datasets"])
+    )
+    return given
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "merging", ["shuffle_merged_datasets", "shuffle_before_merging_datasets", "curriculum_sampling"]
+)
+def test_the_rows_of_several_data_sets(project: Project, gsm8k_rows: Rows, merging: str) -> None:
+    alpaca = [{"instruction": row["question"], "input": "", "output": row["answer"]} for row in gsm8k_rows[:20]]
+    datasets = [
+        {"path": "train.jsonl", "type": GSM8K, "shards": 2},
+        {"path": str(write_jsonl(project.directory / "alpaca.jsonl", alpaca)), "type": "alpaca", "noise": "mask"},
+        {"path": "train.jsonl", "type": GSM8K, "mask_ratio": 0.3, "split": "train[:8]"},
+    ]
+    on = merging != "curriculum_sampling"
+    changes = {"shuffle_merged_datasets": False, merging: True, "dataset_exact_deduplication": on, "val_set_size": 9}
+    same_rows(project, cotmask=ALL, datasets=datasets, **changes)
+
+
+def test_equal_rows_of_several_data_sets_come_once_whatever_their_masking(project: Project) -> None:
+    datasets = [{"path": "train.jsonl", "type": GSM8K, **own} for own in ({}, {"mask_ratio": 0.1, "noise": "mask"})]
+    config = project.config(cotmask=ALL, datasets=datasets, dataset_exact_deduplication=True)
+    first, second = preview(project, config, "--rows", "100")["datasets"]
+    texts = {"".join(token["text"] for token in row["tokens"]) for row in first["rows"] + second["rows"]}
+    assert len(texts) == len(first["rows"]) + len(second["rows"]) == 48
+
+
+@pytest.mark.parametrize("type_", [GSM8K, "alpaca"])
+def test_a_row_that_is_too_long_stops_both(project: Project, gsm8k_rows: Rows, type_: str) -> None:
+    rows = [{**row, "instruction": row["question"], "input": "", "output": row["answer"]} for row in gsm8k_rows]
+    datasets = [{"path": str(write_jsonl(project.directory / "both.jsonl", rows)), "type": type_}]
+    config = project.config("long", **LONG, excess_length_strategy="raise", datasets=datasets)
+    sentence = project.axolotl("cotmask", "preview", config).sentence()
+    assert re.search(r"\d+ tokens, .*125.*: raise sequence_len, or say what", sentence)
+    assert project.axolotl("train", config).sentence() == sentence
 
 
 def view(tokenizer: Any, ids: tuple[int, ...]) -> list[str]:

@@ -51,7 +51,7 @@ def test_a_whole_model(project: Project, tmp_path: Path, tied: bool, strip: bool
     base = base_model(project, tmp_path / "base", tied)
     plugins = {"plugins": [OURS, LOGITS, SHARDS]} if sharded else {}
     output_dir, logits = trained(project, base, **plugins, cotmask={**MASK, "strip_mask_token": strip})
-    assert len(list(output_dir.glob("*.safetensors"))) == (1 if not sharded else 3 if tied else 4)
+    assert (len(list(output_dir.glob("*.safetensors"))) > 1) is sharded
     rows = len(AutoTokenizer.from_pretrained(base)) + (0 if strip else 1)
     assert len(AutoTokenizer.from_pretrained(output_dir)) == rows
     model = AutoModelForCausalLM.from_pretrained(output_dir)

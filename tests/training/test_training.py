@@ -40,6 +40,24 @@ def test_gradient_checkpointing_does_not_draw_again(project: Project) -> None:
     assert identical(weights(plain), weights(checkpointed))
 
 
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("other", ["Replacing", "Wrapping"])
+def test_a_collator_that_another_plugin_sets_takes_the_marks_along(project: Project, other: str, first: bool) -> None:
+    plugins = [OURS, f"support.other_collators.{other}"]
+    cotmask = {"mask_ratio": 0.4, "noise": "random", "schedule": "constant"}
+    alone = project.train("alone", cotmask=cotmask, max_steps=3)
+    # Collators are kept out of worker processes, which could not be given these.
+    ordered = plugins[::-1] if first else plugins
+    both = project.train("both", plugins=ordered, cotmask=cotmask, max_steps=3, dataloader_num_workers=0)
+    # Another collator pads to another length, which rounds otherwise.
+    torch.testing.assert_close(weights(both), weights(alone), atol=1e-6, rtol=1e-4)
+
+
+def test_a_collator_that_moves_the_rows_stops_the_run(project: Project) -> None:
+    config = project.config(plugins=[OURS, "support.other_collators.Reversing"], dataloader_num_workers=0)
+    assert project.axolotl("train", config).sentence().startswith("a training batch came without mask_weight")
+
+
 @pytest.mark.parametrize("packing", [False, True], ids=["unpacked", "packed"])
 @pytest.mark.slow
 def test_only_target_inputs_change(project: Project, packing: bool) -> None:

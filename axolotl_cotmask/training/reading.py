@@ -1,0 +1,153 @@
+"""Reading of data files: what `datasets` reads is read, and what it cannot read ends in a sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from multiprocess.pool import RemoteTraceback
+
+from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
+from axolotl_cotmask.masking.datasets import dataset_entries
+
+_FILE_SUFFIXES = {".json", ".jsonl", ".csv", ".parquet", ".arrow", ".txt"}
+
+
+def after_a_look_at_the_files(prepare: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap Axolotl's function that prepares all data: a local file that is not there ends the run with a sentence.
+
+    Other commands, such as `axolotl inference`, need no data.
+    """
+
+    @wraps(prepare)
+    @one_sentence
+    def wrapper(cfg: Any, *args: Any, **kwargs: Any) -> Any:
+        for name, entry in dataset_entries(cfg):
+            location = str(entry.get("path", ""))
+            path = Path(location)
+            is_local = path.suffix in _FILE_SUFFIXES or location.startswith(("/", "./", "../", "~"))
+            if is_local and "://" not in location and not path.exists():
+                raise CoTMaskError(f"{name}.path is {location}, and there is no such file or directory: mend the path")
+        return prepare(cfg, *args, **kwargs)
+
+    return wrapper
+
+
+def in_one_sentence(load_dataset_with_config: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap Axolotl's function that reads one data set: data that cannot be read end the run with a sentence."""
+
+    @wraps(load_dataset_with_config)
+    @one_sentence
+    def wrapper(dataset_config: Any, *args: Any, **kwargs: Any) -> Any:
+        path = str(dataset_config.get("path"))
+        try:
+            dataset = load_dataset_with_config(dataset_config, *args, **kwargs)
+        except Exception as error:
+            # Other errors may be those of a network, which Axolotl tries again.
+            if Path(path).exists() or isinstance(error, ValueError):
+                raise unreadable(path, error) from error
+            raise
+        shards = dataset_config.get("shards")
+        if shards and isinstance(dataset, Dataset) and shards > len(dataset):
+            raise CoTMaskError(
+                f"{path} has {len(dataset)} rows, too few for {shards} shards: give shards a smaller number"
+            )
+        return dataset
+
+    return wrapper
+
+
+def with_rows_left(handle_long_seq_in_dataset: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap Axolotl's function that holds rows to a length: where one is too long by the config, or none is left, the
+    run ends with a sentence.
+    """
+
+    @wraps(handle_long_seq_in_dataset)
+    @one_sentence
+    def wrapper(dataset: Any, sequence_len: int, cfg: Any) -> Any:
+        try:
+            handled = handle_long_seq_in_dataset(dataset, sequence_len, cfg)
+        except ValueError as error:
+            raise CoTMaskError(
+                f"{_reason(error)}: raise sequence_len, or say what to do with long rows (excess_length_strategy: "
+                "drop | truncate)"
+            ) from error
+        if len(handled) == 0:
+            raise CoTMaskError(
+                f"no row is left: of {len(dataset)} rows none has from {cfg.min_sample_len or 2} (min_sample_len) to "
+                f"{sequence_len} tokens (sequence_len): mend one of these keys"
+            )
+        return handled
+
+    return wrapper
+
+
+def with_rows_to_train_on(create_train_validation_split: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap Axolotl's function that holds rows out: where it cannot, the run ends with a sentence."""
+
+    @wraps(create_train_validation_split)
+    @one_sentence
+    def wrapper(dataset: Any, cfg: Any, val_set_size: float) -> Any:
+        try:
+            return create_train_validation_split(dataset, cfg, val_set_size)
+        except ValueError as error:
+            raise CoTMaskError(
+                f"val_set_size is {val_set_size}, and there are {len(dataset)} rows, so that none is left on one side: "
+                "give another number or share"
+            ) from error
+
+    return wrapper
+
+
+def unreadable(path: str, error: Exception) -> CoTMaskError:
+    """Return the error that says why the data at ``path`` cannot be read, after ``error``."""
+    is_json = Path(path).suffix in (".json", ".jsonl") and Path(path).is_file()
+    fault = _json_fault(Path(path)) if is_json else None
+    return CoTMaskError(
+        f"{path} cannot be read: {fault or _reason(error)}: mend the data, or what the config says of them"
+    )
+
+
+def _json_fault(path: Path) -> str | None:
+    """Return what is wrong with a file of JSON objects, which stand on lines, in an array, or one behind another."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        return f"line {line}: not UTF-8"
+    if text.startswith("\ufeff["):
+        return "it begins with a byte order mark: save it as UTF-8 without one"
+    # Before lines the mark does no harm.
+    text = text.removeprefix("\ufeff")
+    if not text.strip():
+        return "it is empty"
+    decoder, place, line = json.JSONDecoder(), 0, 1
+    try:
+        while place < len(text):
+            if text[place].isspace():
+                line += text[place] == "\n"
+                place += 1
+                continue
+            start = place
+            value, place = decoder.raw_decode(text, place)
+            if not isinstance(value, dict) and not text.startswith("["):
+                return f"line {line}: holds a {type(value).__name__}, not a JSON object"
+            line += text.count("\n", start, place)
+    except json.JSONDecodeError as error:
+        return f"line {error.lineno}: not a complete JSON object ({error.msg})"
+    except RecursionError:
+        return f"line {line}: too many brackets in one another"
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of what an error comes from in the end, or its kind where it says nothing."""
+    # That of another process is its traceback, as a text.
+    while error.__cause__ is not None and not isinstance(error.__cause__, RemoteTraceback):
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".:!") if lines else type(error).__name__
