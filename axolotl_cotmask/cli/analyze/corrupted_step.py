@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 
 # The tasks over a data set's cases, by what is changed in them; the paper's own cases are few, and stand apart.
 _TASKS = {"cotmask_corrupted_step": "prefix", "cotmask_corrupted_question": "question"}
-_JANET = "cotmask_janet"
-_JANET_METRICS = ("follows_question", "follows_changed_question")
+# Their tasks and metrics, with the paper's columns.
+_JANET = {
+    "cotmask_janet": {
+        "follows_question": "prefix changed: 16-3",
+        "follows_changed_question": "question changed: 16-n",
+    },
+    "cotmask_janet_consistent": {"follows_question": "both changed: 16-n", "calculates_right": "and its result right"},
+}
 
 
 @command("corrupted-step")
@@ -41,7 +47,8 @@ def corrupted_step(results: tuple[str, ...], data: Path | None, show: int | None
 
     Without LABEL=RESULTS: count the cases of a data set, and the reasons why the other rows have none. With them:
     compare models, each a label and the directory that lm_eval wrote with --output_path and --log_samples for the tasks
-    cotmask_corrupted_step, cotmask_corrupted_question and cotmask_janet. Intervals cover 95 %.
+    cotmask_corrupted_step, cotmask_corrupted_question, cotmask_janet and cotmask_janet_consistent. Intervals cover
+    95 %.
     """
     if results and (data is not None or show is not None):
         raise click.UsageError("--data and --show are about cases, LABEL=RESULTS about models: give one or the other")
@@ -80,11 +87,12 @@ def _cases(data: Path | None) -> StepCases:
 
 
 def _compare(source: str) -> dict[str, Any]:
-    """Return what one model did: by change and kind of step the shares with intervals, and Table 4's two shares."""
-    results = read_results(source, (*_TASKS, _JANET))
+    """Return what one model did: by change and kind of step the shares with intervals, and those of Tables 4 and 9."""
+    results = read_results(source, (*_TASKS, *_JANET))
     compared: dict[str, Any] = {change: _shares(results[task]) for task, change in _TASKS.items() if task in results}
-    if _JANET in results:
-        compared["janet"] = {name: results[_JANET].metrics.get(name) for name in _JANET_METRICS}
+    for task, metrics in _JANET.items():
+        if task in results:
+            compared[task.removeprefix("cotmask_")] = {name: results[task].metrics.get(name) for name in metrics}
     return compared
 
 
@@ -160,11 +168,17 @@ def _print_comparison(compared: dict[str, Any]) -> None:
     if rows:
         title = "continuations by the number in the operand's place, % [95 % interval]"
         print_table(title, headings, rows, left=range(3))
-    janet = [
-        (label, *("-" if value is None else f"{value:.1f}" for value in of_model["janet"].values()))
-        for label, of_model in compared.items()
-        if "janet" in of_model
-    ]
-    if janet:
-        title = "Janet's ducks (Table 4): share that computes with the question's number"
-        print_table(title, ("model", "prefix changed: 16-3", "question changed: 16-n"), janet)
+    scored = set().union(*compared.values())
+    shown = [task for task in _JANET if task.removeprefix("cotmask_") in scored]
+    if shown:
+        janet = [
+            (label, *(_tenths(of_model, task, metric) for task in shown for metric in _JANET[task]))
+            for label, of_model in compared.items()
+        ]
+        title = "Janet's ducks (Tables 4 and 9): share that computes with the question's number"
+        print_table(title, ("model", *(column for task in shown for column in _JANET[task].values())), janet)
+
+
+def _tenths(of_model: dict[str, Any], task: str, metric: str) -> str:
+    value = of_model.get(task.removeprefix("cotmask_"), {}).get(metric)
+    return "-" if value is None else f"{value:.1f}"
