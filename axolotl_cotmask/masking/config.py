@@ -113,7 +113,7 @@ class CoTMaskConfig(BaseModel):
     )
     loss_on: Literal["all", "clean", "noised"] = Field(
         default="all",
-        description="Which predictions the loss counts: all (the paper), or those made at clean or at noised positions.",
+        description="Which predictions the loss counts: all (the paper), or those at clean or at noised positions.",
     )
     adaptive: AdaptiveConfig | None = Field(
         default=None, description="Each data set's ratio follows the gap between the losses at noised and clean tokens."

@@ -18,9 +18,9 @@ def labels_for(labels: Tensor, selected: Tensor, loss_on: LossOn) -> Tensor:
     """Return the labels with those that the loss leaves out set to -100.
 
     The term ``-log p(w_t | s_1 .. s_{t-1})`` goes by the position where the prediction is made: ``clean`` counts it
-    where ``M_{t-1} = 0``, as the logged loss_clean does. The paper (section 3.3: 45.0 on GSM8K) says "non-noisy tokens",
-    which may also mean ``M_t = 0``, and its code has no such option; its reason, that predicting the next token *at* a
-    masked position is harder, and its appendix K are about the position.
+    where ``M_{t-1} = 0``, as the logged loss_clean does. The paper (section 3.3: 45.0 on GSM8K) says "non-noisy
+    tokens", which may also mean ``M_t = 0``, and its code has no such option; its reason, that predicting the next
+    token *at* a masked position is harder, and its appendix K are about the position.
 
     Args:
         labels: ``[batch, seq]`` int64, each token's own id or -100, as models take them; not changed.
