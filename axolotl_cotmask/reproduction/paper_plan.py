@@ -162,21 +162,23 @@ def _sweep_row(sweep: str, ablation: Ablation) -> RowPlan:
 
 
 def _sweep_claims(sweep: str) -> list[ClaimPlan]:
+    ablations = {ablation.name: ablation for ablation in SWEEPS[sweep]}
     sft = next((ablation for ablation in SWEEPS[sweep] if not ablation.masks), None)
-    if sft is None or sft.accuracy is None:
-        return []
-    claims = [
-        ClaimPlan(
-            paper.BENCHMARKS["gsm8k"],
-            f"{sweep}/{sft.name}",
-            f"{sweep}/{other.name}",
-            paper.as_share(round(other.accuracy - sft.accuracy, 1)),
-            f"Table 3: {sft.accuracy} and {other.accuracy}",
-        )
-        for other in SWEEPS[sweep]
+    claims = []
+    for treated in SWEEPS[sweep]:
+        baseline = ablations[treated.against] if treated.against else sft
         # Where the paper gives no number, or no difference, there is nothing to judge.
-        if other.accuracy is not None and other.accuracy != sft.accuracy
-    ]
+        if baseline is None or baseline.accuracy is None or treated.accuracy in (None, baseline.accuracy):
+            continue
+        claims.append(
+            ClaimPlan(
+                paper.BENCHMARKS["gsm8k"],
+                f"{sweep}/{baseline.name}",
+                f"{sweep}/{treated.name}",
+                paper.as_share(round(treated.accuracy - baseline.accuracy, 1)),
+                f"Table 3: {baseline.accuracy} and {treated.accuracy}",
+            )
+        )
     return [replace(claim, comparisons=len(claims)) for claim in claims]
 
 

@@ -97,6 +97,13 @@ def test_sweeps_have_a_row_per_ablation_with_its_block() -> None:
     assert claims["table3/random"] == pytest.approx(0.055)
     (one,) = make_plan(["table3/random"], 1).claims
     assert one.comparisons == 26, "the family is the table's, whatever part of it is run"
+    (clean,) = make_plan(["table3/random-loss-on-clean"], 1).claims
+    assert (clean.baseline, clean.difference) == ("table3/random", pytest.approx(-0.021)), "as the paper sets it"
+
+
+def test_positions_are_hidden_as_the_authors_switch_can_hide_them() -> None:
+    hiding = [ablation for ablation in TABLE3 if ablation.block.get("hide_from_attention")]
+    assert [(ablation.name, ablation.block["noise"]) for ablation in hiding] == [("mask-hidden", "mask")]
 
 
 def test_one_row_of_a_sweep() -> None:

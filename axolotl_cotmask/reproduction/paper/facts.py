@@ -31,7 +31,8 @@ class PaperBase:
 class PaperData:
     """Training data: the ``type`` that reads them, and the context length in tokens.
 
-    ``rows``, as the paper counts them, are by the ``path`` of the data set: one for all bases, or one for each.
+    ``rows`` are by the ``path`` of the data set: one for all bases, or one for each. They are the paper's counts, but for
+    GSM8K, of which the paper says 7K and 7,500, and whose file has 7,473.
     """
 
     title: str
@@ -77,7 +78,7 @@ class PaperRun:
         return self.table_of(benchmark) == table or (table == "Table 5" and "gsm_ic" in self.scores)
 
 
-#: The paper's machine: eight A100s of 80 GB.
+#: The paper's machine: eight A100s, of which memory it does not say.
 GPUS = 8
 
 BASES: Mapping[str, PaperBase] = {
@@ -102,7 +103,7 @@ DATA: Mapping[str, PaperData] = {
 _STEPS = "mask_ratio warm-up 0.66 of the optimizer steps"
 _METAMATH_STEPS = "mask_ratio warm-up 75,000 micro-batches, 0.61 of the run"
 _MAMMOTH_STEPS = "mask_ratio warm-up 48,000 micro-batches, 0.59 of the run"
-_TEMPLATE = "one of twelve prompt texts, drawn once for the run"
+_TEMPLATE = "one of twelve prompt texts, drawn once in each process"
 _NO_LENGTH = "no length given, so 2,048 tokens"
 
 RUNS: tuple[PaperRun, ...] = (
