@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.common import command, print_table
+from axolotl_cotmask.cli.common import RegularFile, command, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 
 if TYPE_CHECKING:
     from axolotl_cotmask.reproduction.plan import Plan
 
 _GPUS = 8  # of one machine
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @command()
@@ -37,7 +36,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--profile", help="cpu, gpu, slurm, or a directory.  [default: cpu for laptop and --tiny, else gpu]")
 @click.option("--keep-weights", is_flag=True, help="Keep trained weights after they were scored.")
 @click.option("--confirm_run_unsafe_code", is_flag=True, help="Let models' programs run, as MAmmoTH's tasks need it.")
-@click.option("--external", "externals", multiple=True, type=_FILE, help="YAML of results that others published.")
+@click.option("--external", "externals", multiple=True, type=RegularFile(), help="YAML of what others published.")
 @click.option(
     "--output", type=click.Path(file_okay=False, path_type=Path), help="[default: outputs/laptop, .../reproduce]"
 )

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from axolotl_cotmask.cli.common import cell, command, json_option, labelled, print_table
+from axolotl_cotmask.cli.common import RegularFile, cell, command, json_option, labelled, print_table, tell_newest
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.evaluation.benchmarks.corrupted_step import NoCaseReason, StepCase, StepCases, StepKind, find_cases
-from axolotl_cotmask.evaluation.graded import clusters_of
-from axolotl_cotmask.evaluation.results import TaskResult, read_results, read_samples
+from axolotl_cotmask.evaluation.graded import Reading, clusters_of, grade
+from axolotl_cotmask.evaluation.results import AnswerRow, TaskResult, check_all_there, read_results, read_samples
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, share
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _JANET = {
 @click.argument("results", nargs=-1, metavar="[LABEL=RESULTS]...")
 @click.option(
     "--data",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=RegularFile(),
     help="JSON lines with question and answer.  [default: GSM8K's test split]",
 )
 @click.option("--show", type=click.IntRange(min=0), help="Cases to show, spread over the data.  [default: 0]")
@@ -89,6 +89,7 @@ def _cases(data: Path | None) -> StepCases:
 def _compare(source: str) -> dict[str, Any]:
     """Return what one model did: by change and kind of step the shares with intervals, and those of Tables 4 and 9."""
     results = read_results(source, (*_TASKS, *_JANET))
+    tell_newest(results.values())
     compared: dict[str, Any] = {change: _shares(results[task]) for task, change in _TASKS.items() if task in results}
     for task, metrics in _JANET.items():
         if task in results:
@@ -98,28 +99,33 @@ def _compare(source: str) -> dict[str, Any]:
 
 def _shares(result: TaskResult) -> dict[str, dict[str, Estimate]]:
     samples = read_samples(result.samples_file())
+    check_all_there(result, len(samples))
     _, clusters = clusters_of([sample.document for sample in samples])
+    counted = _counted_for(samples)
     shares: dict[str, dict[str, Estimate]] = {}
     for kind in ("all", *StepKind):
-        values: dict[str, list[tuple[Hashable, float]]] = {}
-        for sample, cluster in zip(samples, clusters, strict=True):
-            if kind in ("all", sample.document["kind"]):
-                for name, value in _counted_for(sample.fields).items():
-                    values.setdefault(name, []).append((cluster, value))
-        shares[kind] = {name: share(items) for name, items in values.items()}
+        of_kind = [place for place, sample in enumerate(samples) if kind in ("all", _kind(sample))]
+        if of_kind:
+            shares[kind] = {
+                name: share((clusters[place], values[place]) for place in of_kind) for name, values in counted.items()
+            }
     return shares
 
 
-def _counted_for(sample: dict[str, Any]) -> dict[str, float]:
-    """Return what a sample counts for: one of the four outcomes, and the final answer where its gold is known."""
-    values = {
-        "follows": sample["follows_question"],
-        "copies": sample["copies_prefix"],
-        "none": sample["no_annotation"],
-    }
-    values["other"] = 1.0 - sum(values.values())
-    if "exact_match" in sample:
-        values["accuracy"] = sample["exact_match"]
+def _kind(sample: AnswerRow) -> str:
+    kind = sample.document.get("kind")
+    if kind not in list(StepKind):
+        raise CoTMaskError(f"{sample.place}: the document's kind is {kind!r}, not first or later: evaluate again")
+    return str(kind)
+
+
+def _counted_for(samples: Sequence[AnswerRow]) -> dict[str, list[float]]:
+    """Return what each sample counts for: one of the four outcomes, and the final answer where its gold is known."""
+    metrics = {"follows": "follows_question", "copies": "copies_prefix", "none": "no_annotation"}
+    values = {name: [row.right for row in grade(samples, Reading(metric))] for name, metric in metrics.items()}
+    values["other"] = [1.0 - sum(outcomes) for outcomes in zip(*values.values(), strict=True)]
+    if "exact_match" in samples[0].fields:
+        values["accuracy"] = [row.right for row in grade(samples, Reading())]
     return values
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plot_option, print_table
+from axolotl_cotmask.cli.common import RegularFile, cell, command, json_option, labelled, plot_option, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_jsonl
 
@@ -29,7 +29,7 @@ _FORMATS = ("gsm8k", "query_response", "instruction_output")
 @click.argument("models", nargs=-1, required=True, metavar="LABEL=MODEL...")
 @click.option(
     "--data",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=RegularFile(),
     metavar="FILE.jsonl",
     help="JSON lines in the fields of --format.  [default: GSM8K's test split]",
 )
