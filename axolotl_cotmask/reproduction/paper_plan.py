@@ -31,11 +31,23 @@ _STRATEGIES = "axolotl_cotmask.prompt_strategies."
 _JANET, _CONSISTENT = Task("cotmask_janet", "janet"), Task("cotmask_janet_consistent", "janet")
 #: The columns of Tables 4 and 9, in the order of the paper's numbers.
 _CASE_STUDY: Mapping[str, tuple[Measured, str]] = {
-    "prefix changed": (Measured(_JANET, "follows_question"), "Table 4: share of ten that compute 16-3, as the question says"),
-    "question changed": (Measured(_JANET, "follows_changed_question"), "Table 4: share of ten that compute 16-n, as the question says"),
-    "both changed": (Measured(_CONSISTENT, "follows_question"), "Table 9, the control: share of ten that compute 16-n"),
-    "both, right": (Measured(_CONSISTENT, "calculates_right"), "Table 9: share of ten that compute 16-n, and rightly"),
-}  # fmt: skip
+    "prefix changed": (
+        Measured(_JANET, "follows_question"),
+        "Table 4: share of ten that compute 16-3, as the question says",
+    ),
+    "question changed": (
+        Measured(_JANET, "follows_changed_question"),
+        "Table 4: share of ten that compute 16-n, as the question says",
+    ),
+    "both changed": (
+        Measured(_CONSISTENT, "follows_question"),
+        "Table 9, the control: share of ten that compute 16-n",
+    ),
+    "both, right": (
+        Measured(_CONSISTENT, "calculates_right"),
+        "Table 9: share of ten that compute 16-n, and rightly",
+    ),
+}
 _MEASURES = {title: f"accuracy on {title} by the paper's rule" for title in paper.BENCHMARKS.values()} | {
     title: meaning for title, (_, meaning) in _CASE_STUDY.items()
 }
@@ -103,7 +115,8 @@ def _expand(name: str, own_gpus: int) -> tuple[list[RowPlan], list[ClaimPlan]]:
     if not path.is_file():
         raise CoTMaskError(
             f"there is nothing called {name} to reproduce: name a row such as llama2-7b/gsm8k-mft, a table (table1, "
-            f"table2, table3, table4, table5), methods, fig2, fig3, a base ({', '.join(paper.BASES)}), laptop, or the path of a recipe"
+            f"table2, table3, table4, table5), methods, fig2, fig3, a base ({', '.join(paper.BASES)}), laptop, or the path "
+            "of a recipe"
         )
     # Two recipes of the same name in different places are different rows.
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
@@ -135,7 +148,7 @@ def _measures(strategy: str, scores: Mapping[str, float | None]) -> dict[str, Me
 
 
 def _case_study() -> Iterator[RowPlan]:
-    """Yield the rows of Table 4, which may stand in other plans too. One question gives no verdict: there is no claim."""
+    """Yield the rows of Table 4, which may stand in other plans too; one question gives no verdict, so no claim."""
     for name, percents in paper.CASE_STUDY.items():
         ((row,), _) = _expand(name, 1)
         columns = zip(_CASE_STUDY.items(), percents, strict=True)

@@ -235,5 +235,5 @@ def test_a_gold_whose_box_is_not_closed_is_refused_with_its_row(
 
 @pytest.mark.parametrize("options", ["A)1 B)2", [], [1, 2], None])
 def test_options_that_are_no_list_of_texts_are_refused(options: Any) -> None:
-    with pytest.raises(CoTMaskError, match="options is .*, not a list of texts: give one such as"):
+    with pytest.raises(CoTMaskError, match=r"options is .*, not a list of texts: give one such as"):
         with_choices("q", options)

@@ -52,8 +52,8 @@ def dependency(
     """Replace numbers one at a time, and count how often the model's prediction of a later number changes.
 
     By the distance between the two, with the replaced number in the question and in the chain of thought (the paper's
-    Figures 1, 6 and 9 to 11). MODEL is a directory with a model or a LoRA adapter, or the name of a model on the hub. Intervals
-    cover 95 %; rows are what is independent.
+    Figures 1, 6 and 9 to 11). MODEL is a directory with a model or a LoRA adapter, or the name of a model on the hub.
+    Intervals cover 95 %; rows are what is independent.
     """
     # What libraries print does not belong to the result.
     with contextlib.redirect_stdout(sys.stderr):
