@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from typing_extensions import TypedDict
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_json, whole_directory
 from axolotl_cotmask.evaluation.graded import GradedFile, question_clusters, read_graded_task
-from axolotl_cotmask.evaluation.lm_eval import evaluation_command, model_args
+from axolotl_cotmask.evaluation.lm_eval import evaluation_command, model_args, run_command
 from axolotl_cotmask.evaluation.results import read_results
 from axolotl_cotmask.evaluation.same_questions import check_same_questions
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, share
@@ -169,6 +168,6 @@ def _evaluate(checkpoint: Path, settings: EvaluationSettings) -> None:
     with whole_directory(results_directory(checkpoint, settings)) as results:
         command = evaluation_command(model_args(checkpoint), output=results, **asdict(settings))
         # Standard output belongs to the analysis.
-        status = subprocess.run(command, stdout=sys.stderr, check=False).returncode
+        status = run_command(command, stdout=sys.stderr)
         if status != 0:
             raise CoTMaskError(f"{checkpoint}: lm_eval ended with status {status}: its own words stand above")

@@ -115,8 +115,8 @@ def _expand(name: str, own_gpus: int) -> tuple[list[RowPlan], list[ClaimPlan]]:
     if not path.is_file():
         raise CoTMaskError(
             f"there is nothing called {name} to reproduce: name a row such as llama2-7b/gsm8k-mft, a table (table1, "
-            f"table2, table3, table4, table5), methods, fig2, fig3, a base ({', '.join(paper.BASES)}), laptop, or the path "
-            "of a recipe"
+            f"table2, table3, table4, table5), methods, fig2, fig3, a base ({', '.join(paper.BASES)}), laptop, or the "
+            "path of a recipe"
         )
     # Two recipes of the same name in different places are different rows.
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
