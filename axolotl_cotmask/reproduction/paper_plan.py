@@ -166,7 +166,8 @@ def _between_methods() -> Iterator[ClaimPlan]:
     for claim in paper.METHODS:
         margin = 0.0
         if claim.on_par:
-            gain = paper.find_claim(*claim.treated.removesuffix("-mft").split("/"), claim.benchmark).difference
+            treated = paper.find_run(claim.treated)
+            gain = paper.find_claim(treated.base, treated.data, claim.benchmark).difference
             margin = paper.as_share(gain / 2)
         yield ClaimPlan(
             paper.BENCHMARKS[claim.benchmark],
