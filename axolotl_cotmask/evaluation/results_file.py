@@ -104,30 +104,46 @@ def holds_answers(path: Path) -> bool:
         CoTMaskError: it is no regular file.
     """
     check_file(path)
-    with path.open("rb") as lines:
-        first = next((line for line in lines if line.strip()), b"")
     try:
-        row = parse_json(first)
+        row = _first_line(path)
     except ValueError:
         # Results fill several lines.
         return path.suffix != ".json"
-    return not isinstance(row, dict) or "results" not in row
+    return not _are_results(row, path)
 
 
 def holds_results(path: Path) -> bool:
     """Tell whether a file is one JSON object with ``results``, on a line or on several.
 
     Raises:
-        CoTMaskError: it is no regular file, or cannot be read.
+        CoTMaskError: it is no regular file.
     """
     check_file(path)
     try:
-        content = parse_json(path.read_bytes())
-    except OSError as error:
-        raise CoTMaskError(f"{path}: cannot be read ({error.strerror}): mend its permissions") from error
+        return _are_results(_first_line(path), path)
+    except ValueError:
+        pass
+    try:
+        return _are_results(parse_json(path.read_bytes()), path)
     except ValueError:
         return False
-    return isinstance(content, dict) and "results" in content
+
+
+def _first_line(path: Path) -> Any:
+    """Return the value of the first line that is not empty.
+
+    Raises:
+        ValueError: it is no complete JSON.
+    """
+    with path.open("rb") as lines:
+        return parse_json(next((line for line in lines if line.strip()), b""))
+
+
+def _are_results(content: Any, path: Path) -> bool:
+    if not isinstance(content, dict) or "results" not in content:
+        return False
+    # Rows of somebody else's answers may have a field of this name.
+    return path.suffix == ".json" or isinstance(content["results"], dict)
 
 
 def read_results_file(path: Path) -> dict[str, Any]:

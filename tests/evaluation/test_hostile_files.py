@@ -204,6 +204,13 @@ def test_a_gold_in_scientific_notation_is_read(tmp_path: Path) -> None:
     assert "the field 'gold' holds NaN" in sentence(run("score", path, *options))
 
 
+def test_a_field_called_results_makes_no_results_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"question": "q", "results": "#### 5", "gold": 5}\n' * 2)
+    options = ("--rule", "gsm8k_hash", "--prediction-field", "results", "--gold-field", "gold")
+    assert json.loads(run("score", path, *options, "--json").output)["correct"] == 2
+
+
 def test_execute_looks_at_its_output_first_and_loses_nothing(tmp_path: Path) -> None:
     options = ("--rule", "gsm8k_hash", "--confirm_run_unsafe_code")
     path = tmp_path / "x.jsonl"
