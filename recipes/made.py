@@ -60,7 +60,7 @@ def _lines() -> Iterator[str]:
         f"Tail: the cosine ends at {TAIL_START_LR:g} of the learning rate after {TAIL_START_STEP:.0%} of the steps, "
         "then a straight line to 0. Bases: "
         + ", ".join(f"`{name}` is {base.model}" for name, base in BASES.items())
-        + ". Rows, as the paper counts them: "
+        + ". Rows, as the paper counts them (but those of GSM8K as its file has them; the paper says 7K and 7,500): "
         + ", ".join(f"{name} {_rows(data)}" for name, data in DATA.items())
         + ". The released scripts say something else in places; the recipes follow the paper:"
     )
@@ -105,7 +105,7 @@ def sweep_text(name: str) -> str:
     ]
     for row in SWEEPS[name]:
         block = yaml.safe_dump(dict(row.block), default_flow_style=True, sort_keys=False, width=1000).strip()
-        published = "" if row.accuracy is None else f"  # {row.accuracy}"
+        published = "" if row.accuracy is None else f"  # {row.accuracy}{row.note and f' {row.note}'}"
         lines.append(f"  - {{wandb_name: {row.name}, cotmask: {block}}}{published}")
     return "\n".join(lines) + "\n"
 

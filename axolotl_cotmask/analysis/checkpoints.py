@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_json, whole_directory
 from axolotl_cotmask.evaluation.graded import GradedFile, question_clusters, read_graded_task
-from axolotl_cotmask.evaluation.lm_eval import evaluation_command, model_args
+from axolotl_cotmask.evaluation.lm_eval import evaluation_command, model_args, run_command
 from axolotl_cotmask.evaluation.results import read_results
 from axolotl_cotmask.evaluation.same_questions import check_same_questions
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, share
@@ -21,6 +23,19 @@ from axolotl_cotmask.masking.metrics import SAMPLES_SEEN
 
 #: Below a checkpoint: one directory of lm-eval's results per task and limit.
 SCORES = "cotmask-scores"
+
+
+_Entry = TypedDict("_Entry", {"epoch": FiniteFloat | None, SAMPLES_SEEN: FiniteFloat}, total=False)  # type: ignore[misc]
+
+
+class _State(TypedDict):
+    global_step: int
+    epoch: FiniteFloat
+    log_history: list[_Entry]
+
+
+#: What is read of the trainer's state.
+_STATE = TypeAdapter(_State)
 
 
 @dataclass(frozen=True)
@@ -71,14 +86,15 @@ def find_checkpoints(output_dir: str | os.PathLike[str]) -> list[Checkpoint]:
         )
     paths.sort(key=lambda path: int(path.name.removeprefix("checkpoint-")))
     states = {path: _trainer_state(path) for path in paths}
-    logged = [entry for state in states.values() for entry in state["log_history"] if entry.get(SAMPLES_SEEN)]
+    entries = (entry for state in states.values() for entry in state["log_history"])
+    logged = [entry for entry in entries if entry.get(SAMPLES_SEEN) and entry.get("epoch")]
     if not logged:
         raise CoTMaskError(
             f"{output_dir}: the run did not log {SAMPLES_SEEN}: train with the plugin (mask_ratio: 0 for plain SFT) "
             "and with logging_steps below the number of steps"
         )
     # The number is rounded to whole samples: the largest one gives the rows of an epoch best.
-    best = max(logged, key=lambda entry: entry[SAMPLES_SEEN])
+    best: Any = max(logged, key=lambda entry: entry[SAMPLES_SEEN])
     rows = best[SAMPLES_SEEN] / best["epoch"]
     return [Checkpoint(path, state["global_step"], round(state["epoch"] * rows)) for path, state in states.items()]
 
@@ -88,7 +104,13 @@ def _trainer_state(checkpoint: Path) -> dict[str, Any]:
     file = checkpoint / "trainer_state.json"
     if not file.is_file():
         raise CoTMaskError(f"{checkpoint}: not a complete checkpoint (no {file.name}): remove it")
-    return read_json(file)
+    state = read_json(file)
+    try:
+        _STATE.validate_python(state, strict=True)
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise CoTMaskError(f"{file}: '{place}' is not as the trainer writes it: train again") from error
+    return state
 
 
 def accuracy_by_samples(
@@ -146,6 +168,6 @@ def _evaluate(checkpoint: Path, settings: EvaluationSettings) -> None:
     with whole_directory(results_directory(checkpoint, settings)) as results:
         command = evaluation_command(model_args(checkpoint), output=results, **asdict(settings))
         # Standard output belongs to the analysis.
-        status = subprocess.run(command, stdout=sys.stderr, check=False).returncode
+        status = run_command(command, stdout=sys.stderr)
         if status != 0:
             raise CoTMaskError(f"{checkpoint}: lm_eval ended with status {status}: its own words stand above")

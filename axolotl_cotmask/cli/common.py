@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import io
+import sys
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,20 +12,49 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import check_file
 
 if TYPE_CHECKING:
+    from axolotl_cotmask.evaluation.results import TaskResult
     from axolotl_cotmask.evaluation.stats.estimates import Estimate
 
 
 class Command(click.Command):
-    """A command whose CoTMaskError ends it with one sentence and status 1."""
+    """A command that ends with one sentence and status 1 after a CoTMaskError, and where a file cannot be had."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        for stream in (sys.stdout, sys.stderr):
+            # Half a character of a file, or one that the terminal does not know, is shown by its number.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except CoTMaskError as error:
             raise click.ClickException(str(error)) from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise click.ClickException(
+                f"{error.filename}: {error.strerror}: see that it is there, and may be read or written as needed"
+            ) from error
+
+
+class RegularFile(click.Path):
+    """A path to a file that is there, and can be read more than once: no pipe and no device."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        try:
+            check_file(Path(value))
+        except CoTMaskError as error:
+            raise click.ClickException(str(error)) from error
+        return super().convert(value, param, ctx)
 
 
 #: As `click.command`.
@@ -88,6 +119,14 @@ def labelled(arguments: Sequence[str], what: str) -> dict[str, str]:
             raise CoTMaskError(f"the label {label} stands for two of them: give each its own label")
         values[label] = value
     return values
+
+
+def tell_newest(results: Iterable[TaskResult]) -> None:
+    """Say on standard error where the newest of several results counts."""
+    for result in results:
+        if result.older:
+            count = len(result.older) + 1
+            click.echo(f"{result.task} was scored {count} times: the newest counts, {result.file}", err=True)
 
 
 def cell(estimate: Estimate | None) -> str:

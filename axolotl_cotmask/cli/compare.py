@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from axolotl_cotmask.cli.common import cell, command, json_option, print_table
+from axolotl_cotmask.cli.common import cell, command, json_option, print_table, tell_newest
 from axolotl_cotmask.evaluation.answers import RULES
 from axolotl_cotmask.evaluation.comparison import Compared, compare_sides, pair_sides
 from axolotl_cotmask.evaluation.graded import Reading
 
 _METRIC = "exact_match"
 _PER_SIDE = "Twice where A and B differ."
-_SOURCE = click.Path(exists=True, path_type=Path)
+_SOURCE = click.Path(path_type=Path)
 
 
 @command()
@@ -52,10 +52,10 @@ def compare(
 ) -> None:
     """Compare two models on the same questions: B against A.
 
-    A and B are each a directory or results_*.json of lm_eval (with --log_samples), one of its samples_*.jsonl, or any
-    JSON lines with a question and a verdict or a generation. Fields may be dotted to reach into an object; a metric of
-    lm-eval may name the filter, as in exact_match,strict-match. Files that are not about the same questions are
-    refused.
+    A and B are each what lm_eval was given as --output_path (with --log_samples), one of its results_*.json or
+    samples_*.jsonl, or any JSON lines with a question and a verdict or a generation. Fields may be dotted to reach into
+    an object; a metric of lm-eval may name the filter, as in exact_match,strict-match. Files that are not about the
+    same questions are refused.
 
     Intervals cover 95 %: of an accuracy Wilson's, of the difference a paired bootstrap's. p is McNemar's exact test.
     Where questions belong together (base_id, original_question, seed_question or row in the documents, as in GSM-IC),
@@ -83,6 +83,7 @@ def compare(
         for side in (0, -1)
     ]
     pairs, left_out = pair_sides(a, b, task, *readings)
+    tell_newest(side.result for pair in pairs for side in pair if side.result is not None)
     comparisons = [compare_sides(*pair) for pair in pairs]
     if left_out:
         click.echo(f"not compared, for want of a partner or the metric: {', '.join(left_out)}", err=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from axolotl_cotmask.cli.common import command
+from axolotl_cotmask.cli.common import RegularFile, command
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import numbered_jsonl, whole_file
 from axolotl_cotmask.evaluation.answers import RULES
@@ -16,7 +16,7 @@ from axolotl_cotmask.evaluation.sandbox import detect_isolation
 
 
 @command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=RegularFile())
 @click.argument("output", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--rule", "rule_name", type=click.Choice(list(RULES)), required=True, help="The rule that reads an answer."
@@ -47,13 +47,15 @@ def execute(file: Path, output: Path, rule_name: str, confirmed: bool) -> None:
                     f"{file}, line {number}: resps does not hold the answers to two prompts: give the samples of a "
                     "cotmask_mammoth_*_generate task"
                 )
-    isolation = detect_isolation()
-    click.echo(f"isolation: {isolation}", err=True)
-    texts = iter(executed([text for pair in generations for text in pair], isolation))
+    if not rows:
+        raise CoTMaskError(f"{file} holds no rows: give the samples of a cotmask_mammoth_*_generate task")
+    # Opened before anything runs: a place that cannot be written to shows at once.
     with whole_file(output) as temporary, temporary.open("w", encoding="utf-8") as lines:
+        isolation = detect_isolation()
+        click.echo(f"isolation: {isolation}", err=True)
+        texts = iter(executed([text for pair in generations for text in pair], isolation))
         for _, row in rows:
             prediction = chosen([next(texts), next(texts)], RULES[rule_name])
-            lines.write(
-                json.dumps({**row, "prediction": prediction, "isolation": isolation}, ensure_ascii=False) + "\n"
-            )
+            # As ASCII: half a character, as a text that was cut off may end in, has no UTF-8.
+            lines.write(json.dumps({**row, "prediction": prediction, "isolation": isolation}) + "\n")
     click.echo(f"{output}: {len(rows)} questions")

@@ -7,11 +7,14 @@ import json
 import logging
 import sys
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.common import command, json_option, print_table
+from axolotl_cotmask.cli.common import RegularFile, command, json_option, print_table
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.reproduction.recipes import parse_yaml
 
 if TYPE_CHECKING:
     from axolotl_cotmask.training.preview import Preview
@@ -20,20 +23,30 @@ _STYLES = {"prompt": "dim", "target": "green", "protected": "cyan underline", "m
 
 
 @command()
-@click.argument("config", type=click.Path(exists=True, dir_okay=False))
+@click.argument("config", type=RegularFile())
 @click.option("--rows", type=click.IntRange(min=1), default=2, show_default=True, help="Rows of each data set.")
 @click.option("--epoch", type=click.IntRange(min=0), default=0, show_default=True, help="Epoch, counted from 0.")
 @click.option("--step", type=click.IntRange(min=0), help="Optimizer steps done.  [default: the end of the run]")
 @json_option
-def preview(config: str, rows: int, epoch: int, step: int | None, as_json: bool) -> None:
+def preview(config: Path, rows: int, epoch: int, step: int | None, as_json: bool) -> None:
     """Show training rows of CONFIG's data sets with what is masked, as training does it. Loads no model weights."""
+    from pydantic import ValidationError
+
     from axolotl_cotmask.training.preview import make_preview
 
+    content = parse_yaml(config.read_bytes(), str(config))
+    if not isinstance(content, dict):
+        raise CoTMaskError(f"{config}: holds no keys with values: give a config of Axolotl")
     # Axolotl logs the whole config, which is not what was asked for here.
     logging.disable(logging.INFO)
     # Axolotl logs to standard output; the result has that for itself.
     with contextlib.redirect_stdout(sys.stderr):
-        result = make_preview(config, rows=rows, epoch=epoch, step=step)
+        try:
+            result = make_preview(str(config), rows=rows, epoch=epoch, step=step)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "the whole"
+            raise CoTMaskError(f"{config}: Axolotl refuses {place} ({first['msg']}): mend the config") from error
     if as_json:
         click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
     else:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.common import command, print_table
+from axolotl_cotmask.cli.common import RegularFile, command, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 
 if TYPE_CHECKING:
     from axolotl_cotmask.reproduction.plan import Plan
 
 _GPUS = 8  # of one machine
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @command()
@@ -37,7 +36,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--profile", help="cpu, gpu, slurm, or a directory.  [default: cpu for laptop and --tiny, else gpu]")
 @click.option("--keep-weights", is_flag=True, help="Keep trained weights after they were scored.")
 @click.option("--confirm_run_unsafe_code", is_flag=True, help="Let models' programs run, as MAmmoTH's tasks need it.")
-@click.option("--external", "externals", multiple=True, type=_FILE, help="YAML of results that others published.")
+@click.option("--external", "externals", multiple=True, type=RegularFile(), help="YAML of what others published.")
 @click.option(
     "--output", type=click.Path(file_okay=False, path_type=Path), help="[default: outputs/laptop, .../reproduce]"
 )
@@ -59,9 +58,9 @@ def repro(
 ) -> None:
     """Train and score WHAT with several seeds, hold it against the paper, and write a report.
 
-    WHAT is a row (llama2-7b/gsm8k-mft), a table (table1, table2, table3, table5), fig2, fig3, selectors, a base model
-    (llama2-7b), the path of a recipe, calibrate (score the released checkpoints), laptop, demo, laptop-rows or
-    laptop-curve; several may be named.
+    WHAT is a row (llama2-7b/gsm8k-mft), a table (table1, ..., table5), methods (claims between MFT, RFT and SFT), fig2,
+    fig3, selectors, a base model (llama2-7b), the path of a recipe, calibrate (score the released checkpoints), laptop,
+    demo, laptop-rows or laptop-curve; several may be named.
     An interrupted run goes on where it was; what is finished is not done again.
     """
     from axolotl_cotmask.reproduction.settings import with_settings

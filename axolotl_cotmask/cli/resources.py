@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from axolotl_cotmask.cli.common import command
+from axolotl_cotmask.common.files import whole_directory
 from axolotl_cotmask.common.resources import directory
 
 
@@ -25,6 +26,8 @@ def fetch(what: str, destination: Path | None) -> None:
     target = destination or Path(what)
     if target.exists():
         raise click.ClickException(f"{target} exists already: name another DESTINATION, or remove it")
-    # `made.py` is a tool of the checkout.
-    shutil.copytree(directory(what), target, ignore=shutil.ignore_patterns("__pycache__", "made.py"))
+    with whole_directory(target) as new:
+        # `made.py` is a tool of the checkout.
+        unused = shutil.ignore_patterns("__pycache__", "made.py")
+        shutil.copytree(directory(what), new, ignore=unused, dirs_exist_ok=True)
     click.echo(f"copied the {what} to {target}")

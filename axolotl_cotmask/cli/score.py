@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from axolotl_cotmask.cli.common import command, json_option
+from axolotl_cotmask.cli.common import RegularFile, command, json_option
 from axolotl_cotmask.evaluation.answers import RULES, Judgement
 from axolotl_cotmask.evaluation.graded import Reading, read_graded
 
 
 @command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=RegularFile())
 @click.option("--rule", "rule_name", type=click.Choice(list(RULES)), required=True, help="The answer rule.")
 @click.option("--prediction-field", required=True, help="The field with the generation, e.g. filtered_resps.")
 @click.option("--gold-field", required=True, help="The field with the reference solution or answer, e.g. target.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import os
@@ -22,7 +23,14 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the directory of ``path``, and rename it to ``path`` when the block ends well.
 
     The temporary name keeps the suffix, which some writers take the format from. After an error ``path`` is as it was.
+
+    Raises:
+        CoTMaskError: there is no directory for ``path``, or it is something else than a file, such as a device.
     """
+    if not path.parent.is_dir():
+        raise CoTMaskError(f"{path}: there is no directory {path.parent}: create it, or name another place")
+    if path.exists():
+        check_file(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
@@ -57,21 +65,99 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def check_file(path: Path) -> None:
+    """Check that ``path`` is a file that can be read more than once: no directory, no pipe, no device.
+
+    Raises:
+        CoTMaskError: it is not, or is not there.
+    """
+    if path.is_file():
+        return
+    if not path.exists():
+        raise CoTMaskError(f"{path}: there is no such file: check the name")
+    if path.is_dir():
+        raise CoTMaskError(f"{path}: is a directory: name a file in it")
+    raise CoTMaskError(f"{path}: is no regular file: name one, and write there what a pipe would give")
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in ``path``.
 
     Raises:
-        CoTMaskError: it cannot be read, or is no complete JSON object.
+        CoTMaskError: it cannot be read, or is no complete JSON object, or a key of an object comes twice.
+    """
+    check_file(path)
+    try:
+        content = parse_json(path.read_bytes())
+    except OSError as error:
+        raise CoTMaskError(f"{path}: cannot be read ({error.strerror}): mend its permissions") from error
+    except json.JSONDecodeError as error:
+        if holds_json_lines(path):
+            raise CoTMaskError(f"{path}: holds JSON lines, and one JSON object is needed: name another file") from error
+        raise CoTMaskError(f"{path}: not a complete JSON file: remove it and make it again") from error
+    except ValueError as error:
+        raise CoTMaskError(f"{path}: {error}: make it again") from error
+    if not isinstance(content, dict):
+        raise CoTMaskError(f"{path}: holds {json_kind(content)}, not a JSON object: make it again")
+    return content
+
+
+def holds_json_lines(path: Path) -> bool:
+    """Tell whether the first line of a file that is not empty is a whole JSON object, and another line follows."""
+    with path.open("rb") as file:
+        lines = (line for line in file if line.strip())
+        try:
+            return isinstance(parse_json(next(lines, b"")), dict) and next(lines, None) is not None
+        except ValueError:
+            return False
+
+
+#: Lists and objects within each other; what is nested more deeply is no data.
+_DEEPEST = 100
+_TOO_DEEP = f"lists and objects are nested more than {_DEEPEST} deep"
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return the value of a JSON text; bytes may begin with a byte order mark.
+
+    Raises:
+        ValueError: it is not complete, or a key of an object comes twice, or it is nested too deeply; all but the first
+            are no JSONDecodeError, and their text says what is wrong.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CoTMaskError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise CoTMaskError(f"{path}: not a complete JSON file: remove it and make it again") from error
-    if not isinstance(content, dict):
-        raise CoTMaskError(f"{path}: holds a {type(content).__name__}, not a JSON object: make it again")
-    return content
+        value = json.loads(text, object_pairs_hook=_object)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return value
+    raise ValueError(_TOO_DEEP)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key '{twice}' comes twice in an object")
+    return value
+
+
+def _children(value: Any) -> Iterable[Any]:
+    """Return what lies in a list or object; nothing for what is neither."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def json_kind(value: Any) -> str:
+    """Return what JSON calls a value, such as ``a list`` or ``null``."""
+    if value is None:
+        return "null"
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
+    return names[type(value)]
 
 
 class RowError(ValueError):
@@ -85,11 +171,14 @@ def numbered_jsonl(path: Path, fields: Iterable[str] = ()) -> Iterator[tuple[int
         CoTMaskError: a line is no JSON object or lacks a field; the sentence names file, line and field.
     """
     fields = tuple(fields)
+    check_file(path)
     try:
         for number, row in json_lines(path):
             yield number, checked_row(row, f"line {number}", fields)
     except RowError as error:
         raise CoTMaskError(f"{path}, {error}: mend the file") from error
+    except OSError as error:
+        raise CoTMaskError(f"{path}: cannot be read ({error.strerror}): mend its permissions") from error
 
 
 def read_jsonl(path: Path, fields: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
@@ -108,15 +197,17 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     Raises:
         RowError: a line is not complete.
     """
-    # Bytes, so that a line that is no UTF-8 fails in json.loads, where its number is known.
+    # Bytes, so that a line that is no UTF-8 fails in the parser, where its number is known.
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
+            if number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise RowError("line 1: the file is UTF-16, which has no lines of bytes: save it as UTF-8")
             try:
-                row = json.loads(line)
+                row = parse_json(line)
             except ValueError as error:
-                raise RowError(f"line {number}: not a complete JSON object ({_reason(error)})") from error
+                raise RowError(f"line {number}: {_reason(error, 'object')}") from error
             yield number, row
 
 
@@ -127,15 +218,18 @@ def json_elements(path: Path) -> Iterator[tuple[int, Any]]:
         RowError: the array is not complete.
     """
     try:
-        rows = json.loads(path.read_bytes())
+        rows = parse_json(path.read_bytes())
     except ValueError as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
-        raise RowError(f"line {line}: not a complete JSON array ({_reason(error)})") from error
+        raise RowError(f"line {line}: {_reason(error, 'array')}") from error
     yield from enumerate(rows, start=1)
 
 
-def _reason(error: ValueError) -> str:
-    return error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+def _reason(error: ValueError, kind: str) -> str:
+    """Return what is wrong with a text that is to be a JSON object or array."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"not a complete JSON {kind} ({error.msg})"
+    return f"not a complete JSON {kind} ({error})" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def checked_row(row: Any, place: str, fields: Iterable[str]) -> dict[str, Any]:
@@ -145,7 +239,7 @@ def checked_row(row: Any, place: str, fields: Iterable[str]) -> dict[str, Any]:
         RowError: it is not; ``place`` begins the text.
     """
     if not isinstance(row, dict):
-        raise RowError(f"{place}: holds a {type(row).__name__}, not a JSON object")
+        raise RowError(f"{place}: holds {json_kind(row)}, not a JSON object")
     for field in fields:
         if field not in row:
             raise RowError(f"{place}: the field '{field}' is missing (there are: {', '.join(sorted(row))})")

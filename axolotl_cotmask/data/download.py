@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,6 +57,11 @@ def alone_in(directory: Path, waiting: Callable[[], None]) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
+    try:
+        # The lock alone would wait for ever in a directory that takes no files.
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as error:
+        raise CoTMaskError(f"{directory} cannot be written ({error.strerror}): make it writable") from error
     lock = FileLock(directory / ".fetch-data.lock")
     try:
         lock.acquire(blocking=False)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import read_json
 from axolotl_cotmask.evaluation import signature
 from axolotl_cotmask.evaluation.graded import GradedFile, Reading, clusters_of, read_graded
-from axolotl_cotmask.evaluation.results import TaskResult, find_tasks
+from axolotl_cotmask.evaluation.results import TaskResult, check_all_there, find_tasks
+from axolotl_cotmask.evaluation.results_file import holds_answers, read_results_file, results_of_samples
 from axolotl_cotmask.evaluation.same_questions import check_same_questions
 from axolotl_cotmask.evaluation.signature import Signature
 from axolotl_cotmask.evaluation.stats.paired import Comparison, compare_paired
-
-_SAMPLES_NAME = re.compile(r"samples_(?P<task>.+)_(?P<date>[^_]+)\.jsonl")
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class Side:
         """Whether there are ratings to read, as far as the results tell."""
         if self.result is None or self.reading.rule is not None:
             return True
-        metrics = self.result.content["results"][self.result.task]
+        metrics = self.result.content["results"].get(self.result.task, {})
         return any(name.partition(",")[0] == self.reading.metric.partition(",")[0] for name in metrics)
 
 
@@ -100,15 +96,7 @@ def pair_sides(
 
 
 def _is_results(path: Path) -> bool:
-    if path.is_dir() or path.suffix != ".json":
-        return path.is_dir()
-    # JSON lines may be named .json, too: then the first line is a whole object.
-    with path.open("rb") as lines:
-        first = next(lines, b"")
-    try:
-        return "results" in json.loads(first)
-    except ValueError:
-        return True
+    return not path.is_file() or not holds_answers(path)
 
 
 def _sides(path: Path, task: str | None, reading: Reading) -> dict[str, Side]:
@@ -120,12 +108,11 @@ def _sides(path: Path, task: str | None, reading: Reading) -> dict[str, Side]:
         if task not in sides:
             raise CoTMaskError(f"{path}: the task {task} was not scored there (there are: {', '.join(sides)})")
         return {task: sides[task]}
-    name = _SAMPLES_NAME.fullmatch(path.name)
-    if name is not None:
-        results = path.with_name(f"results_{name['date']}.json")
-        if results.is_file():
-            return {name["task"]: Side(path, reading, TaskResult(name["task"], results, read_json(results)))}
-    return {path.name: Side(path, reading)}
+    of_samples = results_of_samples(path)
+    if of_samples is None:
+        return {path.name: Side(path, reading)}
+    name, results = of_samples
+    return {name: Side(path, reading, TaskResult(name, results, read_results_file(results)))}
 
 
 def compare_sides(a: Side, b: Side) -> Compared:
@@ -147,7 +134,11 @@ def compare_sides(a: Side, b: Side) -> Compared:
 
 
 def _read(side: Side) -> GradedFile:
-    return read_graded(side.answers if side.result is None else side.result.samples_file(), side.reading)
+    if side.result is None:
+        return read_graded(side.answers, side.reading)
+    graded = read_graded(side.result.samples_file(), side.reading)
+    check_all_there(side.result, len(graded.questions))
+    return graded
 
 
 def _signature(side: Side, graded: GradedFile) -> Signature | None:

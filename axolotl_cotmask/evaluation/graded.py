@@ -6,14 +6,24 @@ The one place that tells what an answer counts for, and which questions belong t
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.answers import Judgement, Rule
-from axolotl_cotmask.evaluation.results import AnswerRow, TaskResult, filters_of, in_order, read_answers, read_samples
+from axolotl_cotmask.evaluation.results import (
+    AnswerRow,
+    TaskResult,
+    check_all_there,
+    filters_of,
+    in_order,
+    read_answers,
+    read_samples,
+)
 
 #: What tells that two documents stem from the same question and so are not independent; the first that is there.
 CLUSTER_FIELDS = ("base_id", "original_question", "seed_question", "row")
@@ -83,8 +93,8 @@ def read_graded(path: Path, reading: Reading) -> GradedFile:
             samples = in_order(path, rows, filter_name, f"give --metric {choices}")
         else:
             samples = in_order(path, rows)
-        return GradedFile(path, _graded(samples, replace(reading, metric=metric)), reading.question)
-    questions = _graded(rows, reading)
+        return GradedFile(path, grade(samples, replace(reading, metric=metric)), reading.question)
+    questions = grade(rows, reading)
     for question in questions:
         if question.rating is None:
             raise CoTMaskError(f"{question.place}: the field '{reading.metric}' is null: give true or false")
@@ -98,13 +108,19 @@ def read_graded_task(result: TaskResult) -> GradedFile:
         CoTMaskError: the samples were not logged or are broken, or none has an ``exact_match``.
     """
     path = result.samples_file()
-    graded = GradedFile(path, _graded(read_samples(path), Reading()))
+    graded = GradedFile(path, grade(read_samples(path), Reading()))
+    check_all_there(result, len(graded.questions))
     if not graded.concerned:
         raise CoTMaskError(f"{path}: exact_match is null in every row: name another task")
     return graded
 
 
-def _graded(rows: Sequence[AnswerRow], reading: Reading) -> tuple[GradedQuestion, ...]:
+def grade(rows: Sequence[AnswerRow], reading: Reading) -> tuple[GradedQuestion, ...]:
+    """Return rows with their ratings, in their order.
+
+    Raises:
+        CoTMaskError: a field is missing or holds no rating; the sentence names the row.
+    """
     questions = []
     for row in rows:
         try:
@@ -122,10 +138,12 @@ def _rating(row: dict[str, Any], reading: Reading) -> Judgement | None:
         (reading.prediction, prediction, (str,), "a string"),
         (reading.gold, gold, (str, int, float), "a string or a number"),
     ):
-        # JSON's true is an int in Python.
-        if not isinstance(value, kinds) or isinstance(value, bool):
+        # JSON's true is an int in Python, and Python reads NaN and Infinity as numbers.
+        no_number = isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value))
+        if no_number or not isinstance(value, kinds):
             raise CoTMaskError(f"the field '{field}' holds {_shown(value)}: give {wanted}, or a list of exactly one")
-    return reading.rule.judge(prediction, gold)
+    # Not 1e+16, which no rule reads.
+    return reading.rule.judge(prediction, f"{Decimal(str(gold)):f}" if isinstance(gold, float) else gold)
 
 
 def _stored_rating(row: dict[str, Any], metric: str) -> Judgement | None:

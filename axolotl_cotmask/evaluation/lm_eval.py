@@ -1,10 +1,13 @@
-"""How lm-eval is called: the one place that composes its command line."""
+"""How lm-eval is called: the one place that composes its command line, and runs it for an analysis."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from axolotl_cotmask.common.files import read_json
 from axolotl_cotmask.common.resources import directory
 
 _MAX_LORA_RANK = 64
+_GRACE = 10.0  # seconds, to end after a signal
 
 
 def model_args(model: str | Path, backend: str = "hf", **settings: Any) -> dict[str, Any]:
@@ -30,6 +34,26 @@ def model_args(model: str | Path, backend: str = "hf", **settings: Any) -> dict[
     if backend == "vllm":
         return base | tokenizer | settings | {"lora_local_path": str(model), "max_lora_rank": _MAX_LORA_RANK}
     return base | {"peft": str(model)} | tokenizer | settings
+
+
+def run_command(command: Sequence[str], **options: Any) -> int:
+    """Run ``command`` to its end, and return its status; Ctrl-C ends it without a word of its own.
+
+    Args:
+        command: from `evaluation_command`.
+        options: of `subprocess.Popen`.
+    """
+    # A terminal sends Ctrl-C to the whole session: in one of its own the command does not answer by a traceback.
+    with subprocess.Popen(command, start_new_session=True, **options) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(_GRACE)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 def evaluation_command(

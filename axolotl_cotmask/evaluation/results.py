@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import numbered_jsonl, read_json
+from axolotl_cotmask.common.files import numbered_jsonl
+from axolotl_cotmask.evaluation.results_file import (
+    find_results_files,
+    holds_answers,
+    holds_results,
+    model_arguments,
+    model_of,
+    read_results_file,
+    results_of_samples,
+    samples_path,
+)
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """One task, or group of tasks, of one evaluation: its results file, and all that the file holds."""
+    """One task, or group of tasks, of one evaluation: its results file, and all that the file holds.
+
+    ``older`` are the files of the same model that hold it too, and do not count.
+    """
 
     task: str
     file: Path
     content: dict[str, Any]
+    older: Sequence[Path] = field(default=(), compare=False)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -26,20 +42,19 @@ class TaskResult:
         return {
             name.removesuffix(",none"): float(value)
             for name, value in self.content["results"][self.task].items()
-            if name.endswith(",none") and isinstance(value, (int, float))
+            if name.endswith(",none") and type(value) in (int, float) and math.isfinite(value)
         }
 
     @property
     def pretrained(self) -> str | None:
         """The model that was evaluated, where the file names it."""
-        arguments = self.content.get("config", {}).get("model_args") or {}
-        return arguments.get("pretrained") if isinstance(arguments, dict) else None
+        pretrained = model_arguments(self.content).get("pretrained")
+        return pretrained if isinstance(pretrained, str) else None
 
     @property
     def samples_path(self) -> Path:
         """Where lm-eval writes the scored documents with ``--log_samples``; there or not."""
-        date = self.file.stem.removeprefix("results_")
-        return self.file.with_name(f"samples_{self.task}_{date}.jsonl")
+        return samples_path(self.file, self.task)
 
     def samples_file(self) -> Path:
         """Return where the scored documents are.
@@ -54,46 +69,72 @@ class TaskResult:
         return self.samples_path
 
 
+def check_all_there(result: TaskResult, questions: int) -> None:
+    """Check that as many questions were read as lm-eval counted, where its results say how many that were.
+
+    Raises:
+        CoTMaskError: lines are missing, or too many.
+    """
+    counts = result.content.get("n-samples", {}).get(result.task)
+    if counts is not None and counts["effective"] != questions:
+        raise CoTMaskError(
+            f"{result.samples_path}: holds {questions} of the {counts['effective']} questions that were scored: "
+            "evaluate again"
+        )
+
+
 def read_results(source: str | os.PathLike[str], tasks: Sequence[str]) -> dict[str, TaskResult]:
     """Read ``tasks`` from a results file, or from a directory with any number of them below it.
 
-    Where several files hold the same task, the newest counts.
+    A path that lm-eval was given as ``--output_path P/name.json`` stands for what it made of it, a samples file for the
+    results beside it. Where several files hold the same task of the same model, the newest counts.
 
     Returns:
         The result of each of ``tasks`` that was found: at least one.
 
     Raises:
-        CoTMaskError: there is no results file, or it holds none of ``tasks``, or a file is broken.
+        CoTMaskError: there is no results file, or it holds none of ``tasks``, or a file is broken, or there are several
+            models.
     """
-    newest = _newest(Path(source))
-    results = {task: newest[task] for task in tasks if task in newest}
+    results = _newest(Path(source), tasks)
     if not results:
         raise CoTMaskError(f"{source}: none of the tasks {', '.join(tasks)} was scored there: evaluate one of them")
     return results
 
 
 def find_tasks(source: str | os.PathLike[str]) -> dict[str, TaskResult]:
-    """Return the newest result of every task in a results file, or in a directory with any number of them.
-
-    Groups of tasks are left out.
+    """Return the newest result of every task in what `read_results` takes. Groups of tasks are left out.
 
     Raises:
-        CoTMaskError: there is no results file, or a file is broken.
+        CoTMaskError: there is no results file, or it holds no task, or a file is broken, or there are several models.
     """
     newest = _newest(Path(source))
-    return {task: result for task, result in newest.items() if task in result.content.get("configs", {})}
+    tasks = {task: result for task, result in newest.items() if task in result.content.get("configs", {})}
+    if not tasks:
+        raise CoTMaskError(f"{source}: no task was scored there: evaluate one of ours")
+    return tasks
 
 
-def _newest(path: Path) -> dict[str, TaskResult]:
-    """Return the newest result of every task and group."""
-    # lm-eval puts the date into the name, so the order of names is the order of time.
-    files = [path] if path.is_file() else sorted(path.rglob("results_*.json"), key=lambda file: file.name)
-    if not files:
-        raise CoTMaskError(f"{path}: no results_*.json in it: give lm_eval this directory as --output_path")
+def _newest(path: Path, tasks: Sequence[str] | None = None) -> dict[str, TaskResult]:
+    """Return the newest result of each of ``tasks``, of every task and group without them."""
+    if path.is_file() and holds_answers(path):
+        of_samples = results_of_samples(path)
+        if of_samples is None:
+            raise CoTMaskError(f"{path}: is no results file of lm-eval: give the results_*.json beside it")
+        tasks, path = [of_samples[0]], of_samples[1]
     newest: dict[str, TaskResult] = {}
-    for file in files:
-        content = read_json(file)
-        newest |= {task: TaskResult(task, file, content) for task in content.get("results", {})}
+    models: dict[str, Path] = {}
+    for file in find_results_files(path):
+        content = read_results_file(file)
+        found = [task for task in content["results"] if tasks is None or task in tasks]
+        for task in found:
+            older = (*newest[task].older, newest[task].file) if task in newest else ()
+            newest[task] = TaskResult(task, file, content, older)
+        if found:
+            models.setdefault(str(model_of(content)), file)
+    if len(models) > 1:
+        listed = ", ".join(f"{file} ({model})" for model, file in models.items())
+        raise CoTMaskError(f"{path}: the results of {len(models)} models are in it: name one of {listed}")
     return newest
 
 
@@ -107,7 +148,8 @@ class AnswerRow:
     @property
     def is_sample(self) -> bool:
         """Whether it is one of lm-eval's samples, which have a number and the whole document."""
-        return isinstance(self.fields.get("doc_id"), int) and isinstance(self.fields.get("doc"), dict)
+        doc_id = self.fields.get("doc_id")
+        return isinstance(doc_id, int) and not isinstance(doc_id, bool) and isinstance(self.fields.get("doc"), dict)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -120,13 +162,18 @@ def read_answers(path: Path) -> list[AnswerRow]:
     """Return the rows of a JSON-lines file: all of them lm-eval's samples, or none.
 
     Raises:
-        CoTMaskError: there are no rows, or a line is broken or unlike the first.
+        CoTMaskError: there are no rows, or a line is broken or unlike the first, or the file holds lm-eval's results.
     """
+    if holds_results(path):
+        raise CoTMaskError(f"{path}: holds lm-eval's results, not answers: give the samples_*.jsonl beside it")
     rows = [AnswerRow(f"{path}, line {number}", fields) for number, fields in numbered_jsonl(path)]
     if not rows:
         raise CoTMaskError(f"{path} holds no rows: give a file with one answer per line")
     first = rows[0]
     for row in rows:
+        # With an object or null there it is meant to be one.
+        if not row.is_sample and "doc_id" in row.fields and isinstance(row.fields.get("doc", ""), (dict, NoneType)):
+            raise CoTMaskError(f"{row.place}: no sample of lm-eval: give what it wrote with --log_samples")
         if row.is_sample != first.is_sample:
             article = "a" if row.is_sample else "no"
             raise CoTMaskError(

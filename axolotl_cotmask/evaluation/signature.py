@@ -13,6 +13,7 @@ from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.versions import DISTRIBUTION, installed, package_version
+from axolotl_cotmask.evaluation.results_file import model_arguments
 
 _DIGITS = 8  # of a hash, in hex
 _RECORDED_VERSIONS = ("torch", "math-verify")
@@ -112,7 +113,7 @@ def compose(content: Mapping[str, Any], task: str, samples: Iterable[Mapping[str
         raise CoTMaskError(f"the results hold no task {task}: name one of {', '.join(content.get('configs', {}))}")
     task_config = content["configs"][task]
     config = content.get("config", {})
-    arguments = _arguments(config.get("model_args"))
+    arguments = model_arguments(content)
     generation = task_config.get("generation_kwargs") or {}
     until = generation.get("until")
     task_metadata = task_config.get("metadata") or {}
@@ -157,13 +158,6 @@ def differences(a: Signature, b: Signature) -> list[str]:
     ]
 
 
-def _arguments(model_args: Any) -> dict[str, Any]:
-    """Return the model's arguments; lm-eval's Python interface also takes ``name=value,...``."""
-    if isinstance(model_args, str):
-        return dict(pair.split("=", 1) for pair in model_args.split(",") if "=" in pair)
-    return dict(model_args or {})
-
-
 def _decoding(generation: Mapping[str, Any], seed: Any) -> str:
     others = [f"{name}={value}" for name, value in sorted(generation.items()) if name not in _GENERATION_PARTS]
     sampled = generation.get("do_sample", bool(generation.get("temperature")))
@@ -183,5 +177,5 @@ def _lower(value: Any) -> str | None:
     return None if value is None else str(value).lower()
 
 
-def _short(digest: str | None) -> str | None:
-    return digest and digest[:_DIGITS]
+def _short(digest: Any) -> str | None:
+    return None if digest is None else str(digest)[:_DIGITS]

@@ -79,9 +79,21 @@ def load_math_documents(source: str, gold: str, *rules: Rule, **arguments: Any) 
     """
 
     def document(row: Row) -> Row:
-        return row | {"question": row["problem"], "answer": MATH_BOXED.gold_answer(row[gold])}
+        return row | {"question": row["problem"], "answer": _math_gold(str(row[gold]))}
 
     return load_documents(source, *rules, prepare=document, **arguments)
+
+
+def _math_gold(solution: str) -> str:
+    r"""Return the answer of a reference solution, or of the answer alone; some write ``\boxed 5``.
+
+    Raises:
+        CoTMaskError: there is none, or its box is empty or not closed, so that any answer would be a guess.
+    """
+    boxed = "\\boxed" in solution or "\\fbox" in solution
+    if boxed and not MATH_BOXED.extract(solution) and "\\boxed " not in solution:
+        raise CoTMaskError(f"the box of the gold {solution[-60:]!r} is empty or not closed: mend the solution")
+    return MATH_BOXED.gold_answer(solution)
 
 
 def by_level(doc: Row, metrics: dict[str, float]) -> dict[str, float | None]:
@@ -128,6 +140,11 @@ def with_choices(question: str, options: Sequence[str]) -> str:
     """Return a multiple-choice question as MAmmoTH's scripts write it; an option is such as ``A)12``.
 
     They put spaces around every bracket, those inside an option too.
+
+    Raises:
+        CoTMaskError: the options are no list of texts.
     """
+    if isinstance(options, str) or not options or not all(isinstance(option, str) for option in options):
+        raise CoTMaskError(f"options is {options!r:.60}, not a list of texts: give one such as ['A)12', 'B)15']")
     choices = "(" + "(".join(options)
     return f"{question.strip()}\nAnswer Choices:{choices.replace('(', ' (').replace(')', ') ')}"

@@ -112,7 +112,8 @@ class CoTMaskConfig(BaseModel):
         default=False, description="Noised positions are also hidden from attention in every layer."
     )
     loss_on: Literal["all", "clean", "noised"] = Field(
-        default="all", description="Which tokens the loss counts: all (the paper), or those that are clean or noised."
+        default="all",
+        description="Which predictions the loss counts: all (the paper), or those at clean or at noised positions.",
     )
     adaptive: AdaptiveConfig | None = Field(
         default=None, description="Each data set's ratio follows the gap between the losses at noised and clean tokens."

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from axolotl_cotmask.common.files import read_json
-from axolotl_cotmask.evaluation.stats.claims import calibration, verdict
+from axolotl_cotmask.evaluation.stats.claims import calibration, verdict, verdict_on_par
 from axolotl_cotmask.evaluation.stats.crossed import over_draws, pooled
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
 from axolotl_cotmask.evaluation.stats.paired import Comparison, compare_paired
@@ -224,10 +224,11 @@ def _judge(plan: Plan, claim: ClaimPlan, output: Path) -> JudgedClaim:
         claim.source,
         per_seed,
         estimate,
-        verdict(claim.difference, estimate),
+        verdict_on_par(claim.margin, estimate) if claim.margin else verdict(claim.difference, estimate),
         missing,
         claim.comparisons,
         _scored_otherwise(alike),
+        on_par=bool(claim.margin),
     )
 
 

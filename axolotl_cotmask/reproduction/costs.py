@@ -22,7 +22,7 @@ _TOKENS_OF_EPOCH = {path: rows * _TOKENS[name] for name, data in paper.DATA.item
 _BASES = {base.model: name for name, base in paper.BASES.items()}
 _RELEASED = {model.id: model.base for model in paper.RELEASED}
 #: Questions of a benchmark, and new tokens for an answer (guessed).
-_QUESTIONS = {"gsm8k": (1_319, 130), "gsm_ic": (58_052, 130), "math": (5_000, 300)}
+_QUESTIONS = {"gsm8k": (1_319, 130), "gsm_ic": (58_052, 130), "math": (5_000, 300), "janet": (30, 130)}
 #: Where the numbers come from, for the plan's reader.
 BASIS = (
     "Stated rates, not measured: an A100 at 40 % of its peak in training, "

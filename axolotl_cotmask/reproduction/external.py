@@ -33,7 +33,7 @@ def read_external(path: Path) -> list[ExternalResult]:
     """
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise CoTMaskError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(entries, list):
         raise CoTMaskError(f"{path}: give a list of results, each with source, base, data, benchmark and setting")

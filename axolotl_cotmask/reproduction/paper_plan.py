@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +28,29 @@ _TASKS: Mapping[str, Sequence[Task]] = {
     "gsm8k_chat": (Task("cotmask_gsm8k_chat", "gsm8k", chat=True),),
 }
 _STRATEGIES = "axolotl_cotmask.prompt_strategies."
-_MEASURES = {title: f"accuracy on {title} by the paper's rule" for title in paper.BENCHMARKS.values()}
+_JANET, _CONSISTENT = Task("cotmask_janet", "janet"), Task("cotmask_janet_consistent", "janet")
+#: The columns of Tables 4 and 9, in the order of the paper's numbers.
+_CASE_STUDY: Mapping[str, tuple[Measured, str]] = {
+    "prefix changed": (
+        Measured(_JANET, "follows_question"),
+        "Table 4: share of ten that compute 16-3, as the question says",
+    ),
+    "question changed": (
+        Measured(_JANET, "follows_changed_question"),
+        "Table 4: share of ten that compute 16-n, as the question says",
+    ),
+    "both changed": (
+        Measured(_CONSISTENT, "follows_question"),
+        "Table 9, the control: share of ten that compute 16-n",
+    ),
+    "both, right": (
+        Measured(_CONSISTENT, "calculates_right"),
+        "Table 9: share of ten that compute 16-n, and rightly",
+    ),
+}
+_MEASURES = {title: f"accuracy on {title} by the paper's rule" for title in paper.BENCHMARKS.values()} | {
+    title: meaning for title, (_, meaning) in _CASE_STUDY.items()
+}
 #: Those with scores; Table 3 is a sweep.
 _TABLES = {"table1": "Table 1", "table2": "Table 2", "table5": "Table 5"}
 _FIG2 = ("mistral-7b/mammoth-sft", "mistral-7b/mammoth-mft")
@@ -75,6 +97,11 @@ def _expand(name: str, own_gpus: int) -> tuple[list[RowPlan], list[ClaimPlan]]:
     sweep, _, ablation = name.partition("/")
     if sweep in SWEEPS:
         return _sweep(sweep, ablation)
+    if name == "table4":
+        return list(_case_study()), []
+    if name == "methods":
+        rows, _ = _expand("table5", own_gpus)
+        return rows, list(_between_methods())
     if name == "fig2":
         return [_with_curve(paper_row(paper.find_run(run), ["gsm8k"])) for run in _FIG2], []
     table = _TABLES.get(name)
@@ -88,7 +115,8 @@ def _expand(name: str, own_gpus: int) -> tuple[list[RowPlan], list[ClaimPlan]]:
     if not path.is_file():
         raise CoTMaskError(
             f"there is nothing called {name} to reproduce: name a row such as llama2-7b/gsm8k-mft, a table (table1, "
-            f"table2, table3, table5), fig2, fig3, a base ({', '.join(paper.BASES)}), laptop, or the path of a recipe"
+            f"table2, table3, table4, table5), methods, fig2, fig3, a base ({', '.join(paper.BASES)}), laptop, or the "
+            "path of a recipe"
         )
     # Two recipes of the same name in different places are different rows.
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
@@ -117,6 +145,38 @@ def _measures(strategy: str, scores: Mapping[str, float | None]) -> dict[str, Me
         )
         for benchmark, score in scores.items()
     }
+
+
+def _case_study() -> Iterator[RowPlan]:
+    """Yield the rows of Table 4, which may stand in other plans too; one question gives no verdict, so no claim."""
+    for name, percents in paper.CASE_STUDY.items():
+        ((row,), _) = _expand(name, 1)
+        columns = zip(_CASE_STUDY.items(), percents, strict=True)
+        yield replace(
+            row,
+            measures={
+                title: replace(measured, published=paper.as_share(percent))
+                for (title, (measured, _)), percent in columns
+            },
+        )
+
+
+def _between_methods() -> Iterator[ClaimPlan]:
+    """Yield what the captions of Tables 2 and 5 claim between methods."""
+    for claim in paper.METHODS:
+        margin = 0.0
+        if claim.on_par:
+            treated = paper.find_run(claim.treated)
+            gain = paper.find_claim(treated.base, treated.data, claim.benchmark).difference
+            margin = paper.as_share(gain / 2)
+        yield ClaimPlan(
+            paper.BENCHMARKS[claim.benchmark],
+            claim.baseline,
+            claim.treated,
+            paper.as_share(claim.difference),
+            claim.source,
+            margin=margin,
+        )
 
 
 def _with_curve(row: RowPlan) -> RowPlan:
@@ -162,21 +222,23 @@ def _sweep_row(sweep: str, ablation: Ablation) -> RowPlan:
 
 
 def _sweep_claims(sweep: str) -> list[ClaimPlan]:
+    ablations = {ablation.name: ablation for ablation in SWEEPS[sweep]}
     sft = next((ablation for ablation in SWEEPS[sweep] if not ablation.masks), None)
-    if sft is None or sft.accuracy is None:
-        return []
-    claims = [
-        ClaimPlan(
-            paper.BENCHMARKS["gsm8k"],
-            f"{sweep}/{sft.name}",
-            f"{sweep}/{other.name}",
-            paper.as_share(round(other.accuracy - sft.accuracy, 1)),
-            f"Table 3: {sft.accuracy} and {other.accuracy}",
-        )
-        for other in SWEEPS[sweep]
+    claims = []
+    for treated in SWEEPS[sweep]:
+        baseline = ablations[treated.against] if treated.against else sft
         # Where the paper gives no number, or no difference, there is nothing to judge.
-        if other.accuracy is not None and other.accuracy != sft.accuracy
-    ]
+        if baseline is None or baseline.accuracy is None or treated.accuracy in (None, baseline.accuracy):
+            continue
+        claims.append(
+            ClaimPlan(
+                paper.BENCHMARKS["gsm8k"],
+                f"{sweep}/{baseline.name}",
+                f"{sweep}/{treated.name}",
+                paper.as_share(round(treated.accuracy - baseline.accuracy, 1)),
+                f"Table 3: {baseline.accuracy} and {treated.accuracy}",
+            )
+        )
     return [replace(claim, comparisons=len(claims)) for claim in claims]
 
 

@@ -109,7 +109,7 @@ class ClaimPlan:
     """A published difference between two rows in a measure, as a share from 0 to 1.
 
     ``comparisons`` counts the claims that are read together, also where only some of them are run: their intervals hold
-    at once.
+    at once. With a ``margin`` the claim is that the two are on par, and ``difference`` what the paper has between them.
     """
 
     measure: str
@@ -118,6 +118,7 @@ class ClaimPlan:
     difference: float
     source: str
     comparisons: int = 1
+    margin: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -48,3 +48,5 @@ def parse_yaml(text: str | bytes, place: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise CoTMaskError(f"{place}: this is no YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise CoTMaskError(f"{place}: lists and mappings are nested too deeply: mend the file") from error

@@ -23,7 +23,7 @@ from axolotl_cotmask.data.sources import ENV_VAR
 from axolotl_cotmask.evaluation import signature
 from axolotl_cotmask.evaluation.graded import clusters_of
 from axolotl_cotmask.evaluation.lm_eval import evaluation_command, model_args
-from axolotl_cotmask.evaluation.results import find_tasks, read_samples
+from axolotl_cotmask.evaluation.results import check_all_there, find_tasks, read_samples
 from axolotl_cotmask.reproduction import provenance
 from axolotl_cotmask.reproduction.integrity import write_manifest
 from axolotl_cotmask.reproduction.layout import PLAN, PROGRESS, RECIPE, RECORD, STATE, RunFiles
@@ -166,8 +166,7 @@ def score(results: Path, task: str, output: Path) -> None:
     # Of a group of tasks all members are there, and the group only as a sum.
     for member, result in sorted(members.items()):
         samples = read_samples(result.samples_file())
-        if len(samples) != content["n-samples"][member]["effective"]:
-            raise CoTMaskError(f"{result.samples_path}: {len(samples)} samples, not those that were scored")
+        check_all_there(result, len(samples))
         of_member = [sample.document for sample in samples]
         documents += of_member
         clusters += [(member, cluster) for cluster in clusters_of(of_member)[1]]

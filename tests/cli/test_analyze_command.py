@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -59,6 +60,22 @@ def test_dependency_for_scripts(tiny_model: Path, data: Path, tmp_path: Path) ->
     )
     assert "100%" in done.stderr, "progress is shown"
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("form", "row"),
+    [
+        ("math", {"problem": "What is 2 + 3?", "solution": r"2 + 3 = 5, so $\boxed{5}$"}),
+        ("metamath", {"query": "What is 2 + 3?\nThink of 7.", "response": "2 + 3 = 5\nThe answer is: 5"}),
+        ("mathinstruct", {"instruction": "What is 2 + 3? Let's write a program.", "output": "print(2 + 3)"}),
+    ],
+)
+def test_dependency_takes_the_papers_other_forms(tiny_model: Path, tmp_path: Path, form: str, row: Any) -> None:
+    rows = write_jsonl(tmp_path / "rows.jsonl", [row])
+    run = analyze("dependency", f"A={tiny_model}", "--data", rows, "--format", form, "--json")
+    assert run.exit_code == 0, run.output
+    totals = {total["source"]: total["pairs"] for total in json.loads(run.stdout)["A"]["totals"]}
+    assert totals["question"] >= 2, "the 2 and the 3, each with a number of the target"
 
 
 def test_dependency_table(tiny_model: Path, data: Path) -> None:

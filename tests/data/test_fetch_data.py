@@ -319,7 +319,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 91
         ("rft_u33", b'{"query": "q", "response": null}', "line 1: the field 'response' is null"),
         ("rft_u33", b'{"query": "q", "resp', "line 1: not a complete JSON object (Unterminated string starting at)"),
         ("gsm_ic_2step", json.dumps([*VARIANTS, {"answer": "1"}]).encode(), "element 4: the field 'original_question' is missing (there are: answer)"),
-        ("gsm_ic_2step", b"[1]", "element 1: holds a int, not a JSON object"),
+        ("gsm_ic_2step", b"[1]", "element 1: holds a number, not a JSON object"),
         ("gsm_ic_2step", json.dumps(VARIANTS).encode()[:-1], "line 1: not a complete JSON array (Expecting ',' delimiter)"),
         ("gsm_ic_2step", b'["\xff"]', "line 1: not a complete JSON array ('utf-8' codec can't decode byte 0xff in position 2: invalid start byte)"),
     ],

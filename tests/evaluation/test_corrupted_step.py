@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,12 @@ from axolotl_cotmask.evaluation.benchmarks.corrupted_step import (
     find_cases,
     read_operand,
 )
-from axolotl_cotmask.evaluation.benchmarks.corrupted_step_task import janet_cases
+from axolotl_cotmask.evaluation.benchmarks.corrupted_step_task import (
+    consistent_janet_cases,
+    janet_cases,
+    process_janet,
+    process_janet_consistent,
+)
 from axolotl_cotmask.evaluation.benchmarks.stated_numbers import statements, written
 
 Row = dict[str, str]
@@ -279,19 +285,58 @@ def test_reading_thousands() -> None:
     assert read_operand(only(find_cases([row]), StepKind.FIRST), "$<<80,000+5=80005>>") is StepOutcome.QUESTION
 
 
+WORDS_TO_NINE = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+# As Fig. 4 and 5 of the paper print it.
+PRINTED = "First find the number of eggs remaining after Janet eats three for breakfast: 16 eggs/day - {} eggs/day"
+
+
 def test_janets_ducks_in_both_directions() -> None:
     cases = janet_cases([NATALIA, DUCKS])
     kept, changed = cases[::2], cases[1::2]
-    assert [case.prefix for case in kept] == [f"Janet has 16 eggs/day - {n} eggs/day =" for n in range(10)]
+    assert [case.prefix for case in kept] == [PRINTED.format(n) for n in range(10)]
     assert {case.question for case in kept} == {DUCKS["question"]}
-    assert {case.prefix for case in changed} == {"Janet has 16 eggs/day - 3 eggs/day ="}
-    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-    assert [case.question for case in changed] == [DUCKS["question"].replace("three", word) for word in words]
+    assert {case.prefix for case in changed} == {PRINTED.format(3)}
+    assert [case.question for case in changed] == [DUCKS["question"].replace("three", word) for word in WORDS_TO_NINE]
     assert {case.row for case in cases} == {2}
-    copying = [read_operand(case, f" <<16-{n}=0>>") for n, case in enumerate(kept)]
+    copying = [read_operand(case, f" = <<16-{n}=0>>") for n, case in enumerate(kept)]
     assert copying == [StepOutcome.QUESTION if n == 3 else StepOutcome.PREFIX for n in range(10)]
-    assert {read_operand(case, " <<16-3=13>>") for case in kept} == {StepOutcome.QUESTION}
-    assert {read_operand(case, f" <<16-{n}=0>>") for n, case in enumerate(changed)} == {StepOutcome.QUESTION}
+    assert {read_operand(case, " = <<16-3=13>>") for case in kept} == {StepOutcome.QUESTION}
+    assert {read_operand(case, f" = <<16-{n}=0>>") for n, case in enumerate(changed)} == {StepOutcome.QUESTION}
+
+
+def test_janets_control_has_no_other_number() -> None:
+    cases = consistent_janet_cases([NATALIA, DUCKS])
+    without = PRINTED.replace(" three", "")
+    assert [case.prefix for case in cases] == [without.format(n) for n in range(10)]
+    assert [case.question for case in cases] == [DUCKS["question"].replace("three", word) for word in WORDS_TO_NINE]
+
+
+@pytest.mark.parametrize(
+    ("continuation", "follows", "right"),
+    [
+        (" = <<16-5=11>>11 eggs/day", 1.0, 1.0),
+        (" = <<16 - 5 = 11>>", 1.0, 1.0),
+        (" = $<<16.0-5.00=$11.0>>", 1.0, 1.0),
+        (" = <<16-5=12>>12", 1.0, 0.0),
+        (" = <<16-5=", 1.0, 0.0),
+        (" = <<16-5>>11", 1.0, 0.0),
+        (" = <<16-5=11=11>>", 1.0, 0.0),
+        (" = <<16-3=13>>", 0.0, 0.0),
+        (" = <<16+5=21>>", 0.0, 0.0),
+        (" = <<15-5=10>>", 0.0, 0.0),
+        (" = <<5-16=11>>", 0.0, 0.0),
+        (" = <<16-5-4=7>>", 0.0, 0.0),
+        (" = <<16-5" + "0" * 5000 + "=11>>", 0.0, 0.0),
+        (" = 11 eggs/day\n<<16-5=11>>", 0.0, 0.0),
+        ("", 0.0, 0.0),
+    ],
+)
+def test_what_computes_the_difference(continuation: str, follows: float, right: float) -> None:
+    doc = asdict(consistent_janet_cases([DUCKS])[5])
+    metrics = process_janet_consistent(doc, [continuation])
+    assert (metrics["follows_question"], metrics["calculates_right"]) == (follows, right)
+    changed = asdict(janet_cases([DUCKS])[11])
+    assert process_janet(changed, [continuation])["follows_changed_question"] == follows
 
 
 def test_janets_ducks_are_missing() -> None:

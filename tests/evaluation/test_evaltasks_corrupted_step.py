@@ -147,7 +147,7 @@ def test_corrupted_question_metrics_by_hand(data: Path, tasks: TaskManager) -> N
 
 
 def test_janet_metrics_by_hand(data: Path, tasks: TaskManager) -> None:
-    model = Answering({r"eggs/day - (\d) eggs/day =$": " <<16-{}=0>>"})
+    model = Answering({r"eggs/day - (\d) eggs/day$": " = <<16-{}=0>>"})
     results = evaluate(model, "cotmask_janet", tasks)
     # A model that copies is right where nothing is corrupted: n = 3.
     assert values(results, "cotmask_janet") == {
@@ -157,15 +157,31 @@ def test_janet_metrics_by_hand(data: Path, tasks: TaskManager) -> None:
     }
     assert len(model.requests) == 20
     asked = {request.args[0] for request in model.requests}
+    # As the paper prints it, up to the " =" that the response begins with.
+    begin = " First find the number of eggs remaining after Janet eats three for breakfast: 16 eggs/day - "
     for n, word in enumerate(WORDS):
         changed = DUCKS["question"].replace("three", word)
-        assert alpaca_prompt(DUCKS["question"]) + f" Janet has 16 eggs/day - {n} eggs/day =" in asked
-        assert alpaca_prompt(changed) + " Janet has 16 eggs/day - 3 eggs/day =" in asked
-    results = evaluate(Answering({r"eggs/day =$": " <<16-3=13>>"}), "cotmask_janet", tasks)
+        assert alpaca_prompt(DUCKS["question"]) + f"{begin}{n} eggs/day" in asked
+        assert alpaca_prompt(changed) + f"{begin}3 eggs/day" in asked
+    results = evaluate(Answering({r"eggs/day$": " = <<16-3=13>>"}), "cotmask_janet", tasks)
     assert values(results, "cotmask_janet")["follows_question"] == 1.0
     assert values(results, "cotmask_janet")["follows_changed_question"] == pytest.approx(0.1)
-    results = evaluate(Answering({r"eggs/day =$": " 13"}), "cotmask_janet", tasks)
+    results = evaluate(Answering({r"eggs/day$": " = 13"}), "cotmask_janet", tasks)
     assert values(results, "cotmask_janet")["no_annotation"] == 1.0
+
+
+def test_the_control_has_premises_that_agree(data: Path, tasks: TaskManager) -> None:
+    model = Answering({r"after Janet eats for breakfast: 16 eggs/day - (\d) eggs/day$": " = <<16-{}=13>>"})
+    results = evaluate(model, "cotmask_janet_consistent", tasks)
+    assert values(results, "cotmask_janet_consistent") == {
+        "follows_question": 1.0,
+        "calculates_right": pytest.approx(0.1),
+        "no_annotation": 0.0,
+    }
+    assert [
+        DUCKS["question"].replace("three", word) in request.args[0]
+        for request, word in zip(model.requests, WORDS, strict=True)
+    ] == [True] * 10
 
 
 @pytest.mark.parametrize(
@@ -217,19 +233,21 @@ def test_models_are_compared(data: Path, tasks: TaskManager, tmp_path: Path, scr
         """Run both tasks over cases, and Janet's ducks."""
         scripted(
             *("--model_args", f"generations={file}", "--output_path", tmp_path / name, *options),
-            *("--tasks", "cotmask_corrupted_step,cotmask_corrupted_question,cotmask_janet"),
+            *("--tasks", ",".join(names)),
         ).check()
         return tmp_path / name
 
+    names = ("cotmask_corrupted_step", "cotmask_corrupted_question", "cotmask_janet", "cotmask_janet_consistent")
     prompts = {}
-    for task in ("cotmask_corrupted_step", "cotmask_corrupted_question", "cotmask_janet"):
+    for task in names:
         model = Answering({"": " 1"})
         evaluate(model, task, tasks)
         prompts[task] = [request.args[0] for request in model.requests]
     answers = [" <<48/2=24>>24\n#### 72", "<<9*9*9=0>>", " 230\n#### 230", " <<16-3=13>>13\n#### 13"]
     generations = dict(zip(prompts["cotmask_corrupted_step"], answers, strict=True))
     generations |= dict.fromkeys(prompts["cotmask_corrupted_question"], " <<48/2=24>>24")
-    generations |= dict.fromkeys(prompts["cotmask_janet"], " <<16-3=13>>13")
+    generations |= dict.fromkeys(prompts["cotmask_janet"], " = <<16-3=13>>13")
+    generations |= dict.fromkeys(prompts["cotmask_janet_consistent"], " = <<16-2=14>>14")
     file = tmp_path / "generations.json"
     file.write_text(json.dumps(generations), encoding="utf-8")
     results = evaluated("mft", "--log_samples")
@@ -250,10 +268,11 @@ def test_models_are_compared(data: Path, tasks: TaskManager, tmp_path: Path, scr
     # 48/2 has the prefix's number in Natalia's place alone, and in no other case the question's.
     assert shares(found["question"]["all"]) == {"follows": 0.0, "copies": 0.25, "none": 0.0, "other": 0.75}
     assert found["janet"] == {"follows_question": 1.0, "follows_changed_question": pytest.approx(0.1)}
+    assert found["janet_consistent"] == dict.fromkeys(("follows_question", "calculates_right"), pytest.approx(0.1))
 
     text = CliRunner().invoke(corrupted_step, [f"MFT={results}", f"again={results}"]).output
     assert re.search(r"MFT +prefix +all +3 +50\.0 \[", text)
-    assert re.search(r"again +1\.0 +0\.1\n", text)
+    assert re.search(r"again +1\.0 +0\.1 +0\.1 +0\.1\n", text)
 
     bare = evaluated("bare")
     run = CliRunner().invoke(corrupted_step, [f"bare={bare}"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from axolotl_cotmask.evaluation.stats.claims import Verdict, verdict
+from axolotl_cotmask.evaluation.stats.claims import Verdict, verdict, verdict_on_par
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds, share
 from axolotl_cotmask.evaluation.stats.paired import bootstrap_interval, compare_paired, mcnemar_p, sign_flip_p
 
@@ -188,3 +188,19 @@ def test_the_bootstrap_interval_covers_95_percent_of_clustered_questions_and_onl
 ):
     assert 364 / 400 <= covered(400, clusters=100, members=10) <= 393 / 400
     assert covered(400, clusters=100, members=10, ignore_clusters=True) < 0.75
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "judged"),
+    [
+        (-0.02, 0.01, Verdict.REPRODUCED),
+        (-0.03, 0.01, Verdict.UNDER_POWERED),
+        (0.01, 0.09, Verdict.UNDER_POWERED),
+        (0.03, 0.09, Verdict.NOT_REPRODUCED),
+        (-0.09, -0.03, Verdict.NOT_REPRODUCED),
+        (-math.inf, math.inf, Verdict.UNDER_POWERED),
+    ],
+)
+def test_what_is_claimed_to_be_on_par(low: float, high: float, judged: Verdict) -> None:
+    assert verdict_on_par(0.0275, Estimate((low + high) / 2 if math.isfinite(low) else 0.0, low, high, 3)) is judged
+    assert verdict_on_par(0.0275, None) is Verdict.NOT_RUN

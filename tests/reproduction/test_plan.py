@@ -53,6 +53,8 @@ def test_a_row_has_the_recipe_the_tasks_of_its_scores_and_three_cells() -> None:
         ("table2", 6, 3),
         ("table5", 6, 4),
         ("table3", 28, 26),
+        ("table4", 3, 0),
+        ("methods", 6, 8),
         ("fig3", 14, 0),
         ("fig2", 2, 0),
         ("llama2-13b", 4, 3),
@@ -97,6 +99,36 @@ def test_sweeps_have_a_row_per_ablation_with_its_block() -> None:
     assert claims["table3/random"] == pytest.approx(0.055)
     (one,) = make_plan(["table3/random"], 1).claims
     assert one.comparisons == 26, "the family is the table's, whatever part of it is run"
+    (clean,) = make_plan(["table3/random-loss-on-clean"], 1).claims
+    assert (clean.baseline, clean.difference) == ("table3/random", pytest.approx(-0.021)), "as the paper sets it"
+
+
+def test_positions_are_hidden_as_the_authors_switch_can_hide_them() -> None:
+    hiding = [ablation for ablation in TABLE3 if ablation.block.get("hide_from_attention")]
+    assert [(ablation.name, ablation.block["noise"]) for ablation in hiding] == [("mask-hidden", "mask")]
+
+
+def test_the_case_study_and_its_control_stand_beside_the_papers_numbers() -> None:
+    plan = make_plan(["table4", "table1"], 1)
+    rows = {row.name: row for row in plan.rows}
+    published = {
+        name: [rows[name].measures[title].published for title in ("prefix changed", "question changed", "both changed")]
+        for name in ("llama2-7b/gsm8k-sft", "llama2-7b/gsm8k-mft", "table3/mask")
+    }
+    assert list(published.values()) == [[0.1, 0.1, 1.0], [1.0, 0.4, 1.0], [0.4, 0.2, 1.0]]
+    assert "GSM8K" in rows["llama2-7b/gsm8k-sft"].measures, "the same run is scored on both tables' tasks"
+    assert {task.name for task in rows["table3/mask"].tasks} == {"cotmask_janet", "cotmask_janet_consistent"}
+    assert row_cost(plan, rows["table3/mask"]) is not None
+
+
+def test_claims_between_methods() -> None:
+    claims = {(claim.measure, claim.baseline, claim.treated): claim for claim in make_plan(["methods"], 1).claims}
+    on_par = claims["GSM8K", "llama2-7b/gsm8k-rft-100-sft", "llama2-7b/gsm8k-mft"]
+    # Half of 47.1 - 41.6.
+    assert (on_par.difference, on_par.margin) == (pytest.approx(-0.005), pytest.approx(0.0275))
+    better = claims["GSM-IC", "llama2-13b/gsm8k-rft-100-sft", "llama2-13b/gsm8k-mft"]
+    assert (better.difference, better.margin) == (pytest.approx(0.058), 0)
+    assert claims["GSM8K", "llama2-13b/gsm8k-sft", "llama2-13b/gsm8k-rft-100-sft"].difference == pytest.approx(0.025)
 
 
 def test_one_row_of_a_sweep() -> None:

@@ -22,6 +22,7 @@ from axolotl_cotmask.masking.loss import (
     weighted_by_tokens,
     zero_without_labels,
 )
+from axolotl_cotmask.masking.metrics import predicts_label, token_losses
 
 CHOICES: tuple[LossOn, ...] = get_args(LossOn)
 VOCABULARY = 30
@@ -63,16 +64,17 @@ def select(batch: Any) -> Tensor:
     return batch["selected"]
 
 
-def counts(label: int, noised: bool, loss_on: LossOn) -> bool:
-    return label != -100 and (loss_on == "all" or noised == (loss_on == "noised"))
+def counts(label: int, at_noised: bool, loss_on: LossOn) -> bool:
+    return label != -100 and (loss_on == "all" or at_noised == (loss_on == "noised"))
 
 
 def test_labels_by_hand() -> None:
     labels = torch.tensor([[-100, -100, 7, 8, 9, 3]])
+    # The 7 and the 9 are noised: what is predicted there are the 8 and the 3.
     selected = torch.tensor([[False, False, True, False, True, False]])
     assert labels_for(labels, selected, "all").tolist() == [[-100, -100, 7, 8, 9, 3]]
-    assert labels_for(labels, selected, "clean").tolist() == [[-100, -100, -100, 8, -100, 3]]
-    assert labels_for(labels, selected, "noised").tolist() == [[-100, -100, 7, -100, 9, -100]]
+    assert labels_for(labels, selected, "clean").tolist() == [[-100, -100, 7, -100, 9, -100]]
+    assert labels_for(labels, selected, "noised").tolist() == [[-100, -100, -100, 8, -100, 3]]
     assert labels.tolist() == [[-100, -100, 7, 8, 9, 3]], "the labels themselves stay"
 
 
@@ -87,7 +89,7 @@ def test_the_loss_is_that_of_plain_loops(loss_on: LossOn) -> None:
     for row in range(2):
         for t in range(1, 12):
             label = int(batch["labels"][row, t])
-            if counts(label, bool(batch["selected"][row, t]), loss_on):
+            if counts(label, bool(batch["selected"][row, t - 1]), loss_on):
                 logits = outputs.logits[row, t - 1].tolist()
                 terms.append(math.log(sum(math.exp(x) for x in logits)) - logits[label])
     assert 3 < len(terms) < 17
@@ -100,10 +102,24 @@ def test_clean_and_noised_make_up_all(loss_on: LossOn) -> None:
     for batch in batches(3):
         kept = labels_for(batch["labels"], batch["selected"], loss_on) != -100
         by_loop = [
-            [counts(int(label), bool(noised), loss_on) for label, noised in zip(labels, marks, strict=True)]
-            for labels, marks in zip(batch["labels"], batch["selected"], strict=True)
+            [
+                counts(int(label), bool(before), loss_on)
+                for label, before in zip(labels, [False, *noised[:-1]], strict=True)
+            ]
+            for labels, noised in zip(batch["labels"], batch["selected"], strict=True)
         ]
         assert kept.tolist() == by_loop
+
+
+def test_it_goes_by_the_positions_of_the_logged_losses() -> None:
+    model = tiny()
+    [batch] = batches(1)
+    logits = model(batch["input_ids"]).logits
+    losses, predicts = token_losses(logits, batch["labels"]), predicts_label(batch["labels"])
+    for loss_on, at in (("clean", ~batch["selected"]), ("noised", batch["selected"])):
+        labels = labels_for(batch["labels"], batch["selected"], loss_on)
+        loss = model(input_ids=batch["input_ids"], labels=labels).loss
+        assert loss.item() == pytest.approx(losses[predicts & at].mean().item(), rel=1e-5)
 
 
 @every_choice

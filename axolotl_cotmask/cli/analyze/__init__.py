@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from axolotl_cotmask.cli.analyze.calculator import calculator
 from axolotl_cotmask.cli.analyze.corrupted_step import corrupted_step
 from axolotl_cotmask.cli.analyze.dependency import dependency
 from axolotl_cotmask.cli.analyze.length import length
@@ -12,8 +13,8 @@ from axolotl_cotmask.cli.analyze.samples import samples
 
 @click.group()
 def analyze() -> None:
-    """Measure what the paper explains itself with: dependency, corrupted steps, answer length, samples seen."""
+    """Measure what the paper explains itself with: dependency, corrupted steps, answer length, samples seen, ..."""
 
 
-for command in (dependency, length, samples, corrupted_step):
+for command in (dependency, length, samples, corrupted_step, calculator):
     analyze.add_command(command)

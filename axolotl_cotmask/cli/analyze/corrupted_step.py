@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from axolotl_cotmask.cli.common import cell, command, json_option, labelled, print_table
+from axolotl_cotmask.cli.common import RegularFile, cell, command, json_option, labelled, print_table, tell_newest
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.evaluation.benchmarks.corrupted_step import NoCaseReason, StepCase, StepCases, StepKind, find_cases
-from axolotl_cotmask.evaluation.graded import clusters_of
-from axolotl_cotmask.evaluation.results import TaskResult, read_results, read_samples
+from axolotl_cotmask.evaluation.graded import Reading, clusters_of, grade
+from axolotl_cotmask.evaluation.results import AnswerRow, TaskResult, check_all_there, read_results, read_samples
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, share
 
 if TYPE_CHECKING:
@@ -23,15 +23,21 @@ if TYPE_CHECKING:
 
 # The tasks over a data set's cases, by what is changed in them; the paper's own cases are few, and stand apart.
 _TASKS = {"cotmask_corrupted_step": "prefix", "cotmask_corrupted_question": "question"}
-_JANET = "cotmask_janet"
-_JANET_METRICS = ("follows_question", "follows_changed_question")
+# Their tasks and metrics, with the paper's columns.
+_JANET = {
+    "cotmask_janet": {
+        "follows_question": "prefix changed: 16-3",
+        "follows_changed_question": "question changed: 16-n",
+    },
+    "cotmask_janet_consistent": {"follows_question": "both changed: 16-n", "calculates_right": "and its result right"},
+}
 
 
 @command("corrupted-step")
 @click.argument("results", nargs=-1, metavar="[LABEL=RESULTS]...")
 @click.option(
     "--data",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=RegularFile(),
     help="JSON lines with question and answer.  [default: GSM8K's test split]",
 )
 @click.option("--show", type=click.IntRange(min=0), help="Cases to show, spread over the data.  [default: 0]")
@@ -41,7 +47,8 @@ def corrupted_step(results: tuple[str, ...], data: Path | None, show: int | None
 
     Without LABEL=RESULTS: count the cases of a data set, and the reasons why the other rows have none. With them:
     compare models, each a label and the directory that lm_eval wrote with --output_path and --log_samples for the tasks
-    cotmask_corrupted_step, cotmask_corrupted_question and cotmask_janet. Intervals cover 95 %.
+    cotmask_corrupted_step, cotmask_corrupted_question, cotmask_janet and cotmask_janet_consistent. Intervals cover
+    95 %.
     """
     if results and (data is not None or show is not None):
         raise click.UsageError("--data and --show are about cases, LABEL=RESULTS about models: give one or the other")
@@ -80,38 +87,45 @@ def _cases(data: Path | None) -> StepCases:
 
 
 def _compare(source: str) -> dict[str, Any]:
-    """Return what one model did: by change and kind of step the shares with intervals, and Table 4's two shares."""
-    results = read_results(source, (*_TASKS, _JANET))
+    """Return what one model did: by change and kind of step the shares with intervals, and those of Tables 4 and 9."""
+    results = read_results(source, (*_TASKS, *_JANET))
+    tell_newest(results.values())
     compared: dict[str, Any] = {change: _shares(results[task]) for task, change in _TASKS.items() if task in results}
-    if _JANET in results:
-        compared["janet"] = {name: results[_JANET].metrics.get(name) for name in _JANET_METRICS}
+    for task, metrics in _JANET.items():
+        if task in results:
+            compared[task.removeprefix("cotmask_")] = {name: results[task].metrics.get(name) for name in metrics}
     return compared
 
 
 def _shares(result: TaskResult) -> dict[str, dict[str, Estimate]]:
     samples = read_samples(result.samples_file())
+    check_all_there(result, len(samples))
     _, clusters = clusters_of([sample.document for sample in samples])
+    counted = _counted_for(samples)
     shares: dict[str, dict[str, Estimate]] = {}
     for kind in ("all", *StepKind):
-        values: dict[str, list[tuple[Hashable, float]]] = {}
-        for sample, cluster in zip(samples, clusters, strict=True):
-            if kind in ("all", sample.document["kind"]):
-                for name, value in _counted_for(sample.fields).items():
-                    values.setdefault(name, []).append((cluster, value))
-        shares[kind] = {name: share(items) for name, items in values.items()}
+        of_kind = [place for place, sample in enumerate(samples) if kind in ("all", _kind(sample))]
+        if of_kind:
+            shares[kind] = {
+                name: share((clusters[place], values[place]) for place in of_kind) for name, values in counted.items()
+            }
     return shares
 
 
-def _counted_for(sample: dict[str, Any]) -> dict[str, float]:
-    """Return what a sample counts for: one of the four outcomes, and the final answer where its gold is known."""
-    values = {
-        "follows": sample["follows_question"],
-        "copies": sample["copies_prefix"],
-        "none": sample["no_annotation"],
-    }
-    values["other"] = 1.0 - sum(values.values())
-    if "exact_match" in sample:
-        values["accuracy"] = sample["exact_match"]
+def _kind(sample: AnswerRow) -> str:
+    kind = sample.document.get("kind")
+    if kind not in list(StepKind):
+        raise CoTMaskError(f"{sample.place}: the document's kind is {kind!r}, not first or later: evaluate again")
+    return str(kind)
+
+
+def _counted_for(samples: Sequence[AnswerRow]) -> dict[str, list[float]]:
+    """Return what each sample counts for: one of the four outcomes, and the final answer where its gold is known."""
+    metrics = {"follows": "follows_question", "copies": "copies_prefix", "none": "no_annotation"}
+    values = {name: [row.right for row in grade(samples, Reading(metric))] for name, metric in metrics.items()}
+    values["other"] = [1.0 - sum(outcomes) for outcomes in zip(*values.values(), strict=True)]
+    if "exact_match" in samples[0].fields:
+        values["accuracy"] = [row.right for row in grade(samples, Reading())]
     return values
 
 
@@ -160,11 +174,17 @@ def _print_comparison(compared: dict[str, Any]) -> None:
     if rows:
         title = "continuations by the number in the operand's place, % [95 % interval]"
         print_table(title, headings, rows, left=range(3))
-    janet = [
-        (label, *("-" if value is None else f"{value:.1f}" for value in of_model["janet"].values()))
-        for label, of_model in compared.items()
-        if "janet" in of_model
-    ]
-    if janet:
-        title = "Janet's ducks (Table 4): share that computes with the question's number"
-        print_table(title, ("model", "prefix changed: 16-3", "question changed: 16-n"), janet)
+    scored = set().union(*compared.values())
+    shown = [task for task in _JANET if task.removeprefix("cotmask_") in scored]
+    if shown:
+        janet = [
+            (label, *(_tenths(of_model, task, metric) for task in shown for metric in _JANET[task]))
+            for label, of_model in compared.items()
+        ]
+        title = "Janet's ducks (Tables 4 and 9): share that computes with the question's number"
+        print_table(title, ("model", *(column for task in shown for column in _JANET[task].values())), janet)
+
+
+def _tenths(of_model: dict[str, Any], task: str, metric: str) -> str:
+    value = of_model.get(task.removeprefix("cotmask_"), {}).get(metric)
+    return "-" if value is None else f"{value:.1f}"

@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plot_option, print_table
+from axolotl_cotmask.cli.common import RegularFile, cell, command, json_option, labelled, plot_option, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_jsonl
 
 if TYPE_CHECKING:
     from axolotl_cotmask.analysis.dependency import MeasuredDependency
 
-_FORMATS = ("gsm8k", "query_response", "instruction_output")
+_FORMATS = ("gsm8k", "query_response", "instruction_output", "math", "metamath", "mathinstruct")
 
 
 @command()
 @click.argument("models", nargs=-1, required=True, metavar="LABEL=MODEL...")
 @click.option(
     "--data",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=RegularFile(),
     metavar="FILE.jsonl",
     help="JSON lines in the fields of --format.  [default: GSM8K's test split]",
 )
@@ -52,8 +52,8 @@ def dependency(
     """Replace numbers one at a time, and count how often the model's prediction of a later number changes.
 
     By the distance between the two, with the replaced number in the question and in the chain of thought (the paper's
-    Figures 1 and 6). MODEL is a directory with a model or a LoRA adapter, or the name of a model on the hub. Intervals
-    cover 95 %; rows are what is independent.
+    Figures 1, 6 and 9 to 11). MODEL is a directory with a model or a LoRA adapter, or the name of a model on the hub.
+    Intervals cover 95 %; rows are what is independent.
     """
     # What libraries print does not belong to the result.
     with contextlib.redirect_stdout(sys.stderr):

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from axolotl_cotmask.analysis.length import accuracy_by_length
-from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plot_option, print_table
+from axolotl_cotmask.cli.common import cell, command, json_option, labelled, plot_option, print_table, tell_newest
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.graded import read_graded_task
 from axolotl_cotmask.evaluation.results import read_results
@@ -37,6 +37,7 @@ def length(
     if plot is not None:
         plots.check_plot(plot)
     evaluations = {label: read_results(source, [task])[task] for label, source in sources.items()}
+    tell_newest(evaluations.values())
     (label, first), *_ = evaluations.items()
     name = tokenizer or first.pretrained
     if name is None:

@@ -131,7 +131,7 @@ _EQUALS = re.compile(r"=[ \t]*[$€£]?[ \t]*$")
 _CALCULATION = re.compile(r"([\d.,+\-*/()\s$%]+)=([^=]*)")
 # An operator before the first number that the annotation repeats: the expression begins with something else.
 _OPERATOR_BEFORE = re.compile(r"[^\s(][ \t]*(?:[-+*/×÷−]|(?<![A-Za-z])[xX])[ \t$€£(]*$")
-_WRITTEN_ANNOTATION = re.compile(r"<<([^<>=]*)(?:=|>>)")
+_WRITTEN_ANNOTATION = re.compile(r"<<([^<>=]*)(?:=([^<>]*)|>>)")
 
 
 @dataclass(frozen=True)
@@ -196,21 +196,34 @@ def converse(case: StepCase) -> StepCase:
 def read_operand(case: StepCase, continuation: str) -> StepOutcome:
     """Return which number the model wrote in the operand's place, when it was made to begin with ``case.prefix``.
 
-    Read is the first annotation on the line that the prefix ends in, ``<<`` up to ``=`` or ``>>``: one on a later line
-    belongs to another step. Numbers compare by value (``5.0`` is 5, ``1,000`` is 1000, ``.5`` is 0.5) and without
-    their sign. The place alone decides: with the operands in another order, or with both numbers in the annotation,
-    the number in the operand's place counts. Where the two numbers are the same, it counts as the question's.
+    Read is the `first_annotation`, up to its ``=``. Numbers compare by value (``5.0`` is 5, ``1,000`` is 1000, ``.5``
+    is 0.5) and without their sign. The place alone decides: with the operands in another order, or with both numbers in
+    the annotation, the number in the operand's place counts. Where the two numbers are the same, it counts as the
+    question's.
     """
-    line = continuation.lstrip().partition("\n")[0]
-    annotation = _WRITTEN_ANNOTATION.search(line)
+    annotation = first_annotation(continuation)
     if annotation is None:
         return StepOutcome.NONE
-    operands = [number(match.group()) for match in digit_places(annotation.group(1))]
+    operands = [number(match.group()) for match in digit_places(annotation.partition("=")[0])]
     if len(operands) != case.operands:
         return StepOutcome.OTHER
     if operands[case.operand] == number(case.stated):
         return StepOutcome.QUESTION
     return StepOutcome.PREFIX if operands[case.operand] == number(case.replacement) else StepOutcome.OTHER
+
+
+def first_annotation(continuation: str) -> str | None:
+    """Return what the first annotation of a continuation says, such as ``48/2=24``; None where there is none to read.
+
+    Read is the line that the forced prefix ends in: an annotation on a later line belongs to another step. It begins
+    with ``<<``, and may be cut off after its ``=``.
+    """
+    line = continuation.lstrip().partition("\n")[0]
+    annotation = _WRITTEN_ANNOTATION.search(line)
+    if annotation is None:
+        return None
+    expression, result = annotation.groups()
+    return expression if result is None else f"{expression}={result}"
 
 
 def _attempts(question: str, answer: str, row: int) -> Iterator[tuple[StepKind, StepCase | NoCaseReason]]:

@@ -45,6 +45,29 @@ def verdict(claimed: float, measured: Estimate | None) -> Verdict:
     return Verdict.REPRODUCED if low > 0 else Verdict.UNDER_POWERED
 
 
+#: The rule of `verdict_on_par` in words.
+ON_PAR_RULE = (
+    "Where the paper calls two methods *on par*, no difference is claimed, and the margin is half of what the paper's "
+    "method gains over SFT there: *reproduced* when the interval lies within the margin on both sides of zero, *not "
+    "reproduced* when it lies wholly outside, otherwise *under-powered*."
+)
+
+
+def verdict_on_par(margin: float, measured: Estimate | None) -> Verdict:
+    """Judge a measured difference of two methods that are claimed to be on par by `ON_PAR_RULE`.
+
+    Args:
+        margin: in the units of ``measured``; above 0.
+        measured: the measured difference with its interval, or None when it was not run.
+    """
+    if measured is None:
+        return Verdict.NOT_RUN
+    if measured.low > margin or measured.high < -margin:
+        return Verdict.NOT_REPRODUCED
+    within = -margin <= measured.low and measured.high <= margin
+    return Verdict.REPRODUCED if within else Verdict.UNDER_POWERED
+
+
 #: A released checkpoint's accuracy may differ from the published one by this much, in percentage points.
 _TOLERANCE = 1.0
 #: The rule of `calibration` in words.

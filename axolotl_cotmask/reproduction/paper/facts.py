@@ -31,7 +31,8 @@ class PaperBase:
 class PaperData:
     """Training data: the ``type`` that reads them, and the context length in tokens.
 
-    ``rows``, as the paper counts them, are by the ``path`` of the data set: one for all bases, or one for each.
+    ``rows`` are by the ``path`` of the data set: one for all bases, or one for each. They are the paper's counts, but for
+    GSM8K, of which the paper says 7K and 7,500, and whose file has 7,473.
     """
 
     title: str
@@ -77,7 +78,7 @@ class PaperRun:
         return self.table_of(benchmark) == table or (table == "Table 5" and "gsm_ic" in self.scores)
 
 
-#: The paper's machine: eight A100s of 80 GB.
+#: The paper's machine: eight A100s, of which memory it does not say.
 GPUS = 8
 
 BASES: Mapping[str, PaperBase] = {
@@ -102,7 +103,7 @@ DATA: Mapping[str, PaperData] = {
 _STEPS = "mask_ratio warm-up 0.66 of the optimizer steps"
 _METAMATH_STEPS = "mask_ratio warm-up 75,000 micro-batches, 0.61 of the run"
 _MAMMOTH_STEPS = "mask_ratio warm-up 48,000 micro-batches, 0.59 of the run"
-_TEMPLATE = "one of twelve prompt texts, drawn once for the run"
+_TEMPLATE = "one of twelve prompt texts, drawn once in each process"
 _NO_LENGTH = "no length given, so 2,048 tokens"
 
 RUNS: tuple[PaperRun, ...] = (
@@ -195,6 +196,50 @@ def find_claim(base: str, data: str, benchmark: str) -> PaperClaim:
     return PaperClaim(sft.scores[benchmark], mft.scores[benchmark], source)
 
 
-#: The case study: ten continuations of one problem, so these are tenths.
+#: The case study (Llama-2-7B on GSM8K): shares in percent of ten continuations of one problem each. Of Table 4 "is 16-3"
+#: with the prefix changed and "is 16-n" with the question changed, of Table 9 "is 16-n" and "is 16-n = 16-n".
+CASE_STUDY: Mapping[str, tuple[float, float, float, float]] = {
+    "llama2-7b/gsm8k-sft": (10, 10, 100, 100),
+    "llama2-7b/gsm8k-mft": (100, 40, 100, 100),
+    "table3/mask": (40, 20, 100, 100),
+}
+
+
+@dataclass(frozen=True)
+class MethodClaim:
+    """What the captions of Tables 2 and 5 say of two methods' scores on a benchmark; ``on_par``: they are alike."""
+
+    baseline: str
+    treated: str
+    benchmark: str
+    on_par: bool = False
+
+    @property
+    def difference(self) -> float:
+        """Treated minus baseline, in percentage points."""
+        return round(find_run(self.treated).scores[self.benchmark] - find_run(self.baseline).scores[self.benchmark], 1)
+
+    @property
+    def source(self) -> str:
+        """Where the paper has the two scores."""
+        scores = (find_run(name).scores[self.benchmark] for name in (self.baseline, self.treated))
+        words = "on par" if self.on_par else "better"
+        return f"Table {5 if self.benchmark == 'gsm_ic' else 2}, {words}: {' and '.join(map(str, scores))}"
+
+
+#: MFT on GSM8K's 7K rows against SFT on 46K and 47K rows that rejection sampling made, and that against SFT on 7K.
+METHODS: tuple[MethodClaim, ...] = tuple(
+    claim
+    for base in ("llama2-7b", "llama2-13b")
+    for sft, rft, mft in [(f"{base}/gsm8k-sft", f"{base}/gsm8k-rft-100-sft", f"{base}/gsm8k-mft")]
+    for claim in (
+        MethodClaim(rft, mft, "gsm8k", on_par=True),
+        MethodClaim(rft, mft, "gsm_ic"),
+        MethodClaim(sft, rft, "gsm8k"),
+        MethodClaim(sft, rft, "gsm_ic"),
+    )
+)
+
+#: The case study again, as claims for models of another kind: ten continuations of one problem, so these are tenths.
 CORRUPTED_STEP_RANDOM = PaperClaim(10.0, 100.0, "Table 4, r = 1")
 CORRUPTED_STEP_MASK = PaperClaim(10.0, 40.0, "Table 4, m = 1")

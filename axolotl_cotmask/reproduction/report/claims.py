@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from axolotl_cotmask.evaluation.stats.claims import CALIBRATION_RULE, VERDICT_RULE, Verdict
+from axolotl_cotmask.evaluation.stats.claims import CALIBRATION_RULE, ON_PAR_RULE, VERDICT_RULE, Verdict
 from axolotl_cotmask.reproduction.report.cells import counted, estimate_cell, points, row_labels, share_cell
 from axolotl_cotmask.reproduction.report.content import (
     NONE,
@@ -97,6 +97,7 @@ def claim_sections(outcome: PlanOutcome) -> Iterator[Section]:
         Paragraph("Differences in percentage points, with their 95 % intervals."),
         table(judged, cards=True),
         Markdown(VERDICT_RULE),
+        *([Markdown(ON_PAR_RULE)] if any(claim.on_par for claim in outcome.claims) else []),
     ]
     if any(map(_single, outcome.claims)):
         needs = "One run a side has no interval over runs, so a verdict has nothing to go by: it takes more runs."

@@ -86,7 +86,8 @@ class JudgedClaim:
 
     ``per_seed`` compares the two runs of a seed on the same questions; ``measured`` is their common estimate, None
     where a side is missing, which ``missing`` then names. ``note`` says what besides the training differs between the
-    sides. ``comparisons`` counts the claims of the measure whose intervals hold together.
+    sides. ``comparisons`` counts the claims of the measure whose intervals hold together. ``on_par``: the claim is that
+    there is no difference to speak of.
     """
 
     measure: str
@@ -100,6 +101,7 @@ class JudgedClaim:
     missing: str = ""
     comparisons: int = 1
     note: str = ""
+    on_par: bool = False
 
 
 @dataclass(frozen=True)
