@@ -61,4 +61,4 @@ def test_there_are_nine_rooms() -> None:
         *("common", "data", "masking", "evaluation", "prompt_strategies", "training"),
         *("analysis", "reproduction", "cli"),
     }
-    assert {path.name for path in folder.glob("*.py")} == {"__init__.py"}
+    assert {path.name for path in folder.glob("*.py")} == {"__init__.py", "__main__.py"}

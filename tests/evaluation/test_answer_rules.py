@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lm_eval.tasks.hendrycks_math.utils import is_equiv
 
@@ -35,7 +35,7 @@ from axolotl_cotmask.evaluation.answers import (
     Rule,
     verifier,
 )
-from axolotl_cotmask.evaluation.answers.math_text import hendrycks_equal, last_boxed
+from axolotl_cotmask.evaluation.answers.math_text import last_boxed, metamath_equal
 
 RIGHT, WRONG, INVALID = Judgement.TRUE, Judgement.FALSE, Judgement.INVALID
 
@@ -134,6 +134,10 @@ def test_mammoth_choice(text: str, answer: str | None) -> None:
         ("we get 4 and then 5", "5", RIGHT),
         ("nothing", "5", INVALID),
         ("The answer is nan", "5", WRONG),
+        ("The answer is 5", "nan", WRONG),
+        ("The answer is nan", "nan", RIGHT),
+        ("The answer is ((9**64)**64)**64", "8", WRONG),
+        ("The answer is " + "-" * 5000 + "8", "8", WRONG),
         ("The answer is inf", "5", WRONG),
     ],
 )
@@ -146,7 +150,7 @@ def test_mammoth_math(text: str, gold: str, verdict: Judgement) -> None:
     [
         ("\\boxed{5}", "5"),
         ("\\boxed{1} and \\boxed{\\frac{1}{2}}.", "\\frac{1}{2}"),
-        ("\\fbox{7}", "7"),
+        ("\\fbox{7}", None),
         ("\\boxed{5", None),
         ("\\boxed 5", None),
         ("\\boxed 5 {x}", None),
@@ -183,10 +187,10 @@ _LATEX = st.lists(
 
 
 @given(_LATEX, _LATEX)
-def test_equality_is_that_of_lm_evals_copy_of_hendrycks_script(first: str, second: str) -> None:
-    assert hendrycks_equal(first, second) == is_equiv(first, second)
+def test_equality_is_that_of_lm_evals_copy_of_metamaths_script(first: str, second: str) -> None:
+    assert metamath_equal(first, second) == is_equiv(first, second)
     near = first.replace("dfrac", "frac").replace(" ", "")
-    assert hendrycks_equal(first, near) == is_equiv(first, near)
+    assert metamath_equal(first, near) == is_equiv(first, near)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +212,8 @@ def test_equality_is_that_of_lm_evals_copy_of_hendrycks_script(first: str, secon
         ("the final answer is\n\n$$18$$", "18", RIGHT),
         ("the answer is $\\frac{21}{2}$", "10.5", RIGHT),
         ("the answer is 10 1/2 miles", "10.5", RIGHT),
-        ("the answer is 1.05 \\times 10", "10.5", WRONG),
+        ("the answer is 1.05 \\times 10", "10.5", RIGHT),
+        ("the answer is 1.05 \\times 10", "1.05", WRONG),
         ("the answer is 4.3333", "4.33", RIGHT),
         ("the answer is 4.34", "4.33", WRONG),
         ("the answer is 0.46", "0.5", WRONG),
@@ -218,7 +223,7 @@ def test_equality_is_that_of_lm_evals_copy_of_hendrycks_script(first: str, secon
         ("the answer is 25%", "25", RIGHT),
         ("the answer is 2.5e3", "2500", RIGHT),
         ("the answer is 12\n\nQuestion: 2+2?\nThe answer is 4", "12", RIGHT),
-        ("12 - 5", "5", RIGHT),
+        ("12 - 5", "5", INVALID),
         ("I do not know", "5", INVALID),
         ("", "5", INVALID),
     ],
@@ -269,6 +274,7 @@ def test_robust_choice(text: str, answer: str | None) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+@settings(deadline=None)
 @given(text=st.one_of(st.text(), _LATEX, st.text("0123456789,./-$ %=*()xA\\{}", max_size=20)))
 def test_any_text_gets_a_verdict(rule: Rule, text: str) -> None:
     # Comparing LaTeX by Math-Verify has tests of its own: it takes its time.
@@ -333,11 +339,13 @@ def test_agrees_with_openais_verdicts_on_four_models(real_data: Path) -> None:
 def test_the_robust_rule_on_generations_that_keep_to_the_form(real_data: Path) -> None:
     rows = list(read_jsonl(real_data / "generations" / "llama2_7b_gsm8k_hash_rule.jsonl"))
     verdicts = Counter((row["judge"], str(ROBUST_NUMBER.judge(row["kd_data"][0], row["target"][0]))) for row in rows)
-    # It differs only where the form is not kept: one endless repetition happens to end on the right number.
+    # It differs only where the form is not kept: one endless repetition happens to end on the right number. Five of the
+    # others break off within a calculation.
     assert verdicts == {
         ("true", "true"): 496,
         ("false", "false"): 800,
-        ("invalid", "false"): 22,
+        ("invalid", "false"): 17,
+        ("invalid", "invalid"): 5,
         ("invalid", "true"): 1,
     }
 

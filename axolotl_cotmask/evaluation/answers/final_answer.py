@@ -1,63 +1,153 @@
-"""Where a text states its answer, whatever form it takes: what the robust rules read."""
+"""Where a text states its final answer, whatever form it takes: what the robust rules read (docs/answers.md)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from axolotl_cotmask.evaluation.answers.math_text import last_boxed
+from axolotl_cotmask.evaluation.answers.quantity import LIMIT
 
-# A model that does not stop goes on with a question of its own; what follows is no longer about the one that was asked.
-_NEXT_QUESTION = re.compile(
-    r"(?<=\S)\s*\n\W*(?:question|problem|instruction|user|human|q)(?:\s*\d+)?\s*:|(?<=\S)\s*\n#+ Instruction",
+# Of the places that look like a statement so many are tried, the last ones.
+_TRIED = 50
+
+_BRACES = re.compile(r"[{}]")
+_BOX = re.compile(r"\\(?:boxed|fbox) ?(?=\{)")
+_JOINT = re.compile(
+    r"[\s$,;()\\]{0,12}(?:and|or|\\text\{ ?(?:and|or) ?\})?[\s$,()\\]{0,12}(?:[a-zA-Z](?:_\{?\d\}?)? ?= ?)?"
+)
+_JOINS = re.compile(r"\b(?:and|or)\b|,")
+_HASH = re.compile(r"####[ \t]{0,8}([^\n]*)")
+_HASH_ANSWER = re.compile(r"[*_`]{0,3}(?:[-+(]? ?[$£€]? ?[-+]?\.?\d|[$\\])")
+_LIST_LABEL = re.compile(r"[*_`]{0,3}\d{1,3}[.):]\s+\D")
+_ANSWER = re.compile(r"\b(?:answers?|ans)\b|^[ \t*_]{0,8}A(?=[ *_]{0,4}:)", re.IGNORECASE | re.MULTILINE)
+_OPTION = re.compile(r"\b(?:answers?|ans|option|choice)\b|^[ \t*_]{0,8}A(?=[ *_]{0,4}:)", re.IGNORECASE | re.MULTILINE)
+_LABEL_B = re.compile(r"^[ \t*_-]{0,8}B[ *_]{0,4}[:)]", re.IGNORECASE | re.MULTILINE)
+# "If the answer were 5", "a wrong answer is 5": and a tag that closes, or one of another name.
+_NOT_STATED = re.compile(
+    r"(?:\b(?:if|suppose|supposing|assuming|assume|unless|whether|wrong|incorrect|previous|possible|tempting|naive|check|checking|verify|verifying|confirm|test)[\s,*_:]{1,3}"
+    r"(?:(?:the|an?|this|that|my|our|your|his|her|their|final|correct)[\s*_]{1,3}){0,3}|</)$",
     re.IGNORECASE,
 )
-_HASH = re.compile(r"####[ \t]*(\S[^\n]*)")
-_STATED = re.compile(
-    r"\banswer\b[ \t*]*(?:(?:is|are|was)\b(?:\s*(?:that|therefore|thus|simply|equal to)\b)?|[:=]|\n)+[\s*]*:?|^\W*A:",
+_LINK = re.compile(
+    r"(?:[ ,]{1,2}(?:to|for|of|in|then|therefore|hence|thus)\b[^.\n:=]{0,80}?)?[\"'\s*_`]{0,8}(?:"
+    r"(?:is|are|was|were|(?:should|would|must|will|could) be|comes (?:out )?to|equals|becomes)\b\s?[:=]?"
+    r"|[:=→⇒]|[-=]?>|[ ]-[ ]|(?=\n)|(?=[ ](?:cannot|can't|can not)\b))",
+    re.IGNORECASE,
+)
+_FINAL = re.compile(r"\bfinal\s$", re.IGNORECASE)
+_DIRECT = re.compile(r"[\s*_`]{0,6}(?=[$£€\\*]|-?\d)")
+_MARKUP = re.compile(
+    r"(?:[\s*_`:#=\"']++|^[ \t]{0,8}(?:-{3,}+|[-•+>] )|(?<=```)[a-z]{1,10}(?=\n)"
+    r"|(?:that|therefore|thus|hence|simply|just|equal to|exactly)\b)++",
     re.IGNORECASE | re.MULTILINE,
 )
-_SENTENCE_END = re.compile(r"\.(?=\s|$)|\n")
-_ANNOTATION = re.compile(r"<<[^<>]*>>")
-# Bold, as chat models write a result: "**$18**", "**18 eggs**"; but not "**4. Total**", which is a heading.
-_BOLD = re.compile(r"\*\*\s*([-$£€]*\s?\d(?![\d,]*\.\s)[^*\n]*)\*\*")
-_FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$([^$]+?)(?<!\\)\$|\\\[(.+?)\\\]|\\\((.+?)\\\)", re.DOTALL)
+_DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"), ("$", "$"))
+_SENTENCE_END = re.compile(
+    r"(?:(?<![a-z]\.[a-z])(?<!approx)[.?]|(?<=[a-zA-Z)*])!)(?=\s|$)|(?<=\d)!(?=\s[A-Z])|\n|</|\"\}"
+)
+# What follows "the answer is" without being the answer.
+_NO_ANSWER = re.compile(
+    r"(?:in|to|of|as|also|still|when|because|since|if|what|where|correct|right|wrong|incorrect|reasonable|valid"
+    r"|the same|given|found|obtained|calculated"
+    r"|computed|based|below|above|rounded|shown|supposed|therefore|yes|unique)\b",
+    re.IGNORECASE,
+)
+_REVERSED = re.compile(
+    r"\s(?:is|are) (?:the|my|our) (?:final |correct |right )?(?:answer|option|choice)\b", re.IGNORECASE
+)
+_DENIED = re.compile(
+    r"(?:\bnot|\bcannot|n't|\brather than|\binstead of|\bunlike) "
+    r"(?:be |equal |to |the |just |option |choice |answer ){0,3}"
+    r"[$(*\\]{0,3}(?:-?\d++(?:[.,/]\d++)*+%?|[A-Ea-e](?![a-zA-Z]))(?:\*\*|[$)*]|\\\)){0,2}"
+    r"(?P<instead>[,;]? (?:but|rather|it is|it's)(?: rather)?(?= ))?"
+)
+_REJECTED = re.compile(
+    r"\(?(?:(?<![\d.,/^])\d++(?:[.,/]\d++)*+|\b[A-E])\)? "
+    r"(?:is|was|would be) (?:not|wrong|incorrect|impossible|too|false)\b"
+)
 
 
-def about_the_question(text: str) -> str:
-    """Return ``text`` up to where it begins another question, without calculator annotations (``<<1+2=3>>``)."""
-    # As in the authors' script, what follows the first NUL character is not part of the generation.
-    text = text.split("\0", maxsplit=1)[0]
-    return _ANNOTATION.sub("", _NEXT_QUESTION.split(text, maxsplit=1)[0])
+def without_denials(text: str) -> str:
+    """Return ``text`` without what it says the answer is not: ``not 5``, ``instead of (B)``, ``5 is wrong``."""
+    return _REJECTED.sub("", _DENIED.sub(lambda match: "" if match["instead"] else "not", text))
 
 
-def stated_answer(text: str) -> str | None:
-    r"""Return the passage of ``text`` that says which answer it gives, or None when it does not say.
+def statements(text: str, *, of_option: bool = False) -> Iterator[str]:
+    r"""Yield the passages of ``text`` that state its answer, the one that counts most first.
 
-    In this order: the last ``\boxed{}``, the line of the first ``####``, the sentence after the last ``answer is``,
-    ``Answer:`` or ``A:``.
+    The last ``\boxed{}`` (several that ``and``, ``or`` or a comma joins are one list), unless an ``answer is`` with a
+    value follows it; the line of the first ``####`` that is no heading; what follows ``answer is``, ``Answer:`` and the
+    like, the last first; what comes before ``is the answer``. With ``of_option`` also ``the option is``.
     """
-    boxed = last_boxed(text)
-    if boxed is not None:
-        return boxed.strip() or None
-    line = _HASH.search(text)
+    box = _last_box(text)
+    if box is not None:
+        begin, passage = box
+        yield from (later for later in _after_marks(text[begin:], of_option) if later[0] in "-+$\\(.0123456789ABCDE")
+        yield passage
+        text = text[:begin]
+    line = _hash_line(text)
     if line is not None:
-        return line[1].strip()
-    marks = list(_STATED.finditer(text))
-    for mark in reversed(marks):
-        after = text[mark.end() :].strip().lstrip("*: ")
-        passage = _SENTENCE_END.split(after, maxsplit=1)[0].strip()
-        if passage:
-            return passage
-    return None
+        yield line
+    yield from _after_marks(text, of_option)
+    for mark in list(_REVERSED.finditer(text))[-1:]:
+        yield re.split(r"[.,;:!?]\s|\n", text[max(0, mark.start() - 80) : mark.start()])[-1]
 
 
-def bold_result(text: str) -> str | None:
-    """Return the last bold passage that begins with a number, in the last paragraph of ``text``, or None."""
-    passages = _BOLD.findall(text.strip().rpartition("\n\n")[2])
-    return passages[-1] if passages else None
+def _last_box(text: str) -> tuple[int, str] | None:
+    boxes = list(_BOX.finditer(text))[-_TRIED:]
+    closings = _closing_braces(text) if boxes else {}
+    held: list[str] = []
+    begin = len(text)
+    for box in reversed(boxes):
+        closing = closings.get(box.end(), len(text))
+        inside = text[box.end() + 1 : closing].strip()
+        if closing >= begin or not inside:
+            continue
+        between = text[closing + 1 : begin]
+        if held and not (len(between) < LIMIT and _JOINT.fullmatch(between) and _JOINS.search(between)):
+            break
+        held.insert(0, inside)
+        begin = box.start()
+    return (begin, ", ".join(held)) if held else None
 
 
-def formulas(text: str) -> list[str]:
-    """Return what the formulas of ``text`` hold, between dollars or LaTeX's brackets, in order, without empty ones."""
-    formulas = ("".join(groups).strip() for groups in _FORMULA.findall(text))
-    return [formula for formula in formulas if formula]
+def _closing_braces(text: str) -> dict[int, int]:
+    """Return where each brace that is closed is closed."""
+    closings: dict[int, int] = {}
+    opened: list[int] = []
+    for brace in _BRACES.finditer(text):
+        if brace.group() == "{":
+            opened.append(brace.start())
+        elif opened:
+            closings[opened.pop()] = brace.start()
+    return closings
+
+
+def _hash_line(text: str) -> str | None:
+    lines = (match[1].strip() for match in _HASH.finditer(text))
+    return next((line for line in lines if _HASH_ANSWER.match(line) and not _LIST_LABEL.match(line)), None)
+
+
+def _after_marks(text: str, of_option: bool) -> Iterator[str]:
+    labelled = _LABEL_B.search(text) is not None
+    for mark in reversed(list((_OPTION if of_option else _ANSWER).finditer(text))[-_TRIED:]):
+        before = text[max(0, mark.start() - 60) : mark.start()]
+        if _NOT_STATED.search(before) or (labelled and mark.group().strip(" \t*_").upper() == "A"):
+            continue
+        link = _LINK.match(text, mark.end()) or (_DIRECT.match(text, mark.end()) if _FINAL.search(before) else None)
+        passage = "" if link is None else _passage(text, link.end())
+        if passage and not _NO_ANSWER.match(passage):
+            yield passage
+
+
+def _passage(text: str, begin: int) -> str:
+    """Return the sentence that begins there in ``text``, behind markup; a displayed formula counts as one line."""
+    markup = _MARKUP.match(text, begin)
+    begin = markup.end() if markup else begin
+    text = text[begin : begin + LIMIT]
+    for opening, closing in _DISPLAYS:
+        end = text.find(closing, len(opening)) if text.startswith(opening) else -1
+        if end > 0:
+            formula = text[: end + len(closing)].replace("\n", " ")
+            return formula + _SENTENCE_END.split(text[len(formula) :], maxsplit=1)[0].rstrip()
+    return _SENTENCE_END.split(text, maxsplit=1)[0].strip().removesuffix("!")

@@ -25,8 +25,10 @@ _LAST_NUMBER = re.compile(r"-?\d*\.?\d+")
 _LETTER = re.compile(r"\b(A|B|C|D|E)\b")
 _FRACTION = re.compile(r"\\frac\{([^{}]+)\}\{([^{}]+)\}")
 _TOLERANCE = 0.04
-# Beyond this an exponent makes numbers that nobody writes as an answer, and that take long to compute.
+# Beyond these, powers and expressions are no answers that anybody writes, and take long to compute or to parse.
 _MAX_EXPONENT = 64
+_MAX_BITS = 4096
+_MAX_LENGTH = 1000
 
 
 def _answer_part(text: str) -> tuple[str, bool]:
@@ -122,7 +124,7 @@ def _math_equal(answer: str, gold: str) -> bool:
     if answer == gold:
         return True
     value, wanted = _value(answer), _value(gold)
-    if value is None or wanted is None or math.isnan(value):
+    if value is None or wanted is None or math.isnan(value) or math.isnan(wanted):
         return False
     if math.isinf(wanted) or wanted == int(wanted):
         return math.isfinite(value) and round(value) == wanted
@@ -153,6 +155,8 @@ def _value(text: str) -> float | None:
         return float(text)
     except ValueError:
         pass
+    if len(text) > _MAX_LENGTH:
+        return None
     try:
         value = _evaluated(ast.parse(text, mode="eval").body)
         return None if isinstance(value, complex) else float(value)
@@ -170,8 +174,11 @@ def _evaluated(node: ast.expr) -> float:
             return _OPERATORS[type(op)](_evaluated(operand))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             left_value, right_value = _evaluated(left), _evaluated(right)
-            if isinstance(op, ast.Pow) and abs(right_value) > _MAX_EXPONENT:
-                raise ValueError("an exponent too large to be meant")
+            if isinstance(op, ast.Pow) and (
+                abs(right_value) > _MAX_EXPONENT
+                or (isinstance(left_value, int) and left_value.bit_length() * abs(right_value) > _MAX_BITS)
+            ):
+                raise ValueError("a power too large to be meant")
             return _OPERATORS[type(op)](left_value, right_value)
     raise ValueError("not a number")
 

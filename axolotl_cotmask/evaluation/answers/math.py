@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from axolotl_cotmask.evaluation.answers.math_text import hendrycks_equal, last_boxed
+from axolotl_cotmask.evaluation.answers.math_text import hendrycks_equal, last_boxed, metamath_equal
 from axolotl_cotmask.evaluation.answers.numbers import METAMATH_MARK
 from axolotl_cotmask.evaluation.answers.rule import Rule
 
@@ -10,11 +10,13 @@ from axolotl_cotmask.evaluation.answers.rule import Rule
 def boxed_in_gold(text: str) -> str | None:
     r"""Return the answer of a reference solution, or ``text`` itself where it holds no ``\boxed``; None when empty.
 
-    A few solutions of MATH write ``\boxed 5``, which the scripts read as no answer, so that nothing is right there.
-    That is a fault in the data and not a rule: the 5 is read.
+    A few solutions of MATH write ``\boxed 5`` or ``\fbox{5}``, which the scripts read as no answer, so that nothing is
+    right there. That is a fault in the data and not a rule: the 5 is read.
     """
     if "\\boxed" not in text and "\\fbox" not in text:
         return text.strip() or None
+    if "\\boxed" not in text:
+        return last_boxed(text, "\\fbox") or None
     return last_boxed(text) or text.rpartition("\\boxed ")[2].split("$")[0].strip() or None
 
 
@@ -34,4 +36,4 @@ MATH_BOXED = Rule("math_boxed", last_boxed, boxed_in_gold, hendrycks_equal)
 
 #: MATH for MetaMath models: the text after the last ``The answer is: `` up to a full stop at a line's end, compared by
 #: Hendrycks' normal form (evaluation scripts of arXiv 2403.02178, from MetaMath).
-METAMATH_MATH = Rule("metamath_math", _extract_metamath, _metamath_gold, hendrycks_equal)
+METAMATH_MATH = Rule("metamath_math", _extract_metamath, _metamath_gold, metamath_equal)

@@ -1,7 +1,7 @@
 r"""LaTeX answers as texts: what ``\boxed{}`` holds, and MATH's normal form to compare by (Hendrycks et al. 2021).
 
-Two scripts of the authors normalise in nearly the same way. They differ in what they do with a text that they cannot
-handle, and in one case (0.5): MetaMath uses the one of `hendrycks_equal`, MAmmoTH that of `mammoth_form`.
+Three scripts normalise in nearly the same way: Hendrycks' own, MetaMath's copy of it, and MAmmoTH's. They differ in
+what they do with a text that they cannot handle, and MAmmoTH's in one case more (0.5).
 """
 
 from __future__ import annotations
@@ -25,16 +25,14 @@ _UNIT = "\\text{ "
 _WHOLE_RATIO = re.compile(r"(-?(?:0|[1-9]\d*))/(-?(?:0|[1-9]\d*))", re.ASCII)
 
 
-def last_boxed(text: str) -> str | None:
-    r"""Return what the last ``\boxed{...}`` or, without one, the last ``\fbox{...}`` of ``text`` holds.
+def last_boxed(text: str, command: str = "\\boxed") -> str | None:
+    r"""Return what the last ``\boxed{...}`` of ``text`` holds.
 
-    None when there is neither, or its braces are not closed.
+    None when there is none, or its braces are not closed. Of an ``\fbox{...}``, which Hendrycks' script finds where
+    there is no ``\boxed``, it reads nothing.
     """
-    start = text.rfind("\\boxed")
-    if start < 0:
-        start = text.rfind("\\fbox")
-    opening = text.find("{", start) if start >= 0 else -1
-    if opening < 0 or text[start:opening] not in ("\\boxed", "\\fbox"):
+    opening = text.rfind(command) + len(command)
+    if opening < len(command) or text[opening : opening + 1] != "{":
         return None
     closing = closing_brace(text, opening)
     return None if closing is None else text[opening + 1 : closing]
@@ -59,8 +57,19 @@ def hendrycks_equal(answer: str, gold: str) -> bool:
         return answer == gold
 
 
+def metamath_equal(answer: str, gold: str) -> bool:
+    """Compare them by MetaMath's copy of that script, which cannot handle ``a/b`` and other ratios of no numbers."""
+    try:
+        forms = [_normal_form(text, strict=True) for text in (answer, gold)]
+        for form in forms:
+            _check_ratio(form)
+    except ValueError:
+        return answer == gold
+    return forms[0] == forms[1]
+
+
 def _normal_form(text: str, strict: bool) -> str:
-    """Return the normal form; with ``strict`` a ValueError says that Hendrycks' script cannot handle the text."""
+    """Return the normal form; with ``strict`` a ValueError says that the script cannot handle the text."""
     for old, new in _REPLACED:
         text = text.replace(old, new)
     if strict and text.count(_UNIT) > 1:
@@ -78,7 +87,7 @@ def _normal_form(text: str, strict: bool) -> str:
     text = _with_braced_fractions(text, strict)
     if strict and text == "0.5":
         text = "\\frac{1}{2}"
-    return _with_fraction_for_ratio(text, strict)
+    return _with_fraction_for_ratio(text)
 
 
 def _with_braced_roots(text: str, strict: bool) -> str:
@@ -106,14 +115,14 @@ def _with_braced_fractions(text: str, strict: bool) -> str:
     return "\\frac".join(parts)
 
 
-def _with_fraction_for_ratio(text: str, strict: bool) -> str:
-    if text.count("/") != 1:
-        return text
+def _with_fraction_for_ratio(text: str) -> str:
     ratio = _WHOLE_RATIO.fullmatch(text)
-    if ratio is not None and "-0" not in ratio.groups():
-        return f"\\frac{{{ratio[1]}}}{{{ratio[2]}}}"
-    if strict:
-        # A ratio of other things than whole numbers ends here.
-        for side in text.split("/"):
+    if ratio is None or "-0" in ratio.groups():
+        return text
+    return f"\\frac{{{ratio[1]}}}{{{ratio[2]}}}"
+
+
+def _check_ratio(form: str) -> None:
+    if form.count("/") == 1:
+        for side in form.split("/"):
             int(side)
-    return text

@@ -1,7 +1,8 @@
 """Whether two LaTeX answers are equal, by Math-Verify in a process of its own.
 
 Some expressions keep computer algebra busy for ever, or fill the memory. Math-Verify's own time limit rests on SIGALRM,
-which works in a main thread only and does not interrupt arithmetic on huge numbers. A process can be ended always.
+which works in a main thread only and does not interrupt arithmetic on huge numbers. A process can be ended always. What
+is limited is its computing time, so that a busy machine gives the same verdicts.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import sys
 import threading
 from pathlib import Path
 
-#: Seconds of wall time for one comparison; one that takes longer counts as unequal.
-TIME_LIMIT = 10.0
+#: Seconds of computing time for one comparison; one that takes longer counts as unequal.
+TIME_LIMIT = 5.0
+#: Seconds of wall time after which a process that does not compute is given up.
+WALL_LIMIT = 600.0
 #: Seconds for the process to start and import Math-Verify.
-START_LIMIT = 120.0
+START_LIMIT = 600.0
 
 _PROGRAM = Path(__file__).with_name("verifier_process.py")
 
@@ -36,9 +39,9 @@ class _Verifier:
             process = self._running()
             assert process.stdin is not None
             try:
-                process.stdin.write(json.dumps([answer, gold]) + "\n")
+                process.stdin.write(json.dumps([answer, gold, TIME_LIMIT]) + "\n")
                 process.stdin.flush()
-                reply = self._line(process, TIME_LIMIT)
+                reply = self._line(process, WALL_LIMIT)
             except BrokenPipeError:
                 reply = None
             if reply is None:

@@ -1,0 +1,113 @@
+"""Whether two LaTeX answers are the same: as texts, as numbers, or by Math-Verify."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from axolotl_cotmask.evaluation.answers.arithmetic import Number
+from axolotl_cotmask.evaluation.answers.latex import latex_form, split_unit, without_wrapping
+from axolotl_cotmask.evaluation.answers.quantity import whole_number
+from axolotl_cotmask.evaluation.answers.verifier import latex_equal
+
+#: A longer answer is compared as a text only.
+LONG = 600
+_RELATIVE_NOISE = Fraction(1, 10**9)
+_WORDS = re.compile(r"[A-Za-z]{2,}+(?:[ ,'-]++[A-Za-z]++){0,40}|[A-Za-z](?:[ ,]++(?:and |or )?[A-Za-z])++")
+_CAPITALS = re.compile(r"[A-Z]{2,}")
+_COMMAND = re.compile(r"\\[a-zA-Z]+")
+_WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}(?![a-zA-Z{(])")
+_BASE = re.compile(r"([0-9A-F]+)_ ?\{?(\d{1,2})\}?")
+_TIME = re.compile(r"\d{1,2}:[0-5]\d")
+_APART = re.compile(r"[\d\s.,]*\d\s+\d[\d\s.,]*")
+_TUPLE = re.compile(r"[(\[].*,.*[)\]]")
+_LIST = re.compile(r"[^()\[\]{}|\\]*,[^()\[\]{}|\\]*")
+_ANGLE = re.compile(r"(\d+(?:\.\d+)?) ?\^\\circ")
+_TRIGONOMETRY = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc)")
+
+
+def math_equal(answer: str, gold: str) -> bool:
+    """Return whether ``answer`` is ``gold``, both LaTeX or plain text."""
+    if answer.strip() == gold.strip():
+        return True
+    if max(len(answer), len(gold)) > LONG:
+        return False
+    forms = [latex_form(text) for text in (answer, gold)]
+    if any(_TRIGONOMETRY.search(form) for form in forms):
+        forms = [_ANGLE.sub(r"{(\1\\pi/180)}", form) for form in forms]
+    (body, unit), (gold_body, gold_unit) = map(split_unit, forms)
+    if unit and gold_unit and unit != gold_unit:
+        return False
+    if _text(body) == _text(gold_body) and body:
+        return True
+    if _text(forms[0]) == _text(forms[1]) or _same_but_for_a_name(body, gold_body):
+        return True
+    decided = _decided(body, gold_body)
+    return latex_equal(without_wrapping(body), without_wrapping(gold_body)) if decided is None else decided
+
+
+_NAMED = re.compile(r"(?:[a-zA-Z](?:_\{?\w\}?)?|[a-zA-Z]\([a-z]\)) ?= ?(?P<value>[^=]+)")
+
+
+def _same_but_for_a_name(answer: str, gold: str) -> bool:
+    """Whether one is ``x = 5`` and the other 5."""
+    named = [_NAMED.fullmatch(form) for form in (answer, gold)]
+    if (named[0] is None) == (named[1] is None):
+        return False
+    values = [match["value"] if match else form for match, form in zip(named, (answer, gold), strict=True)]
+    return _text(values[0]) == _text(values[1])
+
+
+def _text(form: str) -> str:
+    text = re.sub(r"(?<!\d) | (?!\d)", "", " ".join(without_wrapping(form).split()))
+    # x and X are the same name here, but not \pi and \Pi.
+    text = re.sub(r"\\?[a-zA-Z]+", lambda word: word[0] if word[0].startswith("\\") else word[0].lower(), text)
+    option = re.fullmatch(r"\(?([a-z])\)?[.:]?", text)
+    return option[1] if option else text
+
+
+def _decided(answer: str, gold: str) -> bool | None:
+    """Return the verdict where Math-Verify is not to be asked, or None."""
+    number, gold_number = whole_number(answer, strict=True), whole_number(gold, strict=True)
+    if number is not None and gold_number is not None:
+        return numbers_equal(number, gold_number)
+    bases = [_BASE.fullmatch(text.replace(" ", "")) for text in (answer, gold)]
+    if any(bases):
+        (digits, base), (gold_digits, gold_base) = (
+            (match[1], match[2]) if match else (text, "") for match, text in zip(bases, (answer, gold), strict=True)
+        )
+        return digits == gold_digits and (not base or not gold_base or base == gold_base)
+    texts = [_text(answer), _text(gold)]
+    if texts[0] != texts[1] and texts[0].lower() == texts[1].lower():  # \pi and \Pi, which Math-Verify takes for one
+        return False
+    # Math-Verify passes over primes and over brackets around one value.
+    bracketed = answer.startswith("[") != gold.startswith("[") and "," not in answer + gold
+    if bracketed or answer.count("'") != gold.count("'"):
+        return False
+    words = [_is_words(text) for text in (answer, gold)]
+    if any(words) or any(_TIME.fullmatch(text) or _APART.fullmatch(text) for text in (answer, gold)):
+        return False
+    if bool(_TUPLE.fullmatch(answer)) != bool(_TUPLE.fullmatch(gold)) and any(map(_LIST.fullmatch, (answer, gold))):
+        return False
+    return None
+
+
+def _is_words(form: str) -> bool:
+    text = without_wrapping(form).strip()
+    # A few small letters are a product, unless they are marked as text.
+    if _CAPITALS.fullmatch(text) or (_WORDS.fullmatch(text) and (len(text) > 3 or text != form or not text.islower())):
+        return True
+    return len(_WORD.findall(_COMMAND.sub(" ", text))) > 3
+
+
+def numbers_equal(answer: Number, gold: Number) -> bool:
+    """Return whether two numbers are equal: exactly, but where one is written with decimals by its last digits."""
+    if answer.value == gold.value:
+        return True
+    difference = abs(answer.value - gold.value)
+    # 4.33 is 13/3 to two places. One place would make 0.46 an 0.5, and one digit 0.009 a 0.01.
+    places = gold.places
+    if places > 1 and len((gold.written or "").lstrip("-0.").replace(".", "")) > 1:
+        return difference <= Fraction(1, 2 * 10**places)
+    places = max(answer.places, places)
+    return places > 0 and difference <= min(abs(gold.value) * _RELATIVE_NOISE, Fraction(1, 10**places))

@@ -1,0 +1,79 @@
+"""Formulas in a text: what stands between dollars or LaTeX's brackets."""
+
+from __future__ import annotations
+
+import re
+
+from axolotl_cotmask.evaluation.answers.quantity import LIMIT, breaks_off
+
+_DELIMITER = re.compile(r"(?<!\\)\$\$?|\\[\[\](){1}]")
+_CLOSING = {"$": "$", "$$": "$$", "\\[": "\\]", "\\(": "\\)"}
+_WORDS = re.compile(r"(?<![\\a-zA-Z{])[a-z]{3,}(?![a-zA-Z{(])")
+_DIGIT = re.compile(r"\d")
+_LEAD = re.compile(r"(?:[a-zA-Z'-]{1,20}[ ,:]{1,2}){0,8}\W{0,2}$")
+_JOINT = re.compile(r"[\s,]{0,3}(?:and|or|,)?[\s,]{0,3}(?:[a-z] ?= ?)?")
+_CLAUSE = re.compile(
+    r"[,:]?\s(?:because|since|where|when|if|which|given|so|but|after|although|while|thus|therefore|hence|giving|making)\b"
+    r"|[,:]?\sas (?!the\b)|;\s|\s\((?=[a-zA-Z]{2})|\s[-—]+\s(?=[a-zA-Z]{2})"
+)
+_NAME_IS = re.compile(r"(?:[a-zA-Z'-]{1,20} ){1,8}(?:is|are|equals) (?=[-\d$\\])")
+_ENDS = (".", ",", ";", ":", "**", "*", "`", '"', "}")
+
+
+def formula_in(passage: str) -> str | None:
+    """Return the answer that a stated passage gives: its formula, several that are joined as a list, or its words."""
+    passage = passage.strip()
+    if len(passage) > LIMIT:
+        return passage
+    found = formulas(passage)
+    if found and _LEAD.fullmatch(passage[: found[0][0]]):
+        held = [found[0][2]]
+        end = found[0][1]
+        for begin, after, formula in found[1:]:
+            between = passage[end:begin]
+            if not _JOINT.fullmatch(between) or not between.strip():
+                break
+            held.append(formula)
+            end = after
+        # "$5$ million": a formula with words behind it is read with them.
+        rest = re.match(r" (?:hundred|thousand|million|billion|trillion|dozen)\b", passage[end:])
+        return ", ".join(held) + (rest.group() if rest else "")
+    clause = _CLAUSE.search(passage)
+    head = (passage[: clause.start()] if clause else passage).strip()
+    name = _NAME_IS.match(head)
+    head = head[name.end() :] if name else head
+    while head.endswith(_ENDS) and not (head.endswith("}") and head.count("{") >= head.count("}")):
+        head = head[:-1].rstrip()
+    return None if not head or breaks_off(head) else head
+
+
+def last_formula(text: str) -> str | None:
+    """Return the last formula of ``text``, or None where it has none or a number stands behind one that has none."""
+    found = formulas(text)
+    if not found:
+        return None
+    _, end, formula = found[-1]
+    return formula if _DIGIT.search(formula) or not _DIGIT.search(text, end) else None
+
+
+def formulas(text: str) -> list[tuple[int, int, str]]:
+    r"""Return where each formula of ``text`` begins and ends, and what it holds: not what stands between two prices."""
+    found: list[tuple[int, int, str]] = []
+    opened: re.Match[str] | None = None
+    for mark in _DELIMITER.finditer(text):
+        if opened is not None and mark.group() == _CLOSING.get(opened.group()):
+            held = text[opened.end() : mark.start()]
+            if _is_formula(held, text[mark.end() : mark.end() + 1], opened.group()):
+                if held.strip():
+                    found.append((opened.start(), mark.end(), held.strip()))
+                opened = None
+                continue
+        if mark.group() in _CLOSING:
+            opened = mark
+    return found
+
+
+def _is_formula(held: str, following: str, delimiter: str) -> bool:
+    if delimiter != "$":
+        return True
+    return not (following.isdigit() or (held != held.rstrip() and _WORDS.search(held[-LIMIT:])) or "\n\n" in held)

@@ -1,0 +1,127 @@
+r"""LaTeX answers in one form to compare them: brackets of fractions and roots, spacing, names, units."""
+
+from __future__ import annotations
+
+import re
+
+from axolotl_cotmask.evaluation.answers.plain import plain
+
+_DISPLAYED = re.compile(r"\s*(?:\$\$?|\\\[|\\\()\s*(.*?)\s*(?:\$?\$|\\\]|\\\))\s*", re.DOTALL)
+_BOXED = re.compile(r"\s*\\boxed ?\{(.*)\}\s*", re.DOTALL)
+_REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), new)
+    for pattern, new in (
+        (r"(?<=\d)(?:,\\! ?|\\[,!;:]|\{,\}|~)(?=\d{3}(?!\d))", ","),
+        (r"(?<=\d) (?=\d{3}(?!\d))", ","),
+        (r"\\left(?![a-z])|\\right(?![a-z])|\\!|\\displaystyle|\\[bB]igg?[lr]?(?![a-z])", ""),
+        (r"(?<!\\)\\[,;: ]|~|\\q?quad", " "),
+        (r"\\[dtc]frac", r"\\frac"),
+        (r"\\frac ?(\d) ?(\d)", r"\\frac{\1}{\2}"),
+        (r"\\frac ?(\d) ?\{", r"\\frac{\1}{"),
+        (r"\\sqrt ?(\d)", r"\\sqrt{\1}"),
+        (r"√ ?(\d+)", r"\\sqrt{\1}"),
+        (r"√", r"\\sqrt"),
+        (r"\^ ?\{? ?(?:\\circ|\\degree) ?\}?|°|\\degree", r"^\\circ "),
+        (r"\*\*", "^"),
+        (r"[×]|(?<=[\w)}])\*(?=[\w(\\{])", r"\\cdot "),
+        (r"·", r"\\cdot "),
+        (r"÷", r"\\div "),
+        (r"∞|(?<![\\a-zA-Z])(?:infinity|infty|inf)(?![a-zA-Z])", r"\\infty "),
+        (r"π|(?<![\\a-zA-Z])pi(?![a-zA-Z])", r"\\pi "),
+        (r"θ|(?<![\\a-zA-Z])theta(?![a-zA-Z])", r"\\theta "),
+        (r"≤|<=", r"\\le "),
+        (r"≥|>=", r"\\ge "),
+        (r"≠|!=", r"\\ne "),
+        (r"∪", r"\\cup "),
+        (r"∩", r"\\cap "),
+        (r"∈", r"\\in "),
+        (r"∅|\\varnothing(?![a-z])", r"\\emptyset "),
+        (r"±", r"\\pm "),
+    )
+)
+_WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm|sf)?|math(?:rm|bf|it|sf)|mbox|operatorname|emph)\*? ?\{([^{}]*)\}")
+_UNIT = re.compile(
+    r"\s*(?:\\(?:text(?:bf|it|rm|sf)?|math(?:rm|bf|it|sf)|mbox) ?\{ ?(?P<latex>[a-zA-Z%°][^{}\d,]*)\}"
+    r"(?P<power>\^ ?\{?-?[1-4]\}?)?"
+    r"|(?P<words>(?: [a-zA-Z]{2,20}(?:\^\{?[23]\}?)?){1,8})"
+    r"|(?<=[\d}])(?P<attached>cm|mm|km|kg|ml|mph|deg|degrees)(?:\^\{?[23]\}?)?"
+    r"|(?P<degree>\^\\circ)|(?P<percent>\\?%))[\s.]*$"
+)
+_CURRENCY = re.compile(r"^(-?)\s*(?:\\?\$|€|£)\s*(?=-?[\d.])")
+_NOT_UNITS = frozenset(
+    ("and", "or", "to", "pi", "theta", "sqrt", "if", "for", "is", "million", "billion", "thousand", "hundred", "dozen")
+)
+#: Units that are known, by their names: two that are known and differ are different answers.
+_SAME = (
+    ("degrees", "degree", "deg", "^\\circ"),
+    ("%", "percent"),
+    ("$", "dollars", "dollar", "usd"),
+    ("cents", "cent", "¢"),
+    ("€", "euros", "euro"),
+    ("£", "pounds", "pound", "lbs", "lb"),
+    ("mm", "millimeters", "millimeter"),
+    ("cm", "centimeters", "centimeter"),
+    ("m", "meters", "meter", "metres", "metre"),
+    ("km", "kilometers", "kilometer", "kilometres"),
+    ("in", "inches", "inch"),
+    ("ft", "feet", "foot"),
+    ("yd", "yards", "yard"),
+    ("mi", "miles", "mile"),
+    ("g", "grams", "gram"),
+    ("kg", "kilograms", "kilogram"),
+    ("oz", "ounces", "ounce"),
+    ("ml", "milliliters", "milliliter"),
+    ("l", "liters", "liter", "litres"),
+    ("s", "sec", "seconds", "second"),
+    ("min", "minutes", "minute"),
+    ("h", "hr", "hrs", "hours", "hour"),
+    ("days", "day"),
+    ("weeks", "week"),
+    ("months", "month"),
+    ("years", "year"),
+    ("am", "a.m."),
+    ("pm", "p.m."),
+    ("mph", "miles per hour"),
+    ("radians", "radian", "rad"),
+)
+_NAMES = {name: names[0] for names in _SAME for name in names}
+
+
+def latex_form(text: str) -> str:
+    r"""Return ``text`` without delimiters and ``\boxed``, with one spelling of what LaTeX spells in several ways."""
+    text = plain(text).strip().rstrip(".").strip()
+    displayed = _DISPLAYED.fullmatch(text)
+    if displayed is not None and not re.search(r"\$|\\\(|\\\[", displayed[1].replace("\\$", "")):
+        text = displayed[1]
+    boxed = _BOXED.fullmatch(text)
+    text = boxed[1] if boxed is not None else text
+    for pattern, new in _REPLACED:
+        text = pattern.sub(new, text)
+    return text.strip()
+
+
+def split_unit(text: str) -> tuple[str, str]:
+    """Return `latex_form` text without the unit behind it or the currency before it, and the unit's one name or ''."""
+    currency = _CURRENCY.match(text)
+    if currency is not None:
+        return currency[1] + text[currency.end() :], _NAMES.get("$", "") if "$" in currency.group() else "€"
+    whole = _WRAPPED.fullmatch(text)
+    if whole is not None and re.match(r"\s*\\?\$?[-\d.]", whole[1]):
+        text = whole[1].strip()
+    unit = _UNIT.search(text)
+    if unit is None or not unit.start() or not re.search(r"[\d}]", text[: unit.start()]):
+        return text, ""
+    name = next(
+        name for name in (unit["latex"], unit["words"], unit["attached"], unit["degree"], unit["percent"]) if name
+    )
+    words = name.lower().replace("\\", "" if "%" in name else "\\").split()
+    if _NOT_UNITS & set(words):
+        return text, ""
+    return text[: unit.start()].rstrip(), _NAMES.get(" ".join(words), "")
+
+
+def without_wrapping(text: str) -> str:
+    r"""Return ``text`` without ``\text{}`` and the like around its words."""
+    for _ in range(3):
+        text = _WRAPPED.sub(r"\1", text)
+    return text

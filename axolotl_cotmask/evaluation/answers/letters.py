@@ -1,0 +1,79 @@
+"""The letter of an option in a text."""
+
+from __future__ import annotations
+
+import re
+
+from axolotl_cotmask.evaluation.answers.final_answer import statements
+from axolotl_cotmask.evaluation.answers.quantity import LIMIT, bare
+
+_STRIPPED = re.compile(r"[$\\*_`]")
+_ARTICLE_BEFORE = r"(?! (?!(?:because|since|as|is|which|and|or|for|by|with|so|in|at|given|from)\b)[a-z])"
+_LETTER = rf"(?:A(?![A-Za-z']){_ARTICLE_BEFORE}|[B-E](?![A-Za-z']))"
+_FIRST = re.compile(
+    rf"\W{{0,6}}(?:(?:the|correct|right|option|choice|letter|answer|is)\W{{1,4}}){{0,4}}[(\[]?({_LETTER}|[a-e](?=[)\]]|\W*$))"
+)
+_SEVERAL = re.compile(
+    r"[)\].]{0,2}\s?(?:/|&|and|or|,(?=\s?\(?[A-E]\)?(?:\s?(?:,|and\b|or\b)|\W*$)))\s?"
+    r"(?:option |choice )?[(\[]?([A-E])(?![A-Za-z'])"
+)
+_LAST = re.compile(rf"[:=,(]\s?[(\[]?({_LETTER})[)\]]?\W*$")
+_NAMED = re.compile(rf"\(({_LETTER})\)|\b(?:option|choice|letter)\W{{1,3}}({_LETTER})", re.IGNORECASE)
+_ALONE = re.compile(rf"(?<![\w']){_LETTER}")
+_CHOSEN = re.compile(
+    r"\b(?:so|thus|hence|therefore|it is|it's|is|be|choose|pick|select|chose|picked|selected"
+    r"|go with|option|choice|answer|matches)"
+    rf"\W{{1,3}}(?:option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})",
+    re.IGNORECASE,
+)
+_CONFIRMED = re.compile(r"\b([A-E])[)\]]? is (?:the )?(?:right|correct|true)\b")
+_ON_LAST_LINE = re.compile(r"[^\w\n]*(?:(?:option|choice)\W{1,2}([a-e])|([A-E]|\(?[a-e]\)))[^\w\n]*")
+_LABEL = re.compile(r"\(([A-E])\)|\b([A-E])[).](?= ?\S)|\*\*\(?([A-E])\)?[.:]?\*\*")
+
+
+def letter_in(text: str) -> str | None:
+    """Return the letter of the option that ``text`` (`cuts.about_the_question`) names, or None.
+
+    From a statement; else behind ``so``, ``it is``, ``choose`` and the like; alone on the last line; or the last one in
+    brackets that is not of a list of all options. A statement of several letters is returned as it stands.
+    """
+    for passage in statements(text, of_option=True):
+        letter = _letter_of(_STRIPPED.sub("", bare(passage[:LIMIT])).strip())
+        if letter is not None:
+            return letter
+    marked, text = text, _STRIPPED.sub("", text)
+    chosen = [match for match in _CHOSEN.finditer(text) if match[1] in "ABCDE"]
+    if chosen:
+        return None if _SEVERAL.match(text, chosen[-1].end()) else chosen[-1][1]
+    confirmed = _CONFIRMED.findall(text)
+    if confirmed:
+        return confirmed[-1]
+    line = _ON_LAST_LINE.fullmatch(text.rstrip().rpartition("\n")[2])
+    if line is not None:
+        return (line[1] or line[2]).strip("()").upper()
+    return _last_label(marked)
+
+
+def _letter_of(passage: str) -> str | None:
+    first, last = _FIRST.match(passage), _LAST.search(passage, max(0, len(passage) - 80))
+    if first is not None:
+        several = _SEVERAL.match(passage, first.end())
+        if several is None or several[1] == first[1]:
+            return first[1].upper()
+        return last[1] if last is not None and last.start() > several.end() else passage[:80]
+    if last is not None:
+        return last[1]
+    named = [match[1] or match[2] for match in _NAMED.finditer(passage)]
+    alone = {match.group() for match in _ALONE.finditer(passage)}
+    if named:
+        return named[-1].upper()
+    return alone.pop() if len(alone) == 1 else None
+
+
+def _last_label(text: str) -> str | None:
+    letters = [match[1] or match[2] or match[3] for match in _LABEL.finditer(text)]
+    # A, B, C and so on is the list of options, once more.
+    run = 1
+    while run < len(letters) and ord(letters[-run]) - ord(letters[-run - 1]) == 1:
+        run += 1
+    return letters[-1] if letters and run < 3 else None

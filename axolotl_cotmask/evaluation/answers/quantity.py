@@ -1,0 +1,209 @@
+"""One number in a passage: what people write for it, with words, units, currency, LaTeX and arithmetic around it."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from axolotl_cotmask.evaluation.answers.arithmetic import Number, UnreadableError, parsed
+from axolotl_cotmask.evaluation.answers.number_words import ADDED, PARTS, SCALES, leading_number
+
+_WRAPPED = re.compile(
+    r"\\(?:text(?:bf|it|rm|sf)?|math(?:rm|bf|it|sf)|mbox|operatorname|emph|boxed|fbox)\*? ?\{([^{}]*)\}"
+)
+_OPEN_WRAP = re.compile(r"\\(?:text(?:bf|it|rm|sf)?|math(?:rm|bf|it|sf)|mbox|boxed|fbox) ?\{")
+_FRACTION = re.compile(r"\\[dtc]?frac ?(?:\{([^{}]*)\}|(\d)) ?(?:\{([^{}]*)\}|(\d))")
+_ROOT = re.compile(r"(?:\\sqrt|√) ?(?:[({]([^{}()]*)[)}]|(\d+))")
+_POWER = re.compile(r"\^ ?\{([^{}]*)\}")
+_NESTED = 4
+_GROUPS = re.compile(r"(?<=\d)(?:,\\! ?|\\[,!;:]|\{,\}|~)(?=\d{3}(?!\d))")
+_REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), new)
+    for pattern, new in (
+        (r"\\([$%&#])", r"\1"),
+        (r"\\left(?![a-z])|\\right(?![a-z])|\\!|\\displaystyle|\\[bB]igg?[lr]?(?![a-z])", ""),
+        (r"\\[,;: \[\]()]|~|\\q?quad", " "),
+        (r"(?<=\d)\*\*(?=\d)", "^"),
+        (r"\*\*|__|`", ""),
+        (r"\^ ?\{?\\circ\}?|°", " degrees "),
+        (r"\\times(?![a-z])|\\cdot(?![a-z])|[×·]", "*"),
+        (r"\\div(?![a-z])|÷", "/"),
+        (r"\\approx(?![a-z])|\\simeq(?![a-z])", "≈"),
+        (r"[-=]>|\\(?:right|Right)arrow(?![a-z])|\\to(?![a-z])|[→⇒]", "="),
+        (r"[$€£¥₹]", ""),
+        (r"(?<=[\d)]) ?[xX] ?(?=[\d(])", "*"),
+        (r"(?<=\d) and (?=\d+/\d)", " "),
+        (r"(?i)\b(?:minus|negative) (?=\d)", "-"),
+    )
+)
+_CLAUSE = re.compile(
+    r"[,:]?\s(?:because|since|as|where|when|if|which|given|so|but|after|although|while|thus|therefore|hence|giving|making)\b"
+    r"|;|\s\((?=[a-zA-Z])|\s[-—]+\s(?=[a-zA-Z])|(?<!\s):\s"
+)
+_ASIDE = re.compile(r",\s(?:who|which|whose)\b[^,]{1,60},")
+# The label of a part, "(a) 5", and brackets around a lone number.
+_PART = re.compile(r"\([a-e]\) |\[([^][,]{1,40})\]$")
+_REPEATING = re.compile(r"(?<![\d.])(\d{0,9})\.(\d{0,9})\\overline ?\{(\d{1,9})\}")
+_WHICH_IS = re.compile(r"\b(?:which|that)(?: then)? (?:is|equals|gives|makes|comes to)\b")
+_BEGINS = re.compile(r"[-+(]?\s?\.?\d")
+_RELATION = re.compile(r"[<>≤≥≠]|\\(?:[lg](?:e|t|eq)|neq?)(?![a-z])")
+_DIGIT = re.compile(r"\d")
+_BREAKS_OFF = re.compile(r"(?:[\w)%}] ?[-+/=(^{]|[\w)%] \*|≈|<<)\s*$")
+# What stands between a number and another one that makes the first not the answer, or not alone.
+_ANOTHER = re.compile(r"(?P<join>,?\s*(?:and|or|to|through|plus|minus|times)\b|,)\s*(?=[-(]?\.?\d)")
+_NOT_ANOTHER = re.compile(r"(?:of|more|less|for|from|each|were|was|are|is|in|on)\b", re.IGNORECASE)
+_CONNECTED = re.compile(
+    r"\b(?:over|in|per|for|after|with|from|out|of|by|on|at|each|every|within|during|into|than|until|among|around|about|only)$",
+    re.IGNORECASE,
+)
+_SYMBOL = re.compile(r"[_\\{*/+^≈]|[a-zA-Z]|:(?!00\b)\d|\s:\s?\d|'\d|\s[b-zB-HJ-Z](?![a-zA-Z.])|\s[-+*/] ")
+_WORDS_ONLY = re.compile(r"[a-zA-Z ,.'-]{1,200}")
+_PREAMBLE = frozenset(
+    ("the", "a", "total", "of", "exactly", "about", "around", "approximately", "just", "only", "altogether")
+)
+#: Characters of a statement that are read; no answer is longer.
+LIMIT = 2000
+#: Longer numbers are compared as texts.
+LONG = 400
+
+
+def bare(text: str) -> str:
+    r"""Return ``text`` without markup, currency and LaTeX's dress: ``\frac{1}{2}`` is ``1/2``, ``\times`` is ``*``."""
+    text = _REPEATING.sub(_repeating, _GROUPS.sub(",", text))
+    for _ in range(_NESTED):
+        text = _WRAPPED.sub(r" \1 ", text)
+    text = _OPEN_WRAP.sub(" ", text)
+    for pattern, new in _REPLACED:
+        text = pattern.sub(new, text)
+    for _ in range(_NESTED):
+        text = _POWER.sub(r"^(\1)", _ROOT.sub(_root, _FRACTION.sub(_ratio, text)))
+    return text
+
+
+def _repeating(match: re.Match[str]) -> str:
+    whole, digits, period = match[1] or "0", match[2], match[3]
+    value = Fraction(int(whole + digits), 10 ** len(digits))
+    value += Fraction(int(period), 10 ** len(digits) * (10 ** len(period) - 1))
+    return f"(({value.numerator})/({value.denominator}))"
+
+
+def _root(match: re.Match[str]) -> str:
+    return f"sqrt({match[1] or match[2]})"
+
+
+def _ratio(match: re.Match[str]) -> str:
+    above, below = (match[1] or match[2] or "").strip(), (match[3] or match[4] or "").strip()
+    if not (above.isdigit() and below.isdigit()):
+        return f"(({above})/({below}))"
+    before = match.string[: match.start()].rstrip()[-1:] if match.start() else ""
+    return f" {above}/{below}" if before.isdigit() else f"{above}/{below}"
+
+
+def whole_number(text: str, *, strict: bool = False) -> Number | None:
+    """Return the number that all of ``text`` is, with its unit, or None."""
+    try:
+        return parsed(bare(text), lead=False, strict=strict) if len(text) < 2 * LONG else None
+    except UnreadableError:
+        return None
+
+
+def number_in(passage: str) -> str | None:
+    """Return the number that a stated answer comes to, as a text, or None: it names none, several, or another thing.
+
+    What a calculation ends on, a number before the clause that explains it, one with words around it; not one of a
+    list, a bound (``more than 5``), a time of day, a term with a letter, or of a calculation that breaks off.
+    """
+    if len(passage) > LIMIT:
+        return passage if passage.isdecimal() else None
+    text = bare(passage)
+    text = _without_label(_ASIDE.sub("", text).strip().strip("*").strip())
+    if breaks_off(passage):
+        return None
+    digit = _DIGIT.search(text)
+    clause = _CLAUSE.search(text, digit.end() if digit else 0)
+    head = text[: clause.start()] if clause else text
+    which = None if _BEGINS.match(head) else _WHICH_IS.search(text)
+    if which is not None:
+        head = text[which.end() :]
+    if _RELATION.search(head):
+        return None
+    number = _of_equation(head)
+    return number.text if number is not None else _in_words(head)
+
+
+def breaks_off(text: str) -> bool:
+    """Whether ``text`` ends in the middle of a calculation."""
+    if text.rfind("<<") > text.rfind(">>"):
+        return True
+    return _BREAKS_OFF.search(bare(text[-LONG:]).rstrip("_ \n")) is not None
+
+
+def _without_label(text: str) -> str:
+    label = _PART.match(text)
+    return text if label is None else (label[1] or text[label.end() :])
+
+
+def _of_equation(text: str) -> Number | None:
+    """Return the side of an equation that is a number: the last one on which nothing is left to compute."""
+    exact, _, rounded = text.partition("≈")
+    if rounded:
+        number = _of_equation(exact)
+        return number if number and not (number.written and "." in number.written) else _of_equation(rounded)
+    sides = text.split("=")
+    if any(re.search(r",\s|\b(?:and|or)\b", side) for side in sides[1:-1]):
+        return None
+    numbers = [number for side in sides if (number := _side(side)) is not None]
+    if _DIGIT.search(sides[-1]) and _side(sides[-1]) is None:
+        return None
+    alone = [number for number in numbers if number.alone]
+    return (alone or numbers)[-1] if numbers else None
+
+
+def _side(text: str) -> Number | None:
+    try:
+        number = parsed(text, prefix=True)
+        return number if _is_alone(number) else None
+    except UnreadableError:
+        return None
+
+
+def _is_alone(number: Number) -> bool:
+    """Whether what was not read behind ``number`` leaves it the only number that is meant."""
+    rest = number.rest
+    if _SYMBOL.match(rest):
+        return False
+    if re.match(r"\s*\.?\d", rest):  # another number, with words between them
+        share = number.unit.endswith("of") and (number.written is None or number.unit.startswith("%"))
+        return _CONNECTED.search(number.unit) is not None and not share
+    rest = rest.lstrip()
+    join = _ANOTHER.match(rest)
+    if join is None:
+        return True
+    other = parsed(rest[join.end() :], prefix=True, lead=False)
+    more = _NOT_ANOTHER.match(other.unit) is not None
+    if join["join"].endswith("or"):
+        return other.value == number.value or (bool(number.unit and other.unit) and number.unit != other.unit)
+    return join["join"].startswith(",") and more
+
+
+def _in_words(text: str) -> str | None:
+    """Return the number that ``text`` is in English words, with a unit of a few words."""
+    if not _WORDS_ONLY.fullmatch(text):
+        return None
+    words = text.lower().replace("-", " ").replace(",", " ").replace(".", " ").split()
+    while words and words[0] in _PREAMBLE:
+        words.pop(0)
+    if words and words[0] in SCALES:  # a hundred
+        words.insert(0, "one")
+    found = leading_number(words)
+    if found is None:
+        return None
+    value, taken = found
+    unit = words[taken:]
+    if unit[:1] == ["and"] and " ".join(unit[1:3]) in ADDED:
+        value, unit = value + ADDED[" ".join(unit[1:3])], unit[3:]
+    if unit and unit[0] in PARTS and words[0] != "one":
+        value, unit = value * PARTS[unit[0]], unit[1:]
+    if len(unit) > 3 or {"of", "and", "or", "to", "more", "less"} & set(unit):
+        return None
+    return Number(value, None, alone=True, unit="", rest="").text
