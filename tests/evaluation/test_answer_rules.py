@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lm_eval.tasks.hendrycks_math.utils import is_equiv
 
+from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.evaluation.answers import (
     GSM8K_HASH,
@@ -163,6 +164,13 @@ def test_last_boxed(text: str, held: str | None) -> None:
 
 def test_a_gold_boxed_without_braces_is_read() -> None:
     assert MATH_BOXED.judge("\\boxed{5}", "so $x=\\boxed 5$, as said") is RIGHT
+
+
+@pytest.mark.parametrize("rule", [MATH_BOXED, METAMATH_MATH, ROBUST_MATH], ids=lambda rule: rule.name)
+@pytest.mark.parametrize("gold", [r"so $\boxed{5$", r"so it is \boxed{5", r"so $\boxed{}$"])
+def test_a_gold_whose_box_cannot_be_read_is_none(rule: Rule, gold: str) -> None:
+    with pytest.raises(CoTMaskError, match="reads no answer from the gold"):
+        rule.gold_answer(gold)
 
 
 _LATEX = st.lists(

@@ -17,7 +17,8 @@ def boxed_in_gold(text: str) -> str | None:
         return text.strip() or None
     if "\\boxed" not in text:
         return last_boxed(text, "\\fbox") or None
-    return last_boxed(text) or text.rpartition("\\boxed ")[2].split("$")[0].strip() or None
+    _, mark, rest = text.rpartition("\\boxed ")
+    return last_boxed(text) or (rest.split("$")[0].strip() if mark else "") or None
 
 
 def _extract_metamath(text: str) -> str | None:

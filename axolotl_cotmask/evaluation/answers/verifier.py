@@ -60,7 +60,13 @@ class _Verifier:
             return self._process
         self._owner = os.getpid()
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(_PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [sys.executable, "-I", str(_PROGRAM)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            # Ctrl-C is for the program that asks: this one ends with its input.
+            start_new_session=True,
         )
         if self._line(self._process, START_LIMIT) != "ready":
             self.end()
