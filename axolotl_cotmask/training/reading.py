@@ -145,7 +145,9 @@ def _json_fault(path: Path) -> str | None:
 
 def _reason(error: BaseException) -> str:
     """Return the first line of what an error comes from in the end, or its kind where it says nothing."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = str(error).splitlines()
-    return lines[0].rstrip(".:!") if lines else type(error).__name__
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    # The text of a worker process's traceback, which may be the last one, begins with an empty line.
+    lines = [line.rstrip(".:!") for cause in reversed(causes) if (line := str(cause).partition("\n")[0])]
+    return lines[0] if lines else type(error).__name__
