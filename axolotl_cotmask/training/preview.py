@@ -119,16 +119,22 @@ def make_preview(config_path: str, rows: int, epoch: int, step: int | None) -> P
 def _prepare(cfg: Any, tokenizer: Any) -> tuple[Any, int]:
     """Prepare the training data as a run does, and return them with the steps that Axolotl counts for packed rows.
 
-    Each token tells its data set. Nothing of it stays on the disk, where a run would take it for its own.
+    Each token tells its data set. They are not saved, since a run would take them for its own.
     """
-    from axolotl.utils.data import prepare_datasets
+    from axolotl.utils.data import prepare_datasets, sft
 
     for number, entry in enumerate(cfg.datasets):
         entry[PREPARED_AS]["group"] = number
     cfg.test_datasets = cfg.push_dataset_to_hub = None
-    with tempfile.TemporaryDirectory() as directory:
-        cfg.dataset_prepared_path = directory
-        prepared, _, steps, _ = prepare_datasets(cfg, tokenizer)
+    save = sft.save_preprocessed_dataset
+    sft.save_preprocessed_dataset = lambda *_: None
+    try:
+        # Axolotl's lock needs a place.
+        with tempfile.TemporaryDirectory() as directory:
+            cfg.dataset_prepared_path = directory
+            prepared, _, steps, _ = prepare_datasets(cfg, tokenizer)
+    finally:
+        sft.save_preprocessed_dataset = save
     return prepared, steps
 
 

@@ -56,8 +56,8 @@ def fault(tmp_path: Path) -> Callable[..., str]:
         ("blank-lines.jsonl", LINES.replace("\n", "\n\n")),
         ("carriage-returns.jsonl", LINES.replace("\n", "\r\n")),
         ("byte-order-mark.jsonl", "\ufeff" + LINES),
-        ("lines.jsonl.gz", gzip.compress(LINES.encode())),
-        ("array.json.gz", gzip.compress(ARRAY.encode())),
+        ("lines.jsonl.gz", gzip.compress(LINES.encode(), mtime=0)),
+        ("array.json.gz", gzip.compress(ARRAY.encode(), mtime=0)),
         ("no-suffix", LINES),
     ],
 )
@@ -94,7 +94,7 @@ def test_other_formats(tmp_path: Path) -> None:
         ("mark.json", "\ufeff" + ARRAY, "it begins with a byte order mark: save it as UTF-8 without one"),
         ("utf16.jsonl", LINES.encode("utf-16"), "line 1: not UTF-8"),
         ("brackets.jsonl", "[" * 100_000, "line 1: too many brackets in one another"),
-        ("cut.jsonl.gz", gzip.compress(LINES.encode())[:40], "Compressed file ended before"),
+        ("cut.jsonl.gz", gzip.compress(LINES.encode(), mtime=0)[:40], "Compressed file ended before"),
         ("no.jsonl.gz", b"nonsense", "Not a gzipped file"),
     ],
 )  # fmt: skip
