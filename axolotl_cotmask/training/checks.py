@@ -59,7 +59,7 @@ def check_command_line() -> None:
             "trained model by vLLM itself (`vllm serve OUTPUT_DIR`)"
         )
     context = click.get_current_context(silent=True)
-    for argument in context.args if context is not None else ():
+    for argument in context.args if context else ():
         name = argument.partition("=")[0].removeprefix("--")
         if argument.startswith("--") and (_means_cotmask(name) or name.replace("-", "_") in CoTMaskConfig.model_fields):
             raise CoTMaskError(
@@ -147,8 +147,8 @@ def check_options(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
             )
         if config.loss_on != "all":
             raise CoTMaskError(
-                f"cotmask.scope is source, and loss_on: {config.loss_on} chooses among tokens with a label, of which "
-                "none is noised then: set scope: target or all, or loss_on: all"
+                f"cotmask.scope is source, and loss_on: {config.loss_on} chooses among the tokens that predict a "
+                "label, of which the prompt's last alone may be noised then: set scope: target or all, or loss_on: all"
             )
         if config.adaptive is not None:
             raise CoTMaskError(

@@ -1,7 +1,8 @@
-"""What runs are trained with in several tests, and whether two of them gave the same weights."""
+"""What runs are trained with in several tests, and what they leave: weights, and the state of the trainer."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +33,10 @@ def alpaca(project: Project, rows: Rows) -> list[dict[str, Any]]:
     """The rows as a data set that a config without the plugin can read, too."""
     rows = [{"instruction": row["question"], "input": "", "output": row["answer"]} for row in rows]
     return [{"path": str(write_jsonl(project.directory / "alpaca.jsonl", rows)), "type": "alpaca"}]
+
+
+def last_state(output_dir: Path) -> dict[str, Any]:
+    """The trainer's state in the last checkpoint."""
+    checkpoint = max(output_dir.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    state: dict[str, Any] = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    return state

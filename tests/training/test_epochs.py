@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.project import Project, Rows, write_jsonl
 from support.recorded import RECORDER, samples
+from support.trained import last_state
 from transformers import AutoTokenizer
 
 #: 42 rows in batches of 4: 11 updates an epoch, 33 in three; Axolotl's own number is ceil(42 * 3 / 4) = 32.
@@ -26,12 +25,6 @@ def project(project: Project, gsm8k_rows: Rows) -> Project:
     """The project with 42 of the 48 rows."""
     write_jsonl(project.directory / "train.jsonl", gsm8k_rows[:42])
     return project
-
-
-def last_state(output_dir: Path) -> dict[str, Any]:
-    checkpoint = max(output_dir.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    state: dict[str, Any] = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    return state
 
 
 def times_seen(project: Project, output_dir: Path) -> Counter[tuple[int, tuple[int, ...]]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from support.project import Project, Rows, write_jsonl
-from support.trained import alpaca, identical, weights
+from support.trained import alpaca, identical, last_state, weights
 
 EVALUATED = {"val_set_size": 8, "evals_per_epoch": 2}
 #: 48 rows in batches of 4 are 12 steps an epoch; a tenth of 12 and of 24 is no whole number.
@@ -80,4 +80,5 @@ def test_one_cycle_of_few_steps(project: Project, gsm8k_rows: Rows) -> None:
 def test_masked_runs_round_as_axolotl_does(project: Project, gsm8k_rows: Rows) -> None:
     """Also where the steps are counted anew: 21 rows in batches of 4 are 6 steps an epoch, not 5.25."""
     write_jsonl(project.directory / "train.jsonl", gsm8k_rows[:21])
-    project.train("few", lr_scheduler="one_cycle", warmup_ratio=0.2)
+    output_dir = project.train("few", lr_scheduler="one_cycle", warmup_ratio=0.2, save_strategy="epoch")
+    assert last_state(output_dir)["global_step"] == 6

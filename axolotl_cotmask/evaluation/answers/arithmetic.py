@@ -38,38 +38,11 @@ _NO_UNITS = frozenset(
 # With one of these before a number, the number is not what is meant.
 _CHANGED = frozenset(
     (
-        "not",
-        "no",
-        "never",
-        "neither",
-        "either",
-        "between",
-        "less",
-        "more",
-        "fewer",
-        "greater",
-        "smaller",
-        "larger",
-        "over",
-        "under",
-        "above",
-        "below",
-        "than",
-        "half",
-        "twice",
-        "double",
-        "triple",
-        "thrice",
-        "sqrt",
-        "log",
-        "ln",
-        "sin",
-        "cos",
-        "tan",
-        "from",
-        "pi",
+        "not", "no", "never", "neither", "either", "between", "less", "more", "fewer", "greater", "smaller",
+        "larger", "over", "under", "above", "below", "than", "half", "twice", "double", "triple", "thrice", "sqrt",
+        "log", "ln", "sin", "cos", "tan", "from", "pi",
     )
-)
+)  # fmt: skip
 _TAKEN_OF = frozenset(
     (
         "sum",
