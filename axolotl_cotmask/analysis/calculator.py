@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import ast
-import operator
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.evaluation.answers.annotations import ANNOTATION, arithmetic_value
 from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion, field_value, question_clusters
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, share
 
-_ANNOTATION = re.compile(r"<<([^<>=]*)=([^<>=]*)>>")
-_OPERATORS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
-_LONGEST = 200  # characters of an expression; what is longer is no step
+_EQUATION = re.compile(r"([^=]*)=([^=]*)")
 
 
 @dataclass(frozen=True)
@@ -41,7 +32,8 @@ class CalculatorErrors:
 
 def check_annotations(text: str) -> list[bool | None]:
     """Return of each ``<<a=b>>`` in ``text`` whether a is b, up to rounding; None where a or b is no arithmetic."""
-    return [_is_right(*match.groups()) for match in _ANNOTATION.finditer(text)]
+    equations = (_EQUATION.fullmatch(annotation) for annotation in ANNOTATION.findall(text))
+    return [_is_right(*equation.groups()) for equation in equations if equation is not None]
 
 
 def calculator_errors(graded: GradedFile) -> CalculatorErrors:
@@ -92,22 +84,4 @@ def _value(text: str) -> Fraction | None:
     text = re.sub(r"[\s$,€£]", "", text).replace("%", "/100").replace("×", "*").replace("÷", "/").replace("−", "-")
     # Python has no numbers with zeros in front.
     text = re.sub(r"(?<![\d.])0+(?=\d)", "", text)
-    if not text or len(text) > _LONGEST:
-        return None
-    try:
-        return _of_node(ast.parse(text, mode="eval").body)
-    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError):
-        return None
-
-
-def _of_node(node: ast.expr) -> Fraction:
-    match node:
-        case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
-            return Fraction(str(node.value))
-        case ast.UnaryOp(op=ast.USub()):
-            return -_of_node(node.operand)
-        case ast.UnaryOp(op=ast.UAdd()):
-            return _of_node(node.operand)
-        case ast.BinOp() if type(node.op) in _OPERATORS:
-            return _OPERATORS[type(node.op)](_of_node(node.left), _of_node(node.right))
-    raise ValueError("no arithmetic")
+    return arithmetic_value(text)

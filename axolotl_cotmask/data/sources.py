@@ -74,6 +74,14 @@ def _gsm_symbolic(name: str) -> DataSource:
     return DataSource((f"gsm_symbolic_{name}.jsonl",), remote, ("instance", "question", "answer"))
 
 
+def _choices(file: str, split: str, path: str, fields: tuple[str, ...], name: str = "") -> DataSource:
+    return DataSource((file,), _on_hub(path, split, name), fields)
+
+
+_OBQA = ("allenai/openbookqa", ("question_stem", "choices", "answerKey"), "main")
+_CSQA = ("tau/commonsense_qa", ("question", "choices", "answerKey"))
+_PIQA = ("baber/piqa", ("goal", "sol1", "sol2", "label"))
+_SIQA = ("allenai/social_i_qa", ("context", "question", "answerA", "answerB", "answerC", "label"))
 _QA, _PROBLEM = ("question", "answer"), ("problem", "solution", "level")
 
 SOURCES: Mapping[str, DataSource] = {
@@ -84,6 +92,7 @@ SOURCES: Mapping[str, DataSource] = {
     "rft_u33": _rft("u33b.jsonl"),
     "rft_100_llama2_7b": _rft("llama_7b2.jsonl"),
     "rft_100_llama2_13b": _rft("llama_13b2.jsonl"),
+    "math_train": DataSource(("math_train.jsonl",), _on_hub("DigitalLearningGmbH/MATH-lighteval", "train"), _PROBLEM),
     "math_test": DataSource(("math_test.jsonl",), _on_hub("DigitalLearningGmbH/MATH-lighteval", "test"), _PROBLEM),
     "math500": DataSource(
         ("math500.jsonl",), _on_hub("HuggingFaceH4/MATH-500", "test"), ("problem", "answer", "level")
@@ -110,6 +119,15 @@ SOURCES: Mapping[str, DataSource] = {
     "aqua": DataSource(
         ("aqua_test.jsonl",), _on_hub("deepmind/aqua_rat", "test", "raw"), ("question", "options", "correct")
     ),
+    # Their test splits have no golds but OBQA's.
+    "obqa_train": _choices("obqa_train.jsonl", "train", *_OBQA),
+    "obqa_test": _choices("obqa_test.jsonl", "test", *_OBQA),
+    "csqa_train": _choices("csqa_train.jsonl", "train", *_CSQA),
+    "csqa_validation": _choices("csqa_validation.jsonl", "validation", *_CSQA),
+    "piqa_train": _choices("piqa_train.jsonl", "train", *_PIQA),
+    "piqa_validation": _choices("piqa_validation.jsonl", "validation", *_PIQA),
+    "siqa_train": _choices("siqa_train.jsonl", "train", *_SIQA),
+    "siqa_validation": _choices("siqa_validation.jsonl", "validation", *_SIQA),
 }
 
 

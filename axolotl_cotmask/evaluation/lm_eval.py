@@ -68,6 +68,7 @@ def evaluation_command(
     device: str | None = None,
     generation: str | None = None,
     limit: int | None = None,
+    seed: int | None = None,
     chat_template: bool = False,
     confirm_run_unsafe_code: bool = False,
 ) -> list[str]:
@@ -85,6 +86,7 @@ def evaluation_command(
         device: of the model; None leaves the choice to lm-eval.
         generation: what takes the place of the task's generation arguments, such as ``max_gen_toks=256``.
         limit: how many questions at most; None for all.
+        seed: of all random draws; None for lm-eval's own. vLLM takes its own from ``arguments``.
         chat_template: ask with the model's chat template.
         confirm_run_unsafe_code: programs that the model wrote may run.
     """
@@ -99,6 +101,7 @@ def evaluation_command(
         *(("--device", device) if device else ()),
         *(("--gen_kwargs", generation) if generation else ()),
         *(("--limit", str(limit)) if limit is not None else ()),
+        *(("--seed", str(seed)) if seed is not None else ()),
         *(("--apply_chat_template",) if chat_template else ()),
         *(("--confirm_run_unsafe_code",) if confirm_run_unsafe_code else ()),
     ]

@@ -77,11 +77,12 @@ def load_math_documents(source: str, gold: str, *rules: Rule, **arguments: Any) 
     Raises:
         SystemExit: as for `load_documents`.
     """
+    return load_documents(source, *rules, prepare=math_document(gold), **arguments)
 
-    def document(row: Row) -> Row:
-        return row | {"question": row["problem"], "answer": _math_gold(str(row[gold]))}
 
-    return load_documents(source, *rules, prepare=document, **arguments)
+def math_document(gold: str) -> Callable[[Row], Row]:
+    """Return what makes a document of a problem of MATH, whose field ``gold`` is as in `load_math_documents`."""
+    return lambda row: row | {"question": row["problem"], "answer": _math_gold(str(row[gold]))}
 
 
 def _math_gold(solution: str) -> str:

@@ -54,7 +54,8 @@ ENTRY_REFUSED = _by_key(
 
 #: Keys of the config that no run with the plugin can have, and why.
 NEVER = {
-    "rl": "preference or reinforcement training has no single target",
+    "rl": "preference or reinforcement training has no single target: it is a stage of its own, a config without the "
+    "plugin (docs/augmentation.md), which may begin with what this one trained",
     "reward_model": "a reward model has no target tokens",
     "process_reward_model": "a process reward model has no target tokens",
     "pretraining_dataset": "pre-training data has no prompt and target",

@@ -1,0 +1,26 @@
+"""Reasoning before an answer: whether a text has it, and the text without."""
+
+from __future__ import annotations
+
+import re
+
+#: Fewer words before the answer are no reasoning, such as "So the answer is (B)."
+FEWEST_WORDS = 5
+
+_ANSWER_BEGINS = re.compile(r"####|\\boxed|\b(?:the )?(?:final |correct )?answer(?: is\b|:)", re.IGNORECASE)
+
+
+def has_reasoning(text: str) -> bool:
+    """Tell whether an equation or at least `FEWEST_WORDS` stand before the answer.
+
+    The answer begins at ``####``, a box, ``answer is`` or ``answer:``; in a text without these all of it counts.
+    """
+    mark = _ANSWER_BEGINS.search(text)
+    before = text[: mark.start() if mark else None]
+    return "=" in before or len(before.split()) >= FEWEST_WORDS
+
+
+def without_reasoning(text: str) -> str | None:
+    """Return the answer of ``text`` alone, such as ``#### 7``; None where it has no beginning, or stands in a box."""
+    mark = _ANSWER_BEGINS.search(text)
+    return text[mark.start() :].strip() if mark is not None and mark[0] != "\\boxed" else None

@@ -1,0 +1,99 @@
+"""Commonsense questions with options, asked with reasoning and without: OBQA, CSQA, PIQA, SIQA.
+
+The benchmarks of Self-Refine Instruction-tuning (arXiv 2405.00402). Its prompts are not published beyond options with
+letters, ``A) ...``; how they are put together here is docs/augmentation.md's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from datasets import Dataset
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.data.prompts import alpaca_prompt
+from axolotl_cotmask.evaluation import tasks
+from axolotl_cotmask.evaluation.answers import MAMMOTH_CHOICE, ROBUST_CHOICE
+from axolotl_cotmask.evaluation.tasks import Row
+
+RULES = (MAMMOTH_CHOICE, ROBUST_CHOICE)
+#: What an answer without reasoning begins with, at the end of the prompt.
+ANSWER_START = " The answer is"
+
+_LETTERS = "ABCDE"
+
+
+def lettered(question: str, options: Sequence[str], right: int) -> Row:
+    """Return ``question``, with an option on each line below, and ``answer``, a letter.
+
+    Args:
+        question: without options.
+        options: two to five texts.
+        right: the place of the right one, from 0.
+
+    Raises:
+        CoTMaskError: there are fewer or more options, or one is no text, or none is right.
+    """
+    if not 2 <= len(options) <= len(_LETTERS) or not all(isinstance(o, str) and o.strip() for o in options):
+        raise CoTMaskError(f"the options are {list(options)!r:.80}: give two to five texts")
+    if not 0 <= right < len(options):
+        raise CoTMaskError(f"no option is right, of {len(options)}: mend the row")
+    lines = [f"{letter}) {option.strip()}" for letter, option in zip(_LETTERS, options, strict=False)]
+    return {"question": "\n".join([question.strip(), *lines]), "answer": _LETTERS[right]}
+
+
+def _of_choices(row: Row, question: str) -> Row:
+    """Return the document of a row of OBQA or CSQA: ``choices`` with ``text`` and ``label``, ``answerKey``."""
+    choices = row["choices"]
+    if isinstance(choices, list):
+        choices = {name: [choice[name] for choice in choices] for name in ("text", "label")}
+    labels = [str(label).strip() for label in choices["label"]]
+    key = str(row["answerKey"]).strip()
+    return lettered(row[question], choices["text"], labels.index(key) if key in labels else -1)
+
+
+def _numbered(label: Any, first: int) -> int:
+    try:
+        return int(label) - first
+    except ValueError:
+        return -1
+
+
+#: By data set: a row's document.
+_DOCUMENTS: Mapping[str, Callable[[Row], Row]] = {
+    "obqa": lambda row: _of_choices(row, "question_stem"),
+    "csqa": lambda row: _of_choices(row, "question"),
+    "piqa": lambda row: lettered(row["goal"], [row["sol1"], row["sol2"]], _numbered(row["label"], 0)),
+    "siqa": lambda row: lettered(
+        f"{row['context'].strip()} {row['question'].strip()}",
+        [row["answerA"], row["answerB"], row["answerC"]],
+        _numbered(row["label"], 1),
+    ),
+}
+
+
+def load_documents(source: str, direct: bool = False, **arguments: Any) -> dict[str, Dataset]:
+    """Return the questions of ``source``, such as ``obqa_test`` or ``obqa_train``; ``direct`` asks without reasoning.
+
+    Raises:
+        SystemExit: as for `tasks.load_documents`.
+    """
+    return tasks.load_documents(source, *RULES, prepare=document_of(source, direct), **arguments)
+
+
+def document_of(source: str, direct: bool = False) -> Callable[[Row], Row]:
+    """Return what makes a document of a row of ``source``, with what a direct answer begins with, if it is one."""
+    document = _DOCUMENTS[source.partition("_")[0]]
+    start = {"answer_start": ANSWER_START} if direct else {}
+    return lambda row: document(row) | start
+
+
+def prompt(doc: Row) -> str:
+    """Return the training prompt without the target, and where it is to be a direct answer its beginning."""
+    return alpaca_prompt(doc["question"]) + doc.get("answer_start", "")
+
+
+def process_results(doc: Row, results: list[str]) -> dict[str, float]:
+    """Return the metrics of one document; ``results`` holds its one generation."""
+    return tasks.scores(doc.get("answer_start", "") + results[0], doc["answer"], *RULES)

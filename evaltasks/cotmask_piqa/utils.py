@@ -1,0 +1,5 @@
+"""The questions of PIQA: see `axolotl_cotmask.evaluation.benchmarks.multiple_choice`."""
+
+from axolotl_cotmask.evaluation.benchmarks.multiple_choice import load_documents, process_results, prompt
+
+__all__ = ["load_documents", "process_results", "prompt"]
