@@ -44,12 +44,30 @@ SYMBOLIC = [
     {"id": n % 4, "instance": n // 4, "question": f"What is {n} * 2?", "answer": f"Twice.\n#### {2 * n}"}
     for n in range(8)
 ]
+CHOICES = [
+    {
+        "question_stem": f" Which is {n}?",
+        "question": f" Which is {n}?",
+        "choices": {"text": ["-1", " other", str(n), "many"], "label": ["A", "B", "C", "D"]},
+        "answerKey": "C",
+    }
+    for n in range(8)
+]
+PIQA = [{"goal": f"reach {n}", "sol1": "go", "sol2": "stay", "label": n % 2} for n in range(8)]
+SIQA = [
+    {"context": f"Ann has {n}. ", "question": "Why?", "answerA": "a", "answerB": "b", "answerC": "c", "label": str(1 + n % 3)}
+    for n in range(8)
+]  # fmt: skip
 #: Files that are not among the real data, but rows of their form.
 HANDWRITTEN = {
     "gsm8k_platinum_test.jsonl": PLATINUM,
     "gsm_symbolic_main.jsonl": SYMBOLIC,
     "gsm_symbolic_p1.jsonl": SYMBOLIC,
     "gsm_symbolic_p2.jsonl": SYMBOLIC,
+    "obqa_test.jsonl": CHOICES,
+    "csqa_validation.jsonl": CHOICES,
+    "piqa_validation.jsonl": PIQA,
+    "siqa_validation.jsonl": SIQA,
 }
 #: The full test split of MATH is not among them either, but rows of the train split with the same fields.
 MATH_ROWS = "math_train_sample.jsonl"
@@ -154,6 +172,27 @@ def aqua_question(row: Row) -> str:
     return f"{row['question'].strip()}\nAnswer Choices:{options}"
 
 
+def choices_question(row: Row) -> str:
+    texts = [text.strip() for text in row["choices"]["text"]]
+    return f"{row['question'].strip()}\nA) {texts[0]}\nB) {texts[1]}\nC) {texts[2]}\nD) {texts[3]}"
+
+
+def siqa_question(row: Row) -> str:
+    return f"{row['context'].strip()} {row['question']}\nA) {row['answerA']}\nB) {row['answerB']}\nC) {row['answerC']}"
+
+
+def choice(file: str, question: Callable[[Row], str], gold: Callable[[Row], object]) -> dict[bool, Case]:
+    """The task with reasoning, and the one without."""
+    direct = {"write": lambda answer: f" ({answer}).", "suffix": " The answer is"}
+    return {False: Case(file, question, gold, write=named), True: Case(file, question, gold, **direct)}
+
+
+OBQA = choice("obqa_test.jsonl", choices_question, lambda row: row["answerKey"])
+CSQA = choice("csqa_validation.jsonl", choices_question, lambda row: row["answerKey"])
+PIQA_CASE = choice(
+    "piqa_validation.jsonl", lambda row: f"{row['goal']}\nA) {row['sol1']}\nB) {row['sol2']}", lambda row: "AB"[row["label"]]
+)  # fmt: skip
+SIQA_CASE = choice("siqa_validation.jsonl", siqa_question, lambda row: " ABC"[int(row["label"])])
 STEP_BY_STEP = " Let's think step by step."
 MATH = {"write": boxed, "tokens": 2048}
 METAMATH = {"write": stated, "suffix": STEP_BY_STEP, "until": tuple(METAMATH_STOPS)}
@@ -178,6 +217,14 @@ CASES = {
     "cotmask_gsm_symbolic": Case("gsm_symbolic_main.jsonl", question, after_hash),
     "cotmask_gsm_symbolic_p1": Case("gsm_symbolic_p1.jsonl", question, after_hash),
     "cotmask_gsm_symbolic_p2": Case("gsm_symbolic_p2.jsonl", question, after_hash),
+    "cotmask_obqa": OBQA[False],
+    "cotmask_obqa_direct": OBQA[True],
+    "cotmask_csqa": CSQA[False],
+    "cotmask_csqa_direct": CSQA[True],
+    "cotmask_piqa": PIQA_CASE[False],
+    "cotmask_piqa_direct": PIQA_CASE[True],
+    "cotmask_siqa": SIQA_CASE[False],
+    "cotmask_siqa_direct": SIQA_CASE[True],
 }
 
 
@@ -400,6 +447,14 @@ def test_gsm_symbolic_spread_by_hand(directory: Path, manager: TaskManager) -> N
         ("cotmask_gsm_plus", "gsm_plus_testmini.jsonl", {"question": "q", "answer": "many", "perturbation_type": "x"}, r"gsm_plus, row 2: the rule gsm8k_hash reads no answer from the gold 'many'"),
         ("cotmask_math", "math_test.jsonl", {"problem": "q", "solution": "", "level": "Level 1"}, r"math_test, row 2: the rule math_boxed reads no answer from the gold ''"),
         ("cotmask_metamath_gsm8k", "gsm8k_test.jsonl", {"question": "q", "answer": "#### 1.5"}, r"gsm8k_test, row 2: the rule metamath_gsm8k reads no answer from the gold '#### 1\.5'"),
+        ("cotmask_obqa", "obqa_test.jsonl", {"question_stem": "q", "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answerKey": "C"}, r"obqa_test, row 2: no option is right, of 2: mend the row"),
+        ("cotmask_obqa_direct", "obqa_test.jsonl", {"question_stem": "q", "choices": {"text": ["a"], "label": ["A"]}, "answerKey": "A"}, r"obqa_test, row 2: the options are \['a'\]: give two to five texts"),
+        ("cotmask_csqa", "csqa_validation.jsonl", {"question": "q", "choices": {"text": list("abcdef"), "label": list("ABCDEF")}, "answerKey": "A"}, r"csqa_validation, row 2: the options are .*: give two to five texts"),
+        ("cotmask_csqa", "csqa_validation.jsonl", {"question": "q", "choices": "a or b", "answerKey": "A"}, r"csqa_validation\.jsonl: a field changes its type|csqa_validation, row 2: the field 'choices'"),
+        ("cotmask_csqa", "csqa_validation.jsonl", {"question": "q", "answerKey": ""}, r"csqa_validation\.jsonl, line 2: the field 'choices' is missing"),
+        ("cotmask_piqa", "piqa_validation.jsonl", {"goal": "g", "sol1": "a", "sol2": "b", "label": -1}, r"piqa_validation, row 2: no option is right, of 2"),
+        ("cotmask_piqa", "piqa_validation.jsonl", {"goal": "g", "sol1": "a", "sol2": " ", "label": 1}, r"piqa_validation, row 2: the options are \['a', ' '\]: give two to five texts"),
+        ("cotmask_siqa", "siqa_validation.jsonl", {"context": "c", "question": "q", "answerA": "a", "answerB": "b", "answerC": "c", "label": "four"}, r"siqa_validation, row 2: no option is right, of 3"),
         ("cotmask_gsm_symbolic", "gsm_symbolic_main.jsonl", {"id": 0, "question": "q", "answer": "#### 1"}, r"gsm_symbolic_main\.jsonl, line 2: the field 'instance' is missing"),
     ],
 )  # fmt: skip
@@ -415,6 +470,10 @@ def test_broken_data_stop_before_generation(
         "math_test.jsonl": {"problem": "q", "solution": "\\boxed{1}", "level": "Level 1"},
         "gsm8k_test.jsonl": {"question": "q", "answer": "#### 1"},
         "gsm_symbolic_main.jsonl": {"id": 0, "instance": 0, "question": "q", "answer": "#### 1"},
+        "obqa_test.jsonl": CHOICES[0],
+        "csqa_validation.jsonl": CHOICES[0],
+        "piqa_validation.jsonl": PIQA[0],
+        "siqa_validation.jsonl": SIQA[0],
     }
     write_jsonl(directory / file, [whole[file], row])
     with pytest.raises(SystemExit, match=f"^\naxolotl-cotmask: .*{sentence}"):
