@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from axolotl_cotmask.cli.analyze import analyze
+from axolotl_cotmask.cli.augment import augment
 from axolotl_cotmask.cli.compare import compare
 from axolotl_cotmask.cli.execute import execute
 from axolotl_cotmask.cli.fetch_data import fetch_data
@@ -21,6 +22,9 @@ def cotmask() -> None:
     """Masked Thought fine-tuning: preview masks, reproduce the paper, score and compare models, find recipes."""
 
 
-COMMANDS = (preview, repro, score, compare, signature, execute, analyze, tiny_model, fetch, fetch_data, tasks_path)
+COMMANDS = (
+    *(preview, repro, score, compare, signature, execute, analyze, augment),
+    *(tiny_model, fetch, fetch_data, tasks_path),
+)
 for command in COMMANDS:
     cotmask.add_command(command)

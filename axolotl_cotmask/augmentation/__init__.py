@@ -1,0 +1,1 @@
+"""Training rows that are made from models' own answers, or by a teacher: docs/augmentation.md."""

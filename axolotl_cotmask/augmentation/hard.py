@@ -1,0 +1,76 @@
+"""The questions that a student gets wrong, and their gold solutions, for a teacher (LLM2LLM, arXiv 2403.15042)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from axolotl_cotmask.augmentation.contamination import KnownQuestions, question_in
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion, answer_text
+
+#: Where a document holds its solution, tried in this order: ``answer`` is the bare answer where there is another.
+SOLUTION_FIELDS = ("solution", "response", "output", "answer")
+
+
+@dataclass(frozen=True)
+class HardExample:
+    """A question that the student got wrong, its gold solution, and what the student wrote, where one text tells."""
+
+    question: str
+    solution: str
+    student_answer: str | None
+
+
+def hard_examples(graded: GradedFile, tests: KnownQuestions) -> list[HardExample]:
+    """Return the questions with a wrong answer, each once, in the order of the data.
+
+    Raises:
+        CoTMaskError: a question of a test set is among the questions, or a wrong one has no gold solution, or none is
+            wrong.
+    """
+    for question in graded.questions:
+        test = tests.same(_question(question))
+        if test is not None:
+            raise CoTMaskError(
+                f"{question.place}: the question is one of a test set ({test.place}): {test.question!r:.100}: evaluate "
+                "the student on training questions"
+            )
+    wrong = [question for question in graded.concerned if not question.right]
+    if not wrong:
+        raise CoTMaskError(
+            f"{graded.path}: none of the {len(graded.concerned)} questions was answered wrongly, so there is nothing "
+            "to ask a teacher for: take more training questions"
+        )
+    examples: dict[str, HardExample] = {}
+    for question in wrong:
+        example = HardExample(_question(question), _solution(question), _student_answer(question))
+        examples.setdefault(example.question, example)
+    return list(examples.values())
+
+
+def _question(question: GradedQuestion) -> str:
+    try:
+        return question_in(question.document)
+    except CoTMaskError as error:
+        raise CoTMaskError(f"{question.place}: {error}") from error
+
+
+def _solution(question: GradedQuestion) -> str:
+    document: dict[str, Any] = question.document
+    for name in SOLUTION_FIELDS:
+        value = document.get(name)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+    raise CoTMaskError(
+        f"{question.place}: the document holds no gold solution (there are: {', '.join(sorted(document))}): evaluate a "
+        f"task whose documents have one of {', '.join(SOLUTION_FIELDS)} as a text"
+    )
+
+
+def _student_answer(question: GradedQuestion) -> str | None:
+    """Return what the student wrote; None where it was asked several times, or the file does not hold it."""
+    try:
+        return answer_text(question)
+    except CoTMaskError:
+        return None

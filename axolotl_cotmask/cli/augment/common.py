@@ -1,0 +1,23 @@
+"""What the commands of this group have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from axolotl_cotmask.common.files import whole_file
+
+output_option = click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The JSON lines to write."
+)
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write JSON lines, whole or not at all."""
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as lines:
+        # As ASCII: half a character, as a text that was cut off may end in, has no UTF-8.
+        lines.writelines(json.dumps(row) + "\n" for row in rows)
