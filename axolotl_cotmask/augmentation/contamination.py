@@ -5,25 +5,21 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError, closest
 from axolotl_cotmask.common.files import numbered_jsonl
 from axolotl_cotmask.data.sources import SOURCES, load
-from axolotl_cotmask.evaluation.same_questions import QUESTION_FIELDS
+from axolotl_cotmask.evaluation.documents import question_text
+from axolotl_cotmask.evaluation.results import AnswerRow
 
 #: Above this a question counts as one of a test set. Of GSM8K's 7,473 training questions 3 are so near to one of its
 #: test split: the same text with other numbers and names.
 TEST_SIMILARITY = 0.8
 #: Above this a question counts as a seed, or one that is there already (LLM2LLM's released code).
 SEED_SIMILARITY = 0.95
-
-#: SVAMP and ASDiv hold the story and the question apart.
-_STORIES = ("body", "Body")
-_QUESTIONS = (*QUESTION_FIELDS, "Question", "input")
 
 # Scripts without spaces between words count by the character.
 _NO_SPACES = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
@@ -110,19 +106,6 @@ class KnownQuestions:
         return max(2 * shared / (new + known), shared / known if self.contained else 0.0)
 
 
-def question_in(row: Mapping[str, Any]) -> str:
-    """Return the question of a row, with its story where that stands apart.
-
-    Raises:
-        CoTMaskError: no known field holds it.
-    """
-    name = next((name for name in _QUESTIONS if isinstance(row.get(name), str) and row[name].strip()), None)
-    if name is None:
-        raise CoTMaskError(f"no field holds the question (there are: {', '.join(row)}): call it question")
-    stories = [row[story] for story in _STORIES if isinstance(row.get(story), str)]
-    return " ".join([*stories, row[name]]).strip()
-
-
 def load_test_questions(tests: Sequence[str], threshold: float = TEST_SIMILARITY) -> KnownQuestions:
     """Return the questions of test sets; each is a name of `data.sources.SOURCES`, or a file of JSON lines.
 
@@ -141,22 +124,19 @@ def add_questions(known: KnownQuestions, sources: Sequence[str]) -> None:
         CoTMaskError: there is no such set, or it cannot be read, or a row holds no question.
     """
     for source in sources:
-        place = None
-        for place, row in _rows(source):
-            try:
-                known.add(question_in(row), place)
-            except CoTMaskError as error:
-                raise CoTMaskError(f"{place}: {error}") from error
-        if place is None:
+        row = None
+        for row in _rows(source):
+            known.add(question_text(row), row.place)
+        if row is None:
             raise CoTMaskError(f"{source} holds no rows: name a file with questions")
 
 
-def _rows(source: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _rows(source: str) -> Iterator[AnswerRow]:
     if source in SOURCES:
         for number, row in enumerate(load(source), start=1):
-            yield f"{source}, row {number}", row
+            yield AnswerRow(f"{source}, row {number}", row)
     elif Path(source).exists():
         for number, row in numbered_jsonl(Path(source)):
-            yield f"{source}, line {number}", row
+            yield AnswerRow(f"{source}, line {number}", row)
     else:
         raise CoTMaskError(f"{source}: is no file, and no data set that is known{closest(source, SOURCES)}")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from axolotl_cotmask.augmentation.contamination import KnownQuestions, question_in
+from axolotl_cotmask.augmentation.contamination import KnownQuestions
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.evaluation.documents import question_text, solution_text
 from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion, answer_text
-
-#: Where a document holds its solution, tried in this order: ``answer`` is the bare answer where there is another.
-SOLUTION_FIELDS = ("solution", "response", "output", "answer")
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ def hard_examples(graded: GradedFile, tests: KnownQuestions) -> list[HardExample
             wrong.
     """
     for question in graded.questions:
-        test = tests.same(_question(question))
+        test = tests.same(question_text(question))
         if test is not None:
             raise CoTMaskError(
                 f"{question.place}: the question is one of a test set ({test.place}): {test.question!r:.100}: evaluate "
@@ -44,28 +41,9 @@ def hard_examples(graded: GradedFile, tests: KnownQuestions) -> list[HardExample
         )
     examples: dict[str, HardExample] = {}
     for question in wrong:
-        example = HardExample(_question(question), _solution(question), _student_answer(question))
+        example = HardExample(question_text(question), solution_text(question), _student_answer(question))
         examples.setdefault(example.question, example)
     return list(examples.values())
-
-
-def _question(question: GradedQuestion) -> str:
-    try:
-        return question_in(question.document)
-    except CoTMaskError as error:
-        raise CoTMaskError(f"{question.place}: {error}") from error
-
-
-def _solution(question: GradedQuestion) -> str:
-    document: dict[str, Any] = question.document
-    for name in SOLUTION_FIELDS:
-        value = document.get(name)
-        if isinstance(value, str) and value.strip():
-            return value.strip()
-    raise CoTMaskError(
-        f"{question.place}: the document holds no gold solution (there are: {', '.join(sorted(document))}): evaluate a "
-        f"task whose documents have one of {', '.join(SOLUTION_FIELDS)} as a text"
-    )
 
 
 def _student_answer(question: GradedQuestion) -> str | None:

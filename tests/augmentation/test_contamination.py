@@ -15,11 +15,12 @@ from axolotl_cotmask.augmentation.contamination import (
     TEST_SIMILARITY,
     KnownQuestions,
     load_test_questions,
-    question_in,
     words,
 )
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_jsonl
+from axolotl_cotmask.evaluation.documents import question_text
+from axolotl_cotmask.evaluation.results import AnswerRow
 
 TRAIN = "A plane travels 1200 miles in 3 hours. At the same rate, how many additional hours would it take to travel an additional 2000 miles?"
 
@@ -116,7 +117,10 @@ def test_questions_of_any_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         {"Body": "Tom has 3 pens.", "Question": "How many pens has he?"},
         {"problem": "What is 2 + 3?", "solution": "5"},
     ]
-    assert [question_in(row) for row in rows] == ["Tom has 3 pens. How many pens has he?", "What is 2 + 3?"]
+    assert [question_text(AnswerRow("row", row)) for row in rows] == [
+        "Tom has 3 pens. How many pens has he?",
+        "What is 2 + 3?",
+    ]
     own = write_jsonl(tmp_path / "own.jsonl", rows)
     write_jsonl(tmp_path / "gsm8k_test.jsonl", [{"question": TRAIN, "answer": "#### 5"}])
     monkeypatch.setenv("COTMASK_DATA_DIR", str(tmp_path))

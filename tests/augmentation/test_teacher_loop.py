@@ -128,9 +128,9 @@ def test_hard_of_braces_repeats_and_doubled_questions(samples: Callable[..., Pat
     ("ratings", "documents", "said"),
     [
         ([1, 1], [{"question": "a", "answer": "b"}] * 2, "none of the 2 questions was answered wrongly"),
-        ([0], [{"question": "a b"}], "line 1: the document holds no gold solution (there are: question)"),
-        ([0], [{"question": "a b", "answer": 5}], "line 1: the document holds no gold solution"),
-        ([0], [{"question": "a b", "answer": " "}], "line 1: the document holds no gold solution"),
+        ([0], [{"question": "a b"}], "line 1: the document holds no reference solution (there are: question)"),
+        ([0], [{"question": "a b", "answer": 5}], "line 1: the document holds no reference solution"),
+        ([0], [{"question": "a b", "answer": " "}], "line 1: the document holds no reference solution"),
         ([1], [{"ctx": "a", "endings": []}], "line 1: no field holds the question (there are: ctx, endings)"),
         ([1, 0], [{"question": TEST_QUESTION.upper(), "answer": "b"}, {"question": "a", "answer": "b"}], "line 1: the question is one of a test set (gsm8k_test, row 1)"),
         ([None], [{"question": "a", "answer": "b"}], "none of the 0 questions"),
