@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -71,10 +71,23 @@ class StepRating:
     steps: tuple[bool, ...]
     error: ErrorType | None
 
+
+@dataclass(frozen=True)
+class RatedAnswer:
+    """An answer and what the judge says of its steps; None where its reply cannot be read."""
+
+    question: GradedQuestion
+    rating: StepRating | None
+
     @property
     def all_correct(self) -> bool:
-        """Whether there is no wrong step."""
-        return all(self.steps)
+        """Whether the judge calls each step correct."""
+        return self.rating is not None and all(self.rating.steps)
+
+    @property
+    def false_positive(self) -> bool:
+        """Whether the final answer is right, and a step is not."""
+        return bool(self.question.right) and self.rating is not None and not self.all_correct
 
 
 @dataclass(frozen=True)
@@ -144,67 +157,58 @@ def _rating(value: Any) -> StepRating | None:
     return None
 
 
-def describe(questions: Sequence[GradedQuestion], ratings: Sequence[StepRating | None]) -> JudgedModel:
-    """Return what the ratings say of a model's answers, in the order of the questions.
+def describe(answers: Sequence[RatedAnswer]) -> JudgedModel:
+    """Return what the ratings say of a model's answers.
 
     Raises:
         CoTMaskError: a sample holds no single answer.
     """
-    clusters = question_clusters(questions)
+    clusters = question_clusters([answer.question for answer in answers])
     rated = [
-        (question, rating, cluster)
-        for question, rating, cluster in zip(questions, ratings, clusters, strict=True)
-        if rating is not None
+        (cluster, answer, answer.rating)
+        for cluster, answer in zip(clusters, answers, strict=True)
+        if answer.rating is not None
     ]
-    right = [(cluster, float(not rating.all_correct)) for question, rating, cluster in rated if question.right]
-    wrong = [(question, rating, cluster) for question, rating, cluster in rated if not question.right]
-    steps = [(cluster, float(step)) for _, rating, cluster in rated for step in rating.steps]
-
-    def of_wrong(values: Sequence[bool]) -> Estimate | None:
-        pairs = [(cluster, float(value)) for (_, _, cluster), value in zip(wrong, values, strict=True)]
-        return share(pairs) if pairs else None
-
+    right = [(cluster, float(answer.false_positive)) for cluster, answer, _ in rated if answer.question.right]
+    wrong = [(cluster, answer.question, rating.error) for cluster, answer, rating in rated if not answer.question.right]
+    steps = [(cluster, float(step)) for cluster, _, rating in rated for step in rating.steps]
+    calculated = [(cluster, float(False in check_annotations(answer_text(question)))) for cluster, question, _ in wrong]
     return JudgedModel(
         judged=len(rated),
         right=len(right),
-        false_positive_count=sum(value == 1 for _, value in right),
-        false_positives=share(right) if right else None,
-        step_accuracy=share(steps) if steps else None,
+        false_positive_count=sum(answer.false_positive for answer in answers),
+        false_positives=_share(right),
+        step_accuracy=_share(steps),
         steps=len(steps) / len(rated) if rated else None,
         errors=len(wrong),
-        error_types={kind: of_wrong([rating.error is kind for _, rating, _ in wrong]) for kind in ErrorType},
-        untyped=sum(rating.error is None for _, rating, _ in wrong),
-        wrong_annotations=of_wrong([False in check_annotations(answer_text(question)) for question, _, _ in wrong]),
-        unreadable=[q.place for q, rating in zip(questions, ratings, strict=True) if rating is None],
+        error_types={
+            kind: _share([(cluster, float(error is kind)) for cluster, _, error in wrong]) for kind in ErrorType
+        },
+        untyped=sum(error is None for _, _, error in wrong),
+        wrong_annotations=_share(calculated),
+        unreadable=[answer.question.place for answer in answers if answer.rating is None],
     )
 
 
-def compare_judged(
-    a: tuple[Sequence[GradedQuestion], Sequence[StepRating | None]],
-    b: tuple[Sequence[GradedQuestion], Sequence[StepRating | None]],
-) -> Mapping[str, Comparison]:
+def _share(pairs: Sequence[tuple[Hashable, float]]) -> Estimate | None:
+    return share(pairs) if pairs else None
+
+
+def compare_judged(a: Sequence[RatedAnswer], b: Sequence[RatedAnswer]) -> dict[str, Comparison]:
     """Compare B with A on the questions whose judgements are read in both; nothing where there is none.
 
     Returns:
-        ``false positive``: the final answer is right, and a step is not; ``all steps correct``.
+        ``false positive`` and ``all steps correct``, of the answers of which that is true.
     """
-    pairs = [
-        (in_a, rating_a, in_b, rating_b)
-        for in_a, rating_a, in_b, rating_b in zip(*a, *b, strict=True)
-        if rating_a is not None and rating_b is not None
-    ]
+    pairs = [pair for pair in zip(a, b, strict=True) if None not in (pair[0].rating, pair[1].rating)]
     if not pairs:
         return {}
-    clusters = question_clusters([in_a for in_a, _, _, _ in pairs])
-    false_positives = (
-        [question.right * (not rating.all_correct) for question, rating in side]
-        for side in (
-            [(in_a, rating) for in_a, rating, _, _ in pairs],
-            [(in_b, rating) for _, _, in_b, rating in pairs],
-        )
-    )
-    correct = ([float(pair[side].all_correct) for pair in pairs] for side in (1, 3))
+    clusters = question_clusters([in_a.question for in_a, _ in pairs])
     return {
-        "false positive": compare_paired(*false_positives, clusters),
-        "all steps correct": compare_paired(*correct, clusters),
+        "false positive": compare_paired(
+            [in_a.false_positive for in_a, _ in pairs], [in_b.false_positive for _, in_b in pairs], clusters
+        ),
+        "all steps correct": compare_paired(
+            [in_a.all_correct for in_a, _ in pairs], [in_b.all_correct for _, in_b in pairs], clusters
+        ),
     }

@@ -60,7 +60,14 @@ def judge(
     none. A false positive is a right final answer with a wrong step. Intervals cover 95 %; each model is compared with
     the first one, question by question.
     """
-    from axolotl_cotmask.analysis.judge import choose, compare_judged, describe, judge_question, read_rating
+    from axolotl_cotmask.analysis.judge import (
+        RatedAnswer,
+        choose,
+        compare_judged,
+        describe,
+        judge_question,
+        read_rating,
+    )
 
     evaluations = {label: read_results(source, [task])[task] for label, source in labelled(results, "results").items()}
     tell_newest(evaluations.values())
@@ -73,10 +80,10 @@ def judge(
     asked = [judge_question(question) for of_model in chosen.values() for question in of_model]
     replies = iter(ask(asked, output, settings={"temperature": temperature}, **endpoint))
     rated = {
-        label: (of_model, [read_rating(next(replies)["answer"]) for _ in of_model])
+        label: [RatedAnswer(question, read_rating(next(replies)["answer"])) for question in of_model]
         for label, of_model in chosen.items()
     }
-    judged = {label: describe(*of_model) for label, of_model in rated.items()}
+    judged = {label: describe(of_model) for label, of_model in rated.items()}
     label, *labels = rated
     compared = {other: compare_judged(rated[label], rated[other]) for other in labels}
     if as_json:
@@ -100,7 +107,7 @@ def _print_judged(judged: Mapping[str, JudgedModel]) -> None:
     ]  # fmt: skip
     print_table("steps, % [95 % interval]", headings, rows)
     kinds = list(next(iter(judged.values())).error_types)
-    headings = ("model", "wrong answers", *kinds, "no error named", "<<a=b>> wrong, counted")
+    of_kinds = ("model", "wrong answers", *kinds, "no error named", "<<a=b>> wrong, counted")
     errors = [
         (
             label, f"{model.errors:,}", *map(cell, model.error_types.values()), f"{model.untyped:,}",
@@ -108,7 +115,7 @@ def _print_judged(judged: Mapping[str, JudgedModel]) -> None:
         )
         for label, model in judged.items()
     ]  # fmt: skip
-    print_table("kinds of errors among wrong answers, % [95 % interval]", headings, errors)
+    print_table("kinds of errors among wrong answers, % [95 % interval]", of_kinds, errors)
     for label, model in judged.items():
         if model.unreadable:
             named = "; ".join(model.unreadable[:_NAMED]) + ("; ..." if len(model.unreadable) > _NAMED else "")
