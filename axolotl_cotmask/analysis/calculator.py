@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.answers.annotations import ANNOTATION, arithmetic_value
-from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion, field_value, question_clusters
+from axolotl_cotmask.evaluation.graded import GradedFile, answer_text, question_clusters
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, share
 
 _EQUATION = re.compile(r"([^=]*)=([^=]*)")
@@ -43,7 +42,7 @@ def calculator_errors(graded: GradedFile) -> CalculatorErrors:
         CoTMaskError: a sample holds no single text as its answer.
     """
     questions = graded.concerned
-    checked = [check_annotations(_answer(question)) for question in questions]
+    checked = [check_annotations(answer_text(question)) for question in questions]
     clusters = question_clusters(questions)
     shares = []
     for right in (0.0, 1.0):
@@ -58,16 +57,6 @@ def calculator_errors(graded: GradedFile) -> CalculatorErrors:
         wrong_annotations=sum(of_answer.count(False) for of_answer in checked),
         unreadable=sum(of_answer.count(None) for of_answer in checked),
     )
-
-
-def _answer(question: GradedQuestion) -> str:
-    try:
-        answer = field_value(question.fields, "resps")
-    except CoTMaskError as error:
-        raise CoTMaskError(f"{question.place}: {error}") from error
-    if not isinstance(answer, str):
-        raise CoTMaskError(f"{question.place}: resps does not hold one text: name a task that asks once per question")
-    return answer
 
 
 def _is_right(expression: str, result: str) -> bool | None:

@@ -1,1 +1,1 @@
-"""Data made from a model's own samples: rejection-sampling rows, preference pairs."""
+"""Training rows that are made from models' own answers, or by a teacher: docs/augmentation.md."""

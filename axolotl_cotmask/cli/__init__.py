@@ -23,18 +23,8 @@ def cotmask() -> None:
 
 
 COMMANDS = (
-    preview,
-    repro,
-    score,
-    compare,
-    signature,
-    execute,
-    analyze,
-    augment,
-    tiny_model,
-    fetch,
-    fetch_data,
-    tasks_path,
+    *(preview, repro, score, compare, signature, execute, analyze, augment),
+    *(tiny_model, fetch, fetch_data, tasks_path),
 )
 for command in COMMANDS:
     cotmask.add_command(command)

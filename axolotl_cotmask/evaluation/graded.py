@@ -180,6 +180,21 @@ def field_value(row: dict[str, Any], name: str) -> Any:
     return value
 
 
+def answer_text(question: AnswerRow) -> str:
+    """Return what the model wrote, of one of lm-eval's samples.
+
+    Raises:
+        CoTMaskError: it holds no single text.
+    """
+    try:
+        answer = field_value(question.fields, "resps")
+    except CoTMaskError as error:
+        raise CoTMaskError(f"{question.place}: {error}") from error
+    if not isinstance(answer, str):
+        raise CoTMaskError(f"{question.place}: resps does not hold one text: name a task that asks once per question")
+    return answer
+
+
 def _shown(value: Any) -> str:
     return json.dumps(value)[:_SHOWN]
 

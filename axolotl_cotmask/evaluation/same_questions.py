@@ -6,10 +6,8 @@ import json
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.evaluation.documents import QUESTION_FIELDS
 from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion, field_value
-
-#: Where a row holds its question, tried in this order, when no field is named.
-QUESTION_FIELDS = ("question", "new_question", "problem", "query", "instruction", "source", "prompt")
 
 _SHOWN = 60  # characters of a text in an error
 

@@ -11,7 +11,7 @@ import pytest
 import axolotl_cotmask
 
 ROOT = Path(__file__).parents[2]
-WITHOUT_AXOLOTL = ("common", "data", "masking", "evaluation")
+WITHOUT_AXOLOTL = ("common", "data", "masking", "evaluation", "augmentation")
 
 CODE = """
 import importlib, pkgutil, sys
@@ -38,7 +38,7 @@ except ImportError as error:
 
 
 @pytest.mark.slow
-def test_the_rooms_of_evaluation_and_masking_need_no_axolotl() -> None:
+def test_the_rooms_of_evaluation_masking_and_augmentation_need_no_axolotl() -> None:
     result = subprocess.run(
         [sys.executable, "-c", CODE, *WITHOUT_AXOLOTL], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -54,11 +54,11 @@ def test_the_rooms_of_evaluation_and_masking_need_no_axolotl() -> None:
     assert result.stdout.endswith("there is no Axolotl here\n"), "the plugin does"
 
 
-def test_there_are_nine_rooms() -> None:
+def test_there_are_ten_rooms() -> None:
     folder = Path(axolotl_cotmask.__file__).parent
     rooms = {path.name for path in folder.iterdir() if path.is_dir() and (path / "__init__.py").is_file()}
     assert rooms == {
         *("common", "data", "masking", "evaluation", "prompt_strategies", "training"),
-        *("analysis", "reproduction", "cli"),
+        *("analysis", "augmentation", "reproduction", "cli"),
     }
     assert {path.name for path in folder.glob("*.py")} == {"__init__.py", "__main__.py"}

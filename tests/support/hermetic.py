@@ -16,6 +16,7 @@ _REAL_DATA = "COTMASK_TESTS_REAL_DATA"
 _OF_THE_USER = (
     "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "LANGUAGE", "LC_ALL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY",
     "http_proxy", "https_proxy", "all_proxy", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "CUDA_VISIBLE_DEVICES",
+    "OPENAI_API_KEY",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import click
 from axolotl_cotmask.cli.analyze.calculator import calculator
 from axolotl_cotmask.cli.analyze.corrupted_step import corrupted_step
 from axolotl_cotmask.cli.analyze.dependency import dependency
+from axolotl_cotmask.cli.analyze.judge import judge
 from axolotl_cotmask.cli.analyze.length import length
 from axolotl_cotmask.cli.analyze.samples import samples
 
@@ -16,5 +17,5 @@ def analyze() -> None:
     """Measure what the paper explains itself with: dependency, corrupted steps, answer length, samples seen, ..."""
 
 
-for command in (dependency, length, samples, corrupted_step, calculator):
+for command in (dependency, length, samples, corrupted_step, calculator, judge):
     analyze.add_command(command)

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from axolotl_cotmask.augmentation.pairs import MOST_PAIRS, RULES
-from axolotl_cotmask.cli.augment.common import output_option, rule_option, samples_argument, test_option, write_rows
+from axolotl_cotmask.cli.augment.common import output_option, rule_option, samples_argument, write_rows
+from axolotl_cotmask.cli.augment.known import known_tests_option
 from axolotl_cotmask.cli.common import command, json_option, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 
@@ -26,7 +27,15 @@ from axolotl_cotmask.common.errors import CoTMaskError
 @click.option("--most", type=click.IntRange(1), default=MOST_PAIRS, show_default=True, help="Pairs of a question.")
 @output_option
 @rule_option
-@test_option("gsm8k_test", "gsm_ic_2step", "gsm_ic_mstep")
+@known_tests_option
+@click.option(
+    "--gsm-ic",
+    multiple=True,
+    type=click.Choice(["gsm_ic_2step", "gsm_ic_mstep", "none"]),
+    default=("gsm_ic_2step", "gsm_ic_mstep"),
+    show_default=True,
+    help="A set of GSM-IC whose base questions are left out; may be given again. none: without.",
+)
 @json_option
 def pairs(
     samples: tuple[Path, ...],
@@ -36,6 +45,7 @@ def pairs(
     output: Path,
     answer_rule: str | None,
     tests: tuple[str, ...],
+    gsm_ic: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Make preference pairs of a model's own samples, for a config with `rl: dpo`.
@@ -45,7 +55,8 @@ def pairs(
     right to wrong reasoning, the least similar first. The rows have `prompt`, `chosen` and `rejected`. Base questions
     of GSM-IC are left out.
     """
-    from axolotl_cotmask.augmentation.held_out import TestQuestions, test_sets
+    from axolotl_cotmask.augmentation.contamination import load_test_questions
+    from axolotl_cotmask.augmentation.held_out import load_bases, refuse_test_questions
     from axolotl_cotmask.augmentation.pairs import PairsReport, check_any, preference_rows
     from axolotl_cotmask.augmentation.pool import Pool
     from axolotl_cotmask.augmentation.samples import find_samples, read_sampled
@@ -53,15 +64,16 @@ def pairs(
     if direct and rule != "cot":
         raise CoTMaskError(f"--direct is for --rule cot, and --rule {rule} has no use for it: take it out")
     report = PairsReport()
-    held_out = TestQuestions(test_sets(tests))
+    known = load_test_questions(tests)
+    bases = load_bases([name for name in gsm_ic if name != "none"])
     with Pool() as pool:
         for path in find_samples(samples):
             pool.add(read_sampled(path, answer_rule), one_prompt=True)
         for path in find_samples(direct):
             pool.add(read_sampled(path, answer_rule, direct=True))
-        questions = held_out.check(pool.questions())
+        questions = refuse_test_questions(pool.questions(), known)
         cut = rule == "cot" and not direct
-        rows = preference_rows(questions, rule, report, most, cut, held_out.is_base)
+        rows = preference_rows(questions, rule, report, most, cut, lambda question: bases.same(question) is not None)
         write_rows(output, check_any(rows, report))
     if as_json:
         click.echo(json.dumps(asdict(report)))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from axolotl_cotmask.cli.augment.common import output_option, rule_option, samples_argument, test_option, write_rows
+from axolotl_cotmask.cli.augment.common import output_option, rule_option, samples_argument, write_rows
+from axolotl_cotmask.cli.augment.known import known_tests_option
 from axolotl_cotmask.cli.common import command, json_option, print_table
 
 
@@ -16,7 +17,7 @@ from axolotl_cotmask.cli.common import command, json_option, print_table
 @samples_argument
 @output_option
 @rule_option
-@test_option("gsm8k_test")
+@known_tests_option
 @json_option
 def rft(
     samples: tuple[Path, ...], output: Path, answer_rule: str | None, tests: tuple[str, ...], as_json: bool
@@ -27,17 +28,19 @@ def rft(
     several. A path is kept that ends in the right answer, with every <<a=b>> right, one of those with the same
     equations. The rows have `query` and `response`, each question's gold solution first.
     """
-    from axolotl_cotmask.augmentation.held_out import TestQuestions, test_sets
+    from axolotl_cotmask.augmentation.contamination import load_test_questions
+    from axolotl_cotmask.augmentation.held_out import refuse_test_questions
     from axolotl_cotmask.augmentation.pool import Pool
     from axolotl_cotmask.augmentation.rft import RftReport, check_kept, proportions, rft_rows
     from axolotl_cotmask.augmentation.samples import find_samples, read_sampled
 
     report = RftReport()
-    held_out = TestQuestions(test_sets(tests))
+    known = load_test_questions(tests)
     with Pool() as pool:
         for path in find_samples(samples):
             pool.add(read_sampled(path, answer_rule))
-        write_rows(output, check_kept(rft_rows(held_out.check(pool.questions()), report), report))
+        questions = refuse_test_questions(pool.questions(), known)
+        write_rows(output, check_kept(rft_rows(questions, report), report))
     if as_json:
         click.echo(json.dumps(asdict(report)))
         return

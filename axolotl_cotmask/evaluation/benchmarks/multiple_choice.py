@@ -84,9 +84,18 @@ def load_documents(source: str, direct: bool = False, **arguments: Any) -> dict[
 
 def document_of(source: str, direct: bool = False) -> Callable[[Row], Row]:
     """Return what makes a document of a row of ``source``, with what a direct answer begins with, if it is one."""
-    document = _DOCUMENTS[source.partition("_")[0]]
+    of_row = _DOCUMENTS[source.partition("_")[0]]
     start = {"answer_start": ANSWER_START} if direct else {}
-    return lambda row: document(row) | start
+
+    def document(row: Row) -> Row:
+        try:
+            return of_row(row) | start
+        except (AttributeError, KeyError, TypeError) as error:
+            raise CoTMaskError(
+                f"its fields are not of the kinds that {source} has ({error!r}): mend the row"
+            ) from error
+
+    return document
 
 
 def prompt(doc: Row) -> str:
