@@ -118,7 +118,7 @@ def _asked(row: AnswerRow, rule: str | None) -> Asked:
     if isinstance(answer, bool) or not isinstance(answer, (str, int, float)) or not str(answer).strip():
         raise CoTMaskError(f"{row.place}: no gold, the field 'answer': give samples of questions with their answers")
     named = rule or document.get("answer_rule", GSM8K_HASH.name)
-    if named not in RULES:
+    if not isinstance(named, str) or named not in RULES:
         raise CoTMaskError(f"{row.place}: there is no answer rule {named!r}{closest(str(named), RULES)}")
     try:
         solution = _solution(solution, answer, RULES[named])

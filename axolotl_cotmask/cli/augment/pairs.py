@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -76,7 +75,7 @@ def pairs(
         rows = preference_rows(questions, rule, report, most, cut, lambda question: bases.same(question) is not None)
         write_rows(output, check_any(rows, report))
     if as_json:
-        click.echo(json.dumps(asdict(report)))
+        click.echo(json.dumps(vars(report)))
         return
     click.echo(f"{output}: {report.pairs:,} pairs of {report.questions:,} questions")
     if report.rejected_right:

@@ -42,7 +42,7 @@ def rft(
         questions = refuse_test_questions(pool.questions(), known)
         write_rows(output, check_kept(rft_rows(questions, report), report))
     if as_json:
-        click.echo(json.dumps(asdict(report)))
+        click.echo(json.dumps(vars(report), default=asdict))
         return
     click.echo(
         f"{output}: {report.gold + report.kept:,} rows of {report.questions:,} questions: {report.gold:,} gold "
