@@ -18,6 +18,7 @@ from axolotl_cotmask.evaluation.stats.claims import calibration, verdict, verdic
 from axolotl_cotmask.evaluation.stats.crossed import over_draws, pooled
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
 from axolotl_cotmask.evaluation.stats.paired import Comparison, compare_paired
+from axolotl_cotmask.reproduction.chains import without_chained
 from axolotl_cotmask.reproduction.example import find_example
 from axolotl_cotmask.reproduction.layout import LOGS, RECIPE, RECORD, STATE, RunFiles, dependency_file
 from axolotl_cotmask.reproduction.plan import ClaimPlan, Draw, Measured, Plan, RowPlan, config_of, run_name
@@ -84,13 +85,13 @@ def _scores(plan: Plan, row: RowPlan, seed: int, measured: Measured, output: Pat
     if config is not None:
         trained = files.train / RECIPE
         recipe = yaml.safe_load(trained.read_text(encoding="utf-8")) if trained.is_file() else {}
-        if _without_own(recipe) != _without_own(config):
+        if _without_own(recipe, row) != _without_own(config, row):
             return None
     return read_json(path)
 
 
-def _without_own(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key not in OWN_KEYS}
+def _without_own(config: Mapping[str, Any], row: RowPlan) -> dict[str, Any]:
+    return {key: value for key, value in without_chained(config, row.chain).items() if key not in OWN_KEYS}
 
 
 def _run_outcome(plan: Plan, row: RowPlan, seed: int, output: Path) -> RunOutcome:
@@ -100,9 +101,12 @@ def _run_outcome(plan: Plan, row: RowPlan, seed: int, output: Path) -> RunOutcom
     failure = next(_failures(output, _stages(row, files, backend)), None)
     done = len(scores) == len(by_title) and (row.curve is None or files.curve.is_file())
     status = RunStatus.DONE if done else RunStatus.FAILED if failure else RunStatus.NOT_RUN
-    records = {"data": files.data, "train": files.train} | {
-        f"evaluate {task}": files.evaluation(backend, task) for by, task in files.evaluated() if by == backend
-    }
+    sampling = {f"sample {task}": files.samples(task) for task in (row.sampling.tasks if row.sampling else ())}
+    records = (
+        sampling
+        | {"augment": files.made, "data": files.data, "train": files.train}
+        | {f"evaluate {task}": files.evaluation(backend, task) for by, task in files.evaluated() if by == backend}
+    )
     state = files.train / STATE
     return RunOutcome(
         files.name,
@@ -137,9 +141,15 @@ _Stage = tuple[str, Path, Path]
 
 
 def _stages(row: RowPlan, files: RunFiles, backend: str) -> Iterator[_Stage]:
+    if row.chain is not None:
+        yield "augment", files.log("augment"), files.made
+        if row.chain.merge and not files.model.exists():
+            yield "merge", files.log("merge"), files.start
     yield "data", files.log("data"), files.data
     yield "train", files.log("train"), files.train
     yield "curve", files.log("curve"), files.curve
+    sampled = row.sampling.tasks if row.sampling else ()
+    yield from (("sample", files.log("sample", task), files.samples(task)) for task in sampled)
     tasks = sorted(task.name for task in row.tasks)
     yield from (("evaluate", files.log("evaluate", backend, task), files.evaluation(backend, task)) for task in tasks)
     yield from (("score", files.log("score", backend, task), files.scores(backend, task)) for task in tasks)

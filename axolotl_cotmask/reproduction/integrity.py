@@ -11,14 +11,15 @@ from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import SCRATCH, read_json, sha256
 from axolotl_cotmask.reproduction.layout import RunFiles, find_runs
 
-_MANIFEST = "manifest.json"
+#: Size and SHA-256 of the files of a finished directory.
+MANIFEST = "manifest.json"
 _HASHED = 64 * 2**20  # larger files, which are weights, are known by their size alone
 
 
 def write_manifest(directory: Path) -> None:
     """Write size and SHA-256 of every file of a finished directory into it."""
     files = {str(path.relative_to(directory)): _known(path) for path in _files(directory)}
-    (directory / _MANIFEST).write_text(json.dumps(files, indent=1), encoding="utf-8")
+    (directory / MANIFEST).write_text(json.dumps(files, indent=1), encoding="utf-8")
 
 
 def _files(directory: Path) -> Iterator[Path]:
@@ -36,9 +37,9 @@ def _damaged(path: Path) -> str | None:
     try:
         if path.is_file():
             read_json(path)
-        if not (path / _MANIFEST).is_file():
+        if not (path / MANIFEST).is_file():
             return None
-        for name, known in read_json(path / _MANIFEST).items():
+        for name, known in read_json(path / MANIFEST).items():
             if not (path / name).is_file() or _known(path / name) != known:
                 return f"{path / name} is not what was written"
     except CoTMaskError as error:
@@ -63,6 +64,7 @@ def _results(run: RunFiles) -> Iterator[tuple[Path, Sequence[Path]]]:
     scored = [run.evaluations, run.all_scores, run.curve]
     # Nobody reads the data of a trained run again.
     if not run.train.is_dir():
+        yield run.made, [run.data, run.model, *scored]
         yield run.data, [run.model, *scored]
     # Weights and their record belong together.
     yield run.train, [run.model, *scored]
@@ -71,6 +73,8 @@ def _results(run: RunFiles) -> Iterator[tuple[Path, Sequence[Path]]]:
         yield run.evaluation(backend, task), [run.scores(backend, task)]
         yield run.scores(backend, task), []
     yield run.curve, []
+    for samples in sorted(run.all_samples.glob("[!.]*")):
+        yield samples, []
 
 
 def remove_scratch(output: Path) -> None:

@@ -13,14 +13,17 @@ RUNS, LOGS, WORK = "runs", "logs", "work"
 PROGRESS = "progress.json"
 #: What stages leave in their directories: where a result comes from; of a training its recipe and the trainer's state.
 RECORD, RECIPE, STATE = "provenance.json", "recipe.yaml", "trainer_state.json"
+#: Rows made of samples, and what became of the samples.
+ROWS, ROWS_REPORT = "rows.jsonl", "report.json"
 
 
 class RunFiles:
     """The files of one run: its ``name``, such as ``llama2-7b/gsm8k-mft/seed-1``, below ``output``.
 
     ``data`` is the tokenised data; ``train`` holds recipe, log and state of the training, ``model`` the weights;
-    ``curve`` is the accuracy of every checkpoint; ``evaluations`` and ``all_scores`` are by backend and task. ``work``
-    is what an unfinished training has written so far, the only thing that does not stay.
+    ``made`` holds the rows that were made of another run's samples, ``start`` the weights that it left, its adapter
+    merged; ``curve`` is the accuracy of every checkpoint; ``evaluations`` and ``all_scores`` are by backend and task,
+    ``all_samples`` by task. ``work`` is what an unfinished stage has written so far, the only thing that does not stay.
     """
 
     def __init__(self, output: Path, name: str) -> None:
@@ -28,12 +31,17 @@ class RunFiles:
         self.work = output / WORK / name
         stays = output / RUNS / name
         self.data, self.train, self.model = stays / "data", stays / "train", stays / "model"
+        self.made, self.start, self.all_samples = stays / "made", stays / "start", stays / "samples"
         self.curve = stays / "curve.json"
         self.evaluations, self.all_scores = stays / "evaluate", stays / "scores"
 
     def evaluation(self, backend: str, task: str) -> Path:
         """lm-eval's results and samples."""
         return self.evaluations / backend / task
+
+    def samples(self, task: str) -> Path:
+        """What the model wrote about training questions, for other runs: a directory for each round of lm-eval."""
+        return self.all_samples / task
 
     def scores(self, backend: str, task: str) -> Path:
         """What the report needs of an evaluation."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,8 @@ class Draw:
     """What a seed stands for where more is drawn than the order of the data and the masks.
 
     ``base`` and ``problems`` name the base model and the problems to train on and to be tested with; ``config`` are the
-    recipe's keys that say so. ``data_dir`` holds the data sets, ``needs`` are the files that must be made first, both
-    below the output directory.
+    recipe's keys that say so. ``data_dir`` holds the data sets, ``questions`` what models are sampled on, ``needs`` are
+    the files that must be made first, all below the output directory.
     """
 
     base: str
@@ -53,6 +53,44 @@ class Draw:
     config: Config
     data_dir: str
     needs: Sequence[str] = ()
+    questions: str = ""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a run's model is sampled for other runs: ``samples`` of each question by an lm-eval task.
+
+    ``direct_task`` is a second one that asks for answers without reasoning, "" where none is needed. ``data_dir``,
+    below the output directory, has the questions in ``file``; "" is whatever the caller's COTMASK_DATA_DIR says.
+    """
+
+    task: str
+    samples: int
+    file: str
+    direct_task: str = ""
+    data_dir: str = ""
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks that the model is sampled with."""
+        return [task for task in (self.task, self.direct_task) if task]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """How a run's data are made of samples of another run's model, and whether it goes on from that model.
+
+    ``source`` is the other row; in `RunPlan`, its run of the same seed. ``make`` are arguments of `axolotl cotmask
+    augment` that turn samples into rows, such as ``pairs --rule wrong``; the rows take the place of the recipe's first
+    data set. With ``direct`` they are made of the samples without reasoning, too. With ``continues`` the run goes on
+    from the other run's weights, after ``merge`` of its adapter; else it begins from its own base model.
+    """
+
+    source: str
+    make: Sequence[str]
+    direct: bool = False
+    continues: bool = False
+    merge: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +100,7 @@ class RowPlan:
     ``config`` is the Axolotl YAML; None for a released checkpoint, which ``model`` then names. ``measures`` are by
     title. ``needs`` are files below the output directory that must be made first. ``curve`` is the task that every
     checkpoint is scored on. ``gpus`` is 0 for what is trained on a CPU. ``draws`` are by seed; without them the runs
-    share base model and data.
+    share base model and data. ``sampling`` is for the rows whose ``chain`` begins here.
     """
 
     name: str
@@ -75,6 +113,8 @@ class RowPlan:
     needs: Sequence[str] = ()
     curve: Task | None = None
     draws: Mapping[int, Draw] = field(default_factory=dict)
+    sampling: Sampling | None = None
+    chain: Chain | None = None
 
     @property
     def tasks(self) -> list[Task]:
@@ -98,6 +138,8 @@ class RunPlan:
     needs: Sequence[str]
     curve: Task | None
     data_dir: str
+    sampling: Sampling | None = None
+    chain: Chain | None = None
 
     def task(self, name: str) -> Task:
         """Return the task called ``name``."""
@@ -209,7 +251,11 @@ class Plan:
 
 def run_name(row: RowPlan, seed: int) -> str:
     """Return the name of a row's run, which is also its path in the output directory."""
-    return f"{row.name}/seed-{seed}"
+    return _run_name(row.name, seed)
+
+
+def _run_name(row: str, seed: int) -> str:
+    return f"{row}/seed-{seed}"
 
 
 def config_of(row: RowPlan, seed: int) -> Config | None:
@@ -222,7 +268,19 @@ def _run_plan(row: RowPlan, seed: int) -> RunPlan:
     tasks = sorted(row.tasks, key=lambda task: task.name)
     draw = row.draws.get(seed)
     needs, data_dir = (row.needs, "") if draw is None else ((*row.needs, *draw.needs), draw.data_dir)
-    return RunPlan(row.name, row.group, config_of(row, seed), row.model, tasks, row.gpus, needs, row.curve, data_dir)
+    return RunPlan(
+        row=row.name,
+        group=row.group,
+        config=config_of(row, seed),
+        model=row.model,
+        tasks=tasks,
+        gpus=row.gpus,
+        needs=needs,
+        curve=row.curve,
+        data_dir=data_dir,
+        sampling=row.sampling and replace(row.sampling, data_dir="" if draw is None else draw.questions),
+        chain=row.chain and replace(row.chain, source=_run_name(row.chain.source, seed)),
+    )
 
 
 def read_run(path: Path, name: str) -> tuple[Setup, RunPlan]:
@@ -233,5 +291,10 @@ def read_run(path: Path, name: str) -> tuple[Setup, RunPlan]:
     """
     plan = read_json(path)
     run = plan["runs"][name]
-    tasks = [Task(**task) for task in run["tasks"]]
-    return Setup(**plan["setup"]), RunPlan(**run | {"tasks": tasks, "curve": run["curve"] and Task(**run["curve"])})
+    parts = {
+        "tasks": [Task(**task) for task in run["tasks"]],
+        "curve": run["curve"] and Task(**run["curve"]),
+        "sampling": run["sampling"] and Sampling(**run["sampling"]),
+        "chain": run["chain"] and Chain(**run["chain"]),
+    }
+    return Setup(**plan["setup"]), RunPlan(**run | parts)

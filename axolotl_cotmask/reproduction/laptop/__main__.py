@@ -21,12 +21,13 @@ def laptop() -> None:
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--train-rows", type=int, required=True)
 @click.option("--test-rows", type=int, required=True)
+@click.option("--questions", type=click.IntRange(min=1), help="Instead: so many further ones, without solutions.")
 @one_sentence
-def write_data_command(directory: Path, seed: int, train_rows: int, test_rows: int) -> None:
+def write_data_command(directory: Path, seed: int, train_rows: int, test_rows: int, questions: int | None) -> None:
     """Write training problems and the test sets into DIRECTORY."""
     from axolotl_cotmask.reproduction.laptop.data import write_laptop_data
 
-    write_laptop_data(directory, seed, train_rows, test_rows)
+    write_laptop_data(directory, seed, train_rows, test_rows, questions or 0)
 
 
 @laptop.command("write-base")

@@ -32,6 +32,15 @@ def _twin(rng: random.Random, problem: Problem, kind: tuple[str, str, str]) -> d
     }
 
 
+def question_rows(seed: int, train_rows: int, test_rows: int, questions: int) -> list[dict[str, Any]]:
+    """Return as many further problems in GSM8K's form, with their answers and without solutions.
+
+    They are none of the problems of `laptop_rows` of the same arguments.
+    """
+    rows = laptop_rows(seed, train_rows + questions, test_rows)["gsm8k_train"][train_rows:]
+    return [row | {"answer": f"#### {row['answer'].rpartition('#### ')[2]}"} for row in rows]
+
+
 def laptop_rows(seed: int, train_rows: int, test_rows: int) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of all four data sets, by their names in `axolotl_cotmask.data.sources.SOURCES`.
 
@@ -70,15 +79,20 @@ def laptop_rows(seed: int, train_rows: int, test_rows: int) -> dict[str, list[di
     }
 
 
-def write_laptop_data(directory: Path, seed: int, train_rows: int, test_rows: int) -> None:
+def write_laptop_data(directory: Path, seed: int, train_rows: int, test_rows: int, questions: int = 0) -> None:
     """Write the four data sets as JSON lines, each whole or not at all; the same arguments give the same bytes.
+
+    With ``questions`` write instead so many further training problems, which have an answer and no solution.
 
     Raises:
         CoTMaskError: a row count is below 1, or the directory cannot be written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for name, rows in laptop_rows(seed, train_rows, test_rows).items():
+        data = laptop_rows(seed, train_rows, test_rows)
+        if questions:
+            data = {"gsm8k_train": question_rows(seed, train_rows, test_rows, questions)}
+        for name, rows in data.items():
             with whole_file(directory / SOURCES[name].file) as temporary:
                 temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     except OSError as error:

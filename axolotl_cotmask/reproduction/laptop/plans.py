@@ -107,8 +107,10 @@ def laptop_plan(name: str, problems: int | None = None) -> Plan:
         sets = group.problems if problems is None else [problems]
         # Sets that are added later do not change what a seed stands for.
         pairs = product(sets, group.bases)
-        draws = {seed: _draw(base, of, group.train_rows) for seed, (of, base) in enumerate(pairs, start=1)}
+        questions = group.questions if group.chains else 0
+        draws = {seed: _draw(base, of, group.train_rows, questions) for seed, (of, base) in enumerate(pairs, start=1)}
         of_group = [_row(group_name, arm, group, draws, settings) for arm in group.arms]
+        of_group = list(with_chains(of_group, group_name, group, _measures(settings.tasks)))
         rows += of_group
         if all(find_base(base).drills for base in group.bases):
             claims += _claims(of_group)
@@ -135,14 +137,19 @@ def _headline(settings: PlanSettings, rows: Sequence[RowPlan]) -> Headline | Non
     return Headline("clean", sft[0].name, masked[0].name, group.train_rows)
 
 
-def _draw(base: str, problems: int, train_rows: int) -> Draw:
-    """Return what a run is made of; problems of one seed and another number of rows are another set of data."""
+def _draw(base: str, problems: int, train_rows: int, questions: int = 0) -> Draw:
+    """Return what a run is made of; problems of one seed and another number of rows are another set of data.
+
+    With ``questions`` there are so many further ones, to be sampled on.
+    """
     name = f"problems-{problems}-rows-{train_rows}"
     data = f"{_DATA}/{name}"
     train = f"{data}/gsm8k_train.jsonl"
     entry = {**load_recipe("laptop/sft")["datasets"][0], "path": f"./{train}"}
     config = {"base_model": f"./{_BASES}/{base}", "datasets": [entry]}
-    return Draw(base, name, config, data, (f"{_BASES}/{base}", train))
+    return Draw(
+        base, name, config, data, (f"{_BASES}/{base}", train), f"{data}-questions-{questions}" if questions else ""
+    )
 
 
 def _row(name: str, arm: str, group: Group, draws: Mapping[int, Draw], settings: PlanSettings) -> RowPlan:
@@ -250,7 +257,11 @@ def _with_rules(
                 "dependency_rows": settings.dependency_rows if isinstance(settings, PlanSettings) else None,
                 "dependency_data": of_dependency,
             },
-            {f"{draw.problems}.log": draw.data_dir for draw in draws}
+            {
+                f"{Path(directory).name}.log": directory
+                for draw in draws
+                for directory in (draw.data_dir, draw.questions)
+            }
             | {f"base-{base}.log": f"{_BASES}/{base}" for base in bases}
             | {f"dependency-{group}.log": str(dependency_file(Path(), group)) for group in dependency},
         ),

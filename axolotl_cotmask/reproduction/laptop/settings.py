@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeIn
 
 from axolotl_cotmask.common.errors import CoTMaskError, closest
 from axolotl_cotmask.reproduction.laptop.bases import find_base
-from axolotl_cotmask.reproduction.recipes import parse_yaml, recipe_path
+from axolotl_cotmask.reproduction.recipes import load_recipe, parse_yaml, recipe_path
 
 T = TypeVar("T")
 
@@ -27,12 +27,26 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class ChainSettings(_Settings):
+    """An arm whose data are made of samples of another one's model: rft for SFT, or preference pairs of a rule for DPO.
+
+    ``source`` is that arm (``from`` in the YAML), ``arm`` the recipe that is trained on the data, ``steps`` for how long,
+    instead of the recipe's own.
+    """
+
+    source: str = Field(alias="from")
+    augment: Literal["rft", "cot", "answer", "wrong"]
+    arm: str
+    steps: PositiveInt | None = None
+
+
 class Group(_Settings):
     """Runs that are compared: every arm from every base on every set of problems.
 
     ``bases`` are names from `bases.BASES`, ``problems`` the seeds of the sets, ``arms`` the recipes of recipes/laptop;
     ``steps`` are for all of them, instead of each recipe's own. With ``curve`` every checkpoint is scored, a tenth of
-    the steps apart (the paper's Fig. 2).
+    the steps apart (the paper's Fig. 2). ``chains`` are further arms by name, made of ``samples`` of the answers to each
+    of ``questions`` further problems.
     """
 
     bases: _List[str]
@@ -41,6 +55,9 @@ class Group(_Settings):
     train_rows: PositiveInt
     steps: PositiveInt | None = None
     curve: bool = False
+    chains: dict[str, ChainSettings] = {}
+    questions: PositiveInt = 1000
+    samples: PositiveInt = 10
 
 
 class _Common(_Settings):
@@ -106,11 +123,27 @@ def read_settings(name: str, kind: type[S]) -> S:
         except CoTMaskError as error:
             raise CoTMaskError(f"{path}: {place}: {error}") from error
     for place, group in settings.groups.items() if isinstance(settings, PlanSettings) else ():
-        for arm in group.arms:
-            if not recipe_path(f"laptop/{arm}").is_file():
-                known = sorted(file.stem for file in recipe_path("laptop/sft").parent.glob("*.yaml"))
-                raise CoTMaskError(f"{path}: groups.{place}.arms: no recipe is named {arm}{closest(arm, known)}")
+        _check_arms(f"{path}: groups.{place}", group)
     return settings
+
+
+def _check_arms(place: str, group: Group) -> None:
+    known = sorted(file.stem for file in recipe_path("laptop/sft").parent.glob("*.yaml"))
+    for arm in group.arms:
+        if arm not in known:
+            raise CoTMaskError(f"{place}.arms: no recipe is named {arm}{closest(arm, known)}")
+    for name, chain in group.chains.items():
+        if chain.arm not in known:
+            raise CoTMaskError(f"{place}.chains.{name}.arm: no recipe is named {chain.arm}{closest(chain.arm, known)}")
+        if chain.source not in group.arms:
+            raise CoTMaskError(
+                f"{place}.chains.{name}.from: {chain.source} is none of the group's arms{closest(chain.source, group.arms)}"
+            )
+        if name in group.arms:
+            raise CoTMaskError(f"{place}.chains.{name}: an arm has this name: give it another")
+        if (chain.augment == "rft") == ("rl" in load_recipe(f"laptop/{chain.arm}")):
+            wanted = "one without rl:" if chain.augment == "rft" else "one with rl: dpo, such as dpo"
+            raise CoTMaskError(f"{place}.chains.{name}.arm: {chain.arm} does not train on such data: name {wanted}")
 
 
 def _bases(settings: _Common) -> list[tuple[str, str]]:
