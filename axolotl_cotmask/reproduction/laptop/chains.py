@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from axolotl_cotmask.data.sources import SOURCES
 from axolotl_cotmask.reproduction.laptop.settings import ChainSettings, Group
-from axolotl_cotmask.reproduction.plan import Chain, Draw, Measured, RowPlan, Sampling
+from axolotl_cotmask.reproduction.paper import facts as paper
+from axolotl_cotmask.reproduction.plan import Chain, ClaimPlan, Config, Draw, RowPlan, Sampling
 from axolotl_cotmask.reproduction.recipes import load_recipe
 
 _TASK, _DIRECT = "cotmask_sample_gsm8k", "cotmask_sample_gsm8k_direct"
@@ -21,58 +23,97 @@ _TITLES = {
     "wrong": "pairs by the reasoning",
 }
 
+_GAIN = paper.find_claim("llama2-7b", "gsm8k", "gsm8k").difference
+_NO_NUMBER = (_GAIN, "no published number: the size to look for is that of MFT's gain in the paper")
+_ON_RFT = paper.find_claim("llama2-7b", "gsm8k-rft-100", "gsm8k")
+_MFT_ON_RFT = (_ON_RFT.difference, _ON_RFT.source)
+_SFT, _RFT_SFT = (paper.find_run(f"llama2-7b/{data}-sft").scores["gsm8k"] for data in ("gsm8k", "gsm8k-rft-100"))
+_RFT = (round(_RFT_SFT - _SFT, 1), f"Table 2, RFT-100 against SFT: {_SFT} and {_RFT_SFT}")
 
-def with_chains(
-    rows: Sequence[RowPlan], name: str, group: Group, measures: Mapping[str, Measured]
-) -> Iterator[RowPlan]:
-    """Yield the rows of a group, and those of its chains.
 
-    Args:
-        rows: of the group's arms, in their order.
-        name: of the group.
-        group: its settings.
-        measures: of the rows.
-    """
-    by_arm = dict(zip(group.arms, rows, strict=True))
+def with_sampling(rows: Sequence[RowPlan], group: Group) -> Iterator[RowPlan]:
+    """Yield the rows of a group's arms, with how those are sampled that a chain begins from."""
     sampled = {chain.source for chain in group.chains.values()}
     direct = {chain.source for chain in group.chains.values() if chain.augment == "cot"}
-    for arm, row in by_arm.items():
-        sampling = Sampling(_TASK, group.samples, "gsm8k_train.jsonl", _DIRECT if arm in direct else "")
+    for arm, row in zip(group.arms, rows, strict=True):
+        sampling = Sampling(_TASK, group.samples, SOURCES["gsm8k_train"].file, _DIRECT if arm in direct else "")
         yield replace(row, sampling=sampling) if arm in sampled else row
-    for chained, chain in group.chains.items():
-        yield _chained(f"{name}/{chained}", chain, by_arm[chain.source], measures)
 
 
-def _chained(name: str, chain: ChainSettings, source: RowPlan, measures: Mapping[str, Measured]) -> RowPlan:
+def chained_rows(rows: Sequence[RowPlan], name: str, group: Group) -> dict[str, RowPlan]:
+    """Return the rows of a group's chains by their names in the group; ``rows`` are those of its arms."""
+    by_arm = dict(zip(group.arms, rows, strict=True))
+    return {
+        chained: _chained(f"{name}/{chained}", chain, by_arm[chain.source]) for chained, chain in group.chains.items()
+    }
+
+
+def chain_claims(rows: Sequence[RowPlan], chained: Mapping[str, RowPlan], group: Group) -> list[ClaimPlan]:
+    """Return what the chains are held to on clean problems, all of it read together.
+
+    Of rejection sampling the paper has the differences; of DPO it has none, and the size to look for is MFT's own gain.
+    """
+    arms = dict(zip(group.arms, rows, strict=True))
+    claims = []
+    for name, row in chained.items():
+        chain, source = group.chains[name], arms[group.chains[name].source]
+        if "clean" not in row.measures:
+            continue
+        if chain.augment != "rft":
+            claims.append(_claim(source, row, *_NO_NUMBER))
+            twin = _twin(chain, chained, group, lambda other: not _masks(arms[other.source]))
+            if _masks(source) and twin is not None:
+                claims.append(_claim(twin, row, *_NO_NUMBER))
+        elif not _masks(row):
+            claims.append(_claim(source, row, *_RFT))
+        elif (twin := _twin(chain, chained, group, lambda other: other.arm == "sft")) is not None:
+            claims.append(_claim(twin, row, *_MFT_ON_RFT))
+    return [replace(claim, comparisons=len(claims)) for claim in claims]
+
+
+def _twin(
+    chain: ChainSettings, chained: Mapping[str, RowPlan], group: Group, unmasked: Callable[[ChainSettings], bool]
+) -> RowPlan | None:
+    """Return the row without masking that is made as this one is."""
+    alike = (row for name, row in chained.items() if group.chains[name].augment == chain.augment)
+    return next((row for row in alike if unmasked(group.chains[row.name.rpartition("/")[2]])), None)
+
+
+def _claim(baseline: RowPlan, treated: RowPlan, difference: float, source: str) -> ClaimPlan:
+    return ClaimPlan("clean", baseline.name, treated.name, paper.as_share(difference), source)
+
+
+def _masks(row: RowPlan) -> bool:
+    return bool((row.config or {}).get("cotmask", {}).get("mask_ratio"))
+
+
+def _chained(name: str, chain: ChainSettings, source: RowPlan) -> RowPlan:
     config = load_recipe(f"laptop/{chain.arm}")
     steps = chain.steps or config["max_steps"]
     config |= {"max_steps": steps, "save_steps": math.ceil(steps / 5)}
     rft = chain.augment == "rft"
     make = ("rft", *_NO_TESTS) if rft else ("pairs", "--rule", chain.augment, *_NO_TESTS, "--gsm-ic", "none")
-    draws = {seed: replace(draw, config=_config(config, draw, rft)) for seed, draw in source.draws.items()}
     return RowPlan(
         name,
         _label(config, chain, source),
         source.group,
-        measures,
+        source.measures,
         config,
         gpus=0,
-        draws=draws,
+        draws={seed: replace(draw, config=_config(draw, rft)) for seed, draw in source.draws.items()},
         chain=Chain(source.name, make, direct=chain.augment == "cot", continues=not rft),
     )
 
 
-def _config(config: Mapping[str, object], draw: Draw, rft: bool) -> dict[str, object]:
+def _config(draw: Draw, rft: bool) -> Config:
     """Return a run's keys: rejection sampling adds its rows to the training problems, and begins from the base."""
-    if not rft:
-        return {}
-    return draw.config | {"datasets": [_ROWS, *draw.config["datasets"]]}
+    return draw.config | {"datasets": [_ROWS, *draw.config["datasets"]]} if rft else {}
 
 
-def _label(config: Mapping[str, dict[str, object]], chain: ChainSettings, source: RowPlan) -> str:
+def _label(config: Config, chain: ChainSettings, source: RowPlan) -> str:
     title = _TITLES[chain.augment]
     if chain.augment != "rft":
-        return f"{source.label} -> DPO, {title}"
+        return f"{source.label}, then DPO: {title}"
     block = config["cotmask"]
     own = f"MFT ({block['noise']} {block['mask_ratio']})" if block["mask_ratio"] else "SFT"
-    return f"{own} on {title} of {source.label}"
+    return f"{own} on {title} from {source.label}"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.laptop.bases import find_base
+from axolotl_cotmask.reproduction.laptop.chains import chain_claims, chained_rows, with_sampling
 from axolotl_cotmask.reproduction.laptop.settings import (
     Group,
     PlanSettings,
@@ -110,10 +111,10 @@ def laptop_plan(name: str, problems: int | None = None) -> Plan:
         questions = group.questions if group.chains else 0
         draws = {seed: _draw(base, of, group.train_rows, questions) for seed, (of, base) in enumerate(pairs, start=1)}
         of_group = [_row(group_name, arm, group, draws, settings) for arm in group.arms]
-        of_group = list(with_chains(of_group, group_name, group, _measures(settings.tasks)))
-        rows += of_group
+        chained = chained_rows(of_group, group_name, group)
+        rows += [*with_sampling(of_group, group), *chained.values()]
         if all(find_base(base).drills for base in group.bases):
-            claims += _claims(of_group)
+            claims += [*_claims(of_group), *chain_claims(of_group, chained, group)]
     used = {base for group in settings.groups.values() for base in group.bases}
     kinds = sorted({find_base(base).drills for base in used}, reverse=True)
     groups = list(settings.groups) if settings.dependency_rows else []
@@ -130,7 +131,8 @@ def laptop_plan(name: str, problems: int | None = None) -> Plan:
 def _headline(settings: PlanSettings, rows: Sequence[RowPlan]) -> Headline | None:
     """Return the comparison of the first group's SFT with its first row of MFT on clean problems, if there is one."""
     name, group = next(iter(settings.groups.items()))
-    of_group = [(row, (row.config or {})["cotmask"]["mask_ratio"]) for row in rows if row.group == name]
+    arms = [row for row in rows if row.group == name and row.chain is None]
+    of_group = [(row, (row.config or {})["cotmask"]["mask_ratio"]) for row in arms]
     sft, masked = ([row for row, ratio in of_group if bool(ratio) is wanted] for wanted in (False, True))
     if not sft or not masked or "clean" not in sft[0].measures:
         return None
@@ -257,11 +259,7 @@ def _with_rules(
                 "dependency_rows": settings.dependency_rows if isinstance(settings, PlanSettings) else None,
                 "dependency_data": of_dependency,
             },
-            {
-                f"{Path(directory).name}.log": directory
-                for draw in draws
-                for directory in (draw.data_dir, draw.questions)
-            }
+            {f"{Path(made).name}.log": made for draw in draws for made in (draw.data_dir, draw.questions) if made}
             | {f"base-{base}.log": f"{_BASES}/{base}" for base in bases}
             | {f"dependency-{group}.log": str(dependency_file(Path(), group)) for group in dependency},
         ),

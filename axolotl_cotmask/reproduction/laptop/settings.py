@@ -30,8 +30,8 @@ class _Settings(BaseModel):
 class ChainSettings(_Settings):
     """An arm whose data are made of samples of another one's model: rft for SFT, or preference pairs of a rule for DPO.
 
-    ``source`` is that arm (``from`` in the YAML), ``arm`` the recipe that is trained on the data, ``steps`` for how long,
-    instead of the recipe's own.
+    ``source`` is that arm (``from`` in the YAML), ``arm`` the recipe that is trained on the data, for so many ``steps``
+    instead of its own.
     """
 
     source: str = Field(alias="from")
@@ -45,8 +45,8 @@ class Group(_Settings):
 
     ``bases`` are names from `bases.BASES`, ``problems`` the seeds of the sets, ``arms`` the recipes of recipes/laptop;
     ``steps`` are for all of them, instead of each recipe's own. With ``curve`` every checkpoint is scored, a tenth of
-    the steps apart (the paper's Fig. 2). ``chains`` are further arms by name, made of ``samples`` of the answers to each
-    of ``questions`` further problems.
+    the steps apart (the paper's Fig. 2). ``chains`` are further arms by name, made of ``samples`` answers to each of
+    ``questions`` further problems.
     """
 
     bases: _List[str]
@@ -136,9 +136,8 @@ def _check_arms(place: str, group: Group) -> None:
         if chain.arm not in known:
             raise CoTMaskError(f"{place}.chains.{name}.arm: no recipe is named {chain.arm}{closest(chain.arm, known)}")
         if chain.source not in group.arms:
-            raise CoTMaskError(
-                f"{place}.chains.{name}.from: {chain.source} is none of the group's arms{closest(chain.source, group.arms)}"
-            )
+            known_here = closest(chain.source, group.arms)
+            raise CoTMaskError(f"{place}.chains.{name}.from: {chain.source} is none of the group's arms{known_here}")
         if name in group.arms:
             raise CoTMaskError(f"{place}.chains.{name}: an arm has this name: give it another")
         if (chain.augment == "rft") == ("rl" in load_recipe(f"laptop/{chain.arm}")):
