@@ -80,7 +80,7 @@ def sample(sampling: Sampling, machine: Machine, directory: Path, tell: Callable
     try:
         with FileLock(directory / ".lock", timeout=0):
             for killed in directory.glob(".round-*"):
-                shutil.rmtree(killed)
+                shutil.rmtree(killed, ignore_errors=True)
             for number, path in enumerate(rounds, start=1):
                 if not path.is_dir():
                     done = (number - 1) * PER_ROUND
