@@ -280,6 +280,15 @@ def test_ask_of_empty_files_and_the_same_answer_many_times(tmp_path: Path) -> No
     assert "gives the same answer 3 times" in refused.stderr
 
 
+@pytest.mark.parametrize("option", ["--temperature", "--top-p", "--timeout"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e300", "x"])
+def test_a_number_that_is_none(tmp_path: Path, option: str, value: str) -> None:
+    file = write_jsonl(tmp_path / "f", [{"prompt": "hello"}])
+    with chat_stub(lambda _: "hi") as stub:
+        result = augment("ask", file, "-o", tmp_path / "o", "--endpoint", stub.url, "--model", "t", option, value)
+        assert (result.exit_code, stub.asked) == (2, [])
+
+
 def test_ask_takes_prompts(tmp_path: Path) -> None:
     file = write_jsonl(tmp_path / "f", [{"prompt": "hello", "id": 7}])
     with chat_stub(lambda _: "hi") as stub:

@@ -20,11 +20,11 @@ from axolotl_cotmask.augmentation.merge import Merged, read_replies
 from axolotl_cotmask.augmentation.merge import merge as merge_replies
 from axolotl_cotmask.cli.augment.common import output_option, write_rows
 from axolotl_cotmask.cli.augment.known import known_tests_option
-from axolotl_cotmask.cli.common import RegularFile, command, json_option, print_table
+from axolotl_cotmask.cli.common import Number, RegularFile, command, json_option, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.answers import RULES
 
-_SHARE = click.FloatRange(min=0, max=1)
+_SHARE = Number(min=0, max=1)
 
 
 @command()
