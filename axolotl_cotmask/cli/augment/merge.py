@@ -24,6 +24,7 @@ from axolotl_cotmask.cli.common import Number, RegularFile, command, json_option
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.answers import RULES
 
+_SHOWN = 20  # pairs; --json has all
 _SHARE = Number(min=0, max=1)
 
 
@@ -134,8 +135,10 @@ def _print(merged: Merged) -> None:
         ("kept", f"{len(merged.rows):,}"),
     ]
     print_table("replies of the teacher", (), rows)
-    for refused in merged.contaminated:
+    for refused in merged.contaminated[:_SHOWN]:
         near = refused.near
         click.echo(
             f"refused, {near.similarity:.2f} like {near.place}:\n  new:  {refused.question}\n  test: {near.question}"
         )
+    if len(merged.contaminated) > _SHOWN:
+        click.echo(f"and {len(merged.contaminated) - _SHOWN:,} more, which --json lists")
