@@ -9,7 +9,6 @@ from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.documents import question_text, solution_text
 from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion, answer_text
 
-
 _SHOWN = 80  # characters of a question in an error
 
 

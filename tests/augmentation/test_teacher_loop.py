@@ -334,6 +334,8 @@ def merged(
         ([{"question": NEW, "answer": "#### 19", "key": str(n)} for n in range(3)], 0, {"question without a majority for a written answer": 1}),
         ([{"question": NEW, "answer": "So\n#### 19"}] * 3, 0, {"question with too few answers to check": 1}),
         ([*votes(NEW, "19", "19"), {"answer": GOOD}], 1, {}),
+        ([{**row, "answer": f"<think>#### 3? No.</think>{row['answer']}"} for row in votes(NEW, "19", "19", "19")], 1, {}),
+        ([{**row, "answer": f"<think>{row['answer']}"} for row in votes(NEW, "19", "19", "19")], 0, {"question without an answer that the rule reads": 1}),
         ([{"answer": GOOD}] * 3, 0, {"question with too few answers to check": 1}),
         ([{"answer": GOOD, "finish_reason": "length"}], 0, {"reply that was cut off": 1}),
         ([*votes(NEW, "19", "19"), *({**row, "key": "x", "finish_reason": "length"} for row in votes(NEW, "19"))], 1, {}),
@@ -392,6 +394,8 @@ def test_a_reply_that_is_no_problem(tmp_path: Path, text: str) -> None:
         GOOD.replace("Question:", "QUESTION :").replace("Answer:", "Solution:"),
         f"{GOOD}\n\nLet me know if you want another one!",
         GOOD.replace("#### 19", "####19"),
+        GOOD.replace("#### 19", "**#### 19**"),
+        f"<think>\nQuestion: 5?\nAnswer: 4\n#### 4\nNo.</think>\n\n{GOOD}",
         f"\r\n{GOOD}\n".replace("\n", "\r\n"),
     ],
 )
