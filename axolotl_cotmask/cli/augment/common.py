@@ -9,11 +9,23 @@ from typing import Any
 
 import click
 
-from axolotl_cotmask.common.files import whole_file
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import check_place, whole_file
 
 output_option = click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The JSON lines to write."
 )
+
+
+def check_output(output: Path, inputs: Iterable[Path]) -> None:
+    """Check, before any work, that a file can stand at ``output``, and that it is none of the ``inputs``.
+
+    Raises:
+        CoTMaskError: it cannot, or is one of them.
+    """
+    check_place(output)
+    if output.resolve() in {path.resolve() for path in inputs}:
+        raise CoTMaskError(f"{output}: would be written over what is read from it: name another file")
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

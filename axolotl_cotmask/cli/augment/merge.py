@@ -18,7 +18,7 @@ from axolotl_cotmask.augmentation.contamination import (
 )
 from axolotl_cotmask.augmentation.merge import Merged, read_replies
 from axolotl_cotmask.augmentation.merge import merge as merge_replies
-from axolotl_cotmask.cli.augment.common import output_option, write_rows
+from axolotl_cotmask.cli.augment.common import check_output, output_option, write_rows
 from axolotl_cotmask.cli.augment.known import known_tests_option
 from axolotl_cotmask.cli.common import Number, RegularFile, command, json_option, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
@@ -86,6 +86,8 @@ def merge(
     than half of all answers to it agree, or a written answer and what a program prints. What is near to a test question
     is refused and shown; near to a seed or another new question, it is dropped.
     """
+
+    check_output(output, answers)
 
     def run(programs: Sequence[str]) -> list[str | None]:
         return _run(programs, confirmed)
