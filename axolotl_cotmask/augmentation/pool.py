@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,8 @@ class Pool:
     def __init__(self) -> None:
         # Without a name SQLite makes a file of its own, and takes it away.
         self._database = sqlite3.connect("")
+        #: By a digest of its rows in any order: where each file of samples begins.
+        self._added: dict[int, str] = {}
         self._database.executescript(
             f"PRAGMA cache_size = {_CACHE}; PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF;"
             "CREATE TABLE asked (id INTEGER PRIMARY KEY, question TEXT UNIQUE, asked TEXT, place TEXT);"
@@ -53,13 +56,22 @@ class Pool:
             one_prompt: whether all samples of a question that are no direct answers must stem from one prompt.
 
         Raises:
-            CoTMaskError: two samples of a question have another gold, or another prompt.
+            CoTMaskError: two samples of a question have another gold, or another prompt; or these were added before.
         """
+        place, rows_read, digest = "", 0, 0
         for sampled in samples:
+            place, rows_read = place or sampled.place, rows_read + 1
+            digest ^= _digest(sampled)
             direct = bool(sampled.asked.answer_start)
             number = self._number(sampled, one_prompt=one_prompt and not direct)
             rows = ((number, direct, sampled.asked.answer_start + text) for text in sampled.responses)
             self._database.executemany("INSERT INTO sampled VALUES (?, ?, ?)", rows)
+        if rows_read > 1 and digest in self._added:
+            raise CoTMaskError(
+                f"{place}, and {self._added[digest]}: begin the same samples, drawn with the same seed, or a copy: name "
+                "one of the two"
+            )
+        self._added[digest] = place
 
     def _number(self, sampled: Sampled, one_prompt: bool) -> int:
         asked = sampled.asked
@@ -97,3 +109,8 @@ class Pool:
                 texts[direct].append(text)
             responses, direct_ones = (tuple(sorted(kind)) for kind in texts)
             yield Question(replace(Asked(**json.loads(asked)), answer_start=""), responses, direct_ones, place)
+
+
+def _digest(sampled: Sampled) -> int:
+    texts = json.dumps([sampled.asked.question, sampled.asked.answer_start, sampled.responses])
+    return int.from_bytes(hashlib.blake2b(texts.encode(), digest_size=16).digest())

@@ -85,8 +85,9 @@ def solution_in(text: str) -> str:
         return text.strip()
     if "####" in after:
         return ""
-    answer = after.strip().partition("\n")[0].strip()
-    return f"{before.strip()}\n#### {answer}".strip()
+    # Without the ends of Markdown's bold and code.
+    answer = after.strip().partition("\n")[0].rstrip("*` ")
+    return f"{before.strip().removesuffix('**').rstrip()}\n#### {answer}".strip()
 
 
 def has_steps(solution: str) -> bool:

@@ -98,6 +98,15 @@ def test_bad_arguments(tmp_path: Path) -> None:
     assert "it was asked for reasoning, too" in sentence(*pairs, "--rule", "cot", "--direct", file)
     other = write_jsonl(tmp_path / "other.jsonl", [SAMPLE | {"doc": {**SAMPLE["doc"], "answer": ROW["answer"]}}])
     assert "the prompt of one question is" in sentence("pairs", other, *pairs[1:], "--rule", "answer")
+    two = [ROW, {**ROW, "question": "p", "responses": ["#### 7", "so\n#### 7"]}]
+    copies = [write_jsonl(tmp_path / f"{n}.jsonl", rows) for n, rows in enumerate((two, two[::-1]))]
+    assert "begin the same samples, drawn with the same seed, or a copy" in sentence("rft", *copies, *made)
+    before = copies[0].read_bytes()
+    for command in (("rft",), ("pairs", "--rule", "answer", "--gsm-ic", "none")):
+        arguments = ["augment", command[0], str(copies[0]), *command[1:], "--test", "none", "-o", str(copies[0])]
+        result = CliRunner().invoke(cotmask, arguments)
+        assert "would be written over what is read from it" in result.output
+    assert copies[0].read_bytes() == before
     assert "there is no directory" in sentence("rft", file, "--test", "none", "-o", tmp_path / "none" / "made.jsonl")
     results = tmp_path / "results_x.json"
     results.write_text(json.dumps({"results": {"cotmask_gsm8k": {}}}), encoding="utf-8")

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from support.chat_stub import Body, Raw, chat_stub, reply
+from support.forked import Axolotl
+from support.lm_eval_runs import EVALTASKS
 from support.project import Project, Rows, write_jsonl
 
 from axolotl_cotmask.cli import cotmask
+from axolotl_cotmask.data.prompts import alpaca_prompt
 
 TEST_QUESTION = (
     "Janet has 16 eggs. She eats 3 of them for breakfast and sells the rest for 2 dollars each. How much does she make?"
@@ -143,6 +146,52 @@ def test_hard_refuses_what_makes_no_prompt(
     output = tmp_path / "hard.jsonl"
     assert said in sentence(augment("hard", samples(ratings, documents), "-o", output))
     assert not output.exists()
+
+
+@pytest.mark.slow
+def test_hard_of_what_lm_eval_wrote(
+    gsm8k_rows: Rows, tmp_path: Path, axolotl: Axolotl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real evaluation, on rows that stand where the task looks, and are no test set here."""
+    write_jsonl(tmp_path / "data" / "gsm8k_test.jsonl", gsm8k_rows[:4])
+    other = write_jsonl(tmp_path / "tests.jsonl", [{"question": TEST_QUESTION}])
+    texts = {
+        alpaca_prompt(row["question"]): " so\n#### 987654" if i % 2 else f" {row['answer']}"
+        for i, row in enumerate(gsm8k_rows[:4])
+    }
+    (tmp_path / "generations.json").write_text(json.dumps(texts))
+    axolotl.lm_eval(
+        "run", "--model", "scripted", "--include_path", EVALTASKS, "--model_args", f"generations={tmp_path / 'generations.json'}",
+        "--tasks", "cotmask_gsm8k", "--log_samples", "--output_path", tmp_path / "scores",
+    ).check()  # fmt: skip
+    [file] = (tmp_path / "scores").rglob("samples_*.jsonl")
+    for source in (tmp_path / "scores", file, *(tmp_path / "scores").rglob("results_*.json")):
+        result = augment("hard", source, "-o", tmp_path / "hard", "--test", other)
+        assert result.exit_code == 0, result.output
+        assert [row["seed_question"] for row in rows_of(tmp_path / "hard")] == [
+            gsm8k_rows[i]["question"] for i in (1, 3)
+        ]
+        assert rows_of(tmp_path / "hard")[0]["student_answer"] == " so\n#### 987654"
+    assert "the tasks are cotmask_gsm8k" in sentence(
+        augment("hard", tmp_path / "scores", "-o", tmp_path / "o", "--task", "x")
+    )
+    assert "leave it out" in sentence(augment("hard", file, "-o", tmp_path / "o", "--task", "x"))
+    assert "one of a test set (gsm8k_test, row 1)" in sentence(augment("hard", file, "-o", tmp_path / "o"))
+
+
+def test_what_is_read_is_not_written_over(samples: Callable[..., Path], tmp_path: Path) -> None:
+    files = {
+        "hard": samples([0.0]),
+        "merge": answers(tmp_path / "a", {"answer": GOOD}),
+        "solve": answers(tmp_path / "b", {"answer": GOOD}),
+    }
+    for command, file in files.items():
+        before = file.read_bytes()
+        link = tmp_path / f"{command}-link"
+        link.symlink_to(file)
+        for output in (file, link):
+            assert "over what is read" in sentence(augment(command, file, "-o", output))
+        assert file.read_bytes() == before
 
 
 def test_hard_of_a_file_that_is_none(tmp_path: Path) -> None:
@@ -280,6 +329,15 @@ def test_ask_of_empty_files_and_the_same_answer_many_times(tmp_path: Path) -> No
     assert "gives the same answer 3 times" in refused.stderr
 
 
+@pytest.mark.parametrize("option", ["--temperature", "--top-p", "--timeout"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e300", "x"])
+def test_a_number_that_is_none(tmp_path: Path, option: str, value: str) -> None:
+    file = write_jsonl(tmp_path / "f", [{"prompt": "hello"}])
+    with chat_stub(lambda _: "hi") as stub:
+        result = augment("ask", file, "-o", tmp_path / "o", "--endpoint", stub.url, "--model", "t", option, value)
+        assert (result.exit_code, stub.asked) == (2, [])
+
+
 def test_ask_takes_prompts(tmp_path: Path) -> None:
     file = write_jsonl(tmp_path / "f", [{"prompt": "hello", "id": 7}])
     with chat_stub(lambda _: "hi") as stub:
@@ -325,6 +383,8 @@ def merged(
         ([{"question": NEW, "answer": "#### 19", "key": str(n)} for n in range(3)], 0, {"question without a majority for a written answer": 1}),
         ([{"question": NEW, "answer": "So\n#### 19"}] * 3, 0, {"question with too few answers to check": 1}),
         ([*votes(NEW, "19", "19"), {"answer": GOOD}], 1, {}),
+        ([{**row, "answer": f"<think>#### 3? No.</think>{row['answer']}"} for row in votes(NEW, "19", "19", "19")], 1, {}),
+        ([{**row, "answer": f"<think>{row['answer']}"} for row in votes(NEW, "19", "19", "19")], 0, {"question without an answer that the rule reads": 1}),
         ([{"answer": GOOD}] * 3, 0, {"question with too few answers to check": 1}),
         ([{"answer": GOOD, "finish_reason": "length"}], 0, {"reply that was cut off": 1}),
         ([*votes(NEW, "19", "19"), *({**row, "key": "x", "finish_reason": "length"} for row in votes(NEW, "19"))], 1, {}),
@@ -383,6 +443,8 @@ def test_a_reply_that_is_no_problem(tmp_path: Path, text: str) -> None:
         GOOD.replace("Question:", "QUESTION :").replace("Answer:", "Solution:"),
         f"{GOOD}\n\nLet me know if you want another one!",
         GOOD.replace("#### 19", "####19"),
+        GOOD.replace("#### 19", "**#### 19**"),
+        f"<think>\nQuestion: 5?\nAnswer: 4\n#### 4\nNo.</think>\n\n{GOOD}",
         f"\r\n{GOOD}\n".replace("\n", "\r\n"),
     ],
 )

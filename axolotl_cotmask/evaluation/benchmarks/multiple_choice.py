@@ -98,6 +98,15 @@ def document_of(source: str, direct: bool = False) -> Callable[[Row], Row]:
     return document
 
 
+def as_asked(source: str, row: Row) -> Row:
+    """Return the document of a row of these data sets, and a row of any other as it is.
+
+    Raises:
+        CoTMaskError: a field is not as the data set has it.
+    """
+    return document_of(source)(row) if source.partition("_")[0] in _DOCUMENTS else row
+
+
 def prompt(doc: Row) -> str:
     """Return the training prompt without the target, and where it is to be a direct answer its beginning."""
     return alpaca_prompt(doc["question"]) + doc.get("answer_start", "")
