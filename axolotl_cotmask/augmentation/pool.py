@@ -61,15 +61,15 @@ class Pool:
         place, rows_read, digest = "", 0, 0
         for sampled in samples:
             place, rows_read = place or sampled.place, rows_read + 1
-            digest ^= _digest(sampled)
+            digest += _digest(sampled)
             direct = bool(sampled.asked.answer_start)
             number = self._number(sampled, one_prompt=one_prompt and not direct)
             rows = ((number, direct, sampled.asked.answer_start + text) for text in sampled.responses)
             self._database.executemany("INSERT INTO sampled VALUES (?, ?, ?)", rows)
         if rows_read > 1 and digest in self._added:
             raise CoTMaskError(
-                f"{place}, and {self._added[digest]}: begin the same samples, drawn with the same seed, or a copy: name "
-                "one of the two"
+                f"{place}, and {self._added[digest]}: begin the same samples, drawn with the same seed, or a copy: "
+                "name one of the two"
             )
         self._added[digest] = place
 

@@ -40,6 +40,10 @@ def pairs_of(
         return list(preference_rows(pool.questions(), rule, report, most, cut)), report
 
 
+def similarity(a: str, b: str) -> float:
+    return jaccard(frozenset(a.split()), frozenset(b.split()))
+
+
 def texts(rows: list[dict[str, str]]) -> list[tuple[str, str]]:
     assert all(row["prompt"] == alpaca_prompt(QUESTION) for row in rows)
     assert all(set(row) == {"prompt", "chosen", "rejected"} for row in rows)
@@ -50,7 +54,7 @@ def test_wrong_least_similar_first(tmp_path: Path) -> None:
     right = "a b c d\n#### 7"
     wrong = ["a b c d e\n#### 8", "Ben x y z\n#### 9", "a b c d e f\n#### 8"]
     rows, report = pairs_of(tmp_path, "wrong", [right, *wrong, "no answer"])
-    assert jaccard(*wrong[::2]) > 0.7, "the last one is the same as the first"
+    assert similarity(*wrong[::2]) > 0.7, "the last one is the same as the first"
     assert texts(rows) == [
         (" " + GOLD, " " + wrong[0]),  # 1 word of 16 in common
         (" " + right, " " + wrong[1]),  # 1 of 11
@@ -133,9 +137,9 @@ def test_no_chosen_is_wrong_and_no_rejected_is_right(
 
 @given(st.lists(st.text("abcd ", max_size=10)))
 def test_without_similar(texts: list[str]) -> None:
-    kept = without_similar(texts)
-    assert all(jaccard(a, b) <= 0.7 for i, a in enumerate(kept) for b in kept[:i])
-    assert all(any(jaccard(text, other) > 0.7 for other in kept) for text in texts)
+    kept = list(without_similar(texts))
+    assert all(similarity(a, b) <= 0.7 for i, a in enumerate(kept) for b in kept[:i])
+    assert all(any(similarity(text, other) > 0.7 for other in kept) for text in texts)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ SAMPLE = {
     "filter": "none",
 }
 
+CHOICES = {"text": ["ant", "bee"], "label": ["A", "B"]}
+
 
 def run(*arguments: str | Path) -> str:
     """What a command prints that ends well."""
@@ -181,6 +183,19 @@ def test_test_questions_are_refused_and_bases_left_out(real_data: RealData, tmp_
             assert said.startswith(f"{file}, line 2: is a test question (gsm8k_test, row 9):"), said
 
 
+def test_a_test_question_with_options_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"question_stem": "Which flies?", "choices": CHOICES, "answerKey": "B"}
+    write_jsonl(tmp_path / "obqa_test.jsonl", [asked])
+    monkeypatch.setenv("COTMASK_DATA_DIR", str(tmp_path))
+    row = {"question": "Which flies?\nA) ant\nB) bee", "answer": "B", "answer_rule": "robust_choice"}
+    texts = ["Bees have wings, so the answer is (B).", "The answer is (A)."]
+    file = write_jsonl(tmp_path / "s.jsonl", [row | {"responses": texts}])
+    made = tmp_path / "made.jsonl"
+    assert "is a test question (obqa_test, row 1)" in sentence("rft", file, "--test", "obqa_test", "-o", made)
+    run("rft", file, "--test", "none", "-o", made)
+    assert list(read_jsonl(made)) == [{"query": row["question"], "response": texts[0]}], "a letter is no gold row"
+
+
 class Sampling(ScriptedLM):
     """A model that writes another text at each call: the n-th ends in the n-th of ``answers``, again and again."""
 
@@ -198,7 +213,6 @@ def tasks() -> TaskManager:
     return TaskManager(include_path=str(EVALTASKS), include_defaults=False)
 
 
-CHOICES = {"text": ["ant", "bee"], "label": ["A", "B"]}
 #: By task: a row of its data, the gold, a right and a wrong text, what a direct answer begins with.
 QUESTIONS: dict[str, tuple[str, dict[str, Any], str, Sequence[str], str]] = {
     "gsm8k": ("gsm8k_train.jsonl", {"question": "q", "answer": "#### 7"}, "#### 7", (" #### 7", " #### 8", " 7", " 8"), " ####"),
