@@ -252,6 +252,24 @@ def test_sample_tasks_keep_every_text(
     assert sample["doc"].get("answer_start", "") == (start if direct else "")
 
 
+def test_the_chat_task_asks_the_bare_question(
+    tasks: TaskManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_jsonl(tmp_path / "gsm8k_train.jsonl", [{"question": "q", "answer": "#### 7"}])
+    monkeypatch.setenv("COTMASK_DATA_DIR", str(tmp_path))
+    model = Sampling(lambda number: f"{number}\n#### 7")
+    evaluate(model, "cotmask_sample_gsm8k_chat", tasks)
+    assert {request.args[0] for request in model.requests} == {"q"}
+
+
+def test_after_a_prompt_of_another_form_no_space_is_put(tmp_path: Path) -> None:
+    """Such as a chat template's: the targets of `gsm8k_chat` begin at once."""
+    resps = [["Three and four are seven.\n#### 7", "#### 8"]]
+    file, made = write_jsonl(tmp_path / "s.jsonl", [SAMPLE | {"resps": resps}]), tmp_path / "made.jsonl"
+    run("pairs", file, "--rule", "answer", "--test", "none", "--gsm-ic", "none", "-o", made)
+    assert list(read_jsonl(made)) == [{"prompt": "a prompt", "chosen": resps[0][0], "rejected": resps[0][1]}]
+
+
 def test_what_lm_eval_writes_is_what_is_read(axolotl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through the files of its command line; the scripted model writes the same text each time, as greedy ones do."""
     rows = [{"question": f"q{n}", "answer": f"So {n}.\n#### {n}"} for n in range(2)]
