@@ -15,7 +15,7 @@ from heapq import nsmallest
 from itertools import product
 
 from axolotl_cotmask.augmentation.pool import Question
-from axolotl_cotmask.augmentation.reasoning import has_reasoning, without_reasoning
+from axolotl_cotmask.augmentation.reasoning import has_reasoning, is_answer_alone, without_reasoning
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.data.prompts import SEPARATOR, alpaca_prompt
 from axolotl_cotmask.evaluation.answers import Judgement
@@ -32,7 +32,7 @@ Pair = tuple[str, str]
 class Candidates:
     """The texts of a question by what they are, each once and in order; ``gold`` is the reference solution, if any.
 
-    ``direct`` are the answers without reasoning, right or wrong.
+    ``direct`` are the answers without reasoning, right or wrong (`is_answer_alone`).
     """
 
     gold: str | None
@@ -125,7 +125,7 @@ def _candidates(question: Question, report: PairsReport, cut: bool) -> Candidate
     direct = []
     for text in sorted({answer.strip() for answer in answered}):
         judgement = asked.answer_rule.judge(text, asked.answer)
-        if judgement is not Judgement.INVALID and not has_reasoning(text):
+        if judgement is not Judgement.INVALID and is_answer_alone(text):
             direct.append(text)
     report.samples.update({str(judgement): len(texts) for judgement, texts in by_judgement.items()})
     report.samples["direct"] += len(direct)

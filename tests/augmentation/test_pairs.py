@@ -12,7 +12,7 @@ from support.project import write_jsonl
 
 from axolotl_cotmask.augmentation.pairs import PairsReport, jaccard, preference_rows, without_similar
 from axolotl_cotmask.augmentation.pool import Pool
-from axolotl_cotmask.augmentation.reasoning import has_reasoning
+from axolotl_cotmask.augmentation.reasoning import has_reasoning, is_answer_alone
 from axolotl_cotmask.augmentation.samples import read_sampled
 from axolotl_cotmask.data.prompts import alpaca_prompt
 from axolotl_cotmask.evaluation.answers import GSM8K_HASH, Judgement
@@ -125,7 +125,7 @@ def test_no_chosen_is_wrong_and_no_rejected_is_right(
         assert GSM8K_HASH.judge(row["chosen"], GOLD) is Judgement.TRUE
         if rule == "cot":
             assert has_reasoning(row["chosen"])
-            assert not has_reasoning(row["rejected"])
+            assert is_answer_alone(row["rejected"])
         else:
             assert GSM8K_HASH.judge(row["rejected"], GOLD) is Judgement.FALSE
         assert row["chosen"].strip() in {GOLD, *(text.strip() for text in responses)}
@@ -157,3 +157,10 @@ def test_without_similar(texts: list[str]) -> None:
 )
 def test_has_reasoning(text: str, reasons: bool) -> None:
     assert has_reasoning(text) is reasons
+    assert is_answer_alone(text) is not reasons
+
+
+@pytest.mark.parametrize("text", ["#### 3 * 4 = 12", "#### 12\nsince 3 * 4 is 12", "The answer is (B).\nBirds fly."])
+def test_what_reasons_behind_its_answer_is_no_answer_alone(text: str) -> None:
+    assert not has_reasoning(text)
+    assert not is_answer_alone(text)

@@ -21,6 +21,7 @@ from axolotl_cotmask.augmentation.sampling import PER_ROUND
 from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.data.prompts import alpaca_prompt
+from axolotl_cotmask.prompt_strategies import gsm8k, query_response
 
 ROW = {"question": "q", "answer": "3 + 4 = <<3+4=7>>7\n#### 7", "responses": ["<<3+4=7>>\n#### 7", "#### 8"]}
 SAMPLE = {
@@ -115,6 +116,26 @@ def test_bad_arguments(tmp_path: Path) -> None:
     assert "holds lm-eval's results, not samples" in sentence("rft", results, *made)
 
 
+def test_direct_samples_make_pairs_with_those_that_reason(tmp_path: Path) -> None:
+    asked = {key: ROW[key] for key in ("question", "answer")}
+    reasons = write_jsonl(tmp_path / "s.jsonl", [ROW])
+    direct = write_jsonl(tmp_path / "d.jsonl", [asked | {"answer_start": " ####", "responses": [" 12", " 3 * 4 = 12"]}])
+    made = tmp_path / "made.jsonl"
+    arguments = ("pairs", "--rule", "cot", "--test", "none", "--gsm-ic", "none")
+    report = json.loads(run(*arguments, "--json", "-o", made, reasons, "--direct", direct))
+    assert list(read_jsonl(made)) == [
+        {"prompt": alpaca_prompt("q"), "chosen": " <<3+4=7>>\n#### 7", "rejected": " #### 12"},
+    ]
+    assert (report["pairs"], report["rejected_right"], report["samples"]["direct"]) == (1, 0, 1)
+    # Another gold of the direct ones, and direct ones whose question was not asked for reasoning.
+    write_jsonl(direct, [asked | {"answer": "#### 9", "answer_start": " ####", "responses": [" 12"]}])
+    assert "the gold of one question is" in sentence(*arguments, reasons, "--direct", direct, "-o", tmp_path / "no")
+    write_jsonl(direct, [asked | {"question": "other", "answer_start": " ####", "responses": [" 12"]}])
+    said = sentence(*arguments, reasons, "--direct", direct, "-o", tmp_path / "no")
+    assert "2 questions give no pair" in said
+    assert "1 with no answer without reasoning" in said
+
+
 def test_what_was_there_stays_when_nothing_can_be_made(tmp_path: Path) -> None:
     file, made = write_jsonl(tmp_path / "s.jsonl", [{**ROW, "responses": ["#### 8"]}]), tmp_path / "made.jsonl"
     made.write_text("before", encoding="utf-8")
@@ -131,6 +152,8 @@ def test_one_row_and_the_form_that_query_response_reads(tmp_path: Path) -> None:
         {"query": "q", "response": ROW["answer"]},
         {"query": "q", "response": "<<3+4=7>>\n#### 7"},
     ]
+    gold = query_response.ROW_FORMAT.to_example(next(iter(read_jsonl(made))))
+    assert gold == gsm8k.ROW_FORMAT.to_example(ROW), "the gold row is trained on as in GSM8K"
     assert (report["kept"], report["samples"], report["dropped"]["wrong answer"]) == (1, 2, 1)
     assert report["distinct"] == [
         {"samples": 1, "with_gold": 1.0, "sampled": 0.5},
