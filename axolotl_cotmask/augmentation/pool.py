@@ -29,7 +29,13 @@ class Question:
 
 
 class Pool:
-    """Gathers samples; the order in which they come does not matter. A context manager: its file goes at the end."""
+    """Gathers samples; the order in which they come does not matter.
+
+    A context manager: its file goes at the end.
+
+    Raises:
+        CoTMaskError: there is no room for the file.
+    """
 
     def __init__(self) -> None:
         # Without a name SQLite makes a file of its own, and takes it away.
@@ -47,6 +53,10 @@ class Pool:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._database.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise CoTMaskError(
+                f"the samples cannot be put together on the disk ({error}): name a directory with room for them as TMPDIR"
+            ) from error
 
     def add(self, samples: Iterable[Sampled], *, one_prompt: bool = False) -> None:
         """Take samples in.
@@ -79,11 +89,9 @@ class Pool:
             "SELECT id, asked, place FROM asked WHERE question = ?", (asked.question,)
         ).fetchone()
         if found is None:
-            values = (asked.question, json.dumps(asdict(asked)), sampled.place)
-            return int(
-                self._database.execute("INSERT INTO asked (question, asked, place) VALUES (?, ?, ?)", values).lastrowid
-                or 0
-            )
+            row = (asked.question, json.dumps(asdict(asked)), sampled.place)
+            added = self._database.execute("INSERT INTO asked (question, asked, place) VALUES (?, ?, ?)", row)
+            return int(added.lastrowid or 0)
         number, first, place = found
         other = Asked(**json.loads(first))
         names = ["answer", "solution", "rule", *(["prompt"] if one_prompt and not other.answer_start else [])]

@@ -21,8 +21,8 @@ class Asked:
     """A training question as a model was asked it.
 
     ``answer`` is the gold; ``solution`` the gold with its reasoning, which the rule reads as it reads a sample, where
-    there is one; ``rule`` names the answer rule.
-    ``answer_start`` is what the prompt began the answer with, so that the model went without reasoning.
+    there is one; ``rule`` names the answer rule. ``answer_start`` is what the prompt began the answer with, so that the
+    model went without reasoning.
     """
 
     question: str
@@ -58,10 +58,7 @@ def find_samples(sources: Iterable[Path]) -> list[Path]:
     files = set()
     for source in sources:
         if source.is_dir():
-            found = source.rglob("samples_*.jsonl")
-            # A round that was killed lies in a hidden directory.
-            hidden = [file for file in found if any(part.startswith(".") for part in file.relative_to(source).parts)]
-            below = {file.resolve() for file in source.rglob("samples_*.jsonl") if file not in hidden}
+            below = {file.resolve() for file in source.rglob("samples_*.jsonl") if not _is_hidden(file, source)}
             if not below:
                 raise CoTMaskError(f"{source}: no samples_*.jsonl in it: sample with --log_samples --output_path")
             files |= below
@@ -69,6 +66,11 @@ def find_samples(sources: Iterable[Path]) -> list[Path]:
             check_file(source)
             files.add(source.resolve())
     return sorted(files)
+
+
+def _is_hidden(file: Path, source: Path) -> bool:
+    """Tell whether a file lies in a hidden directory below ``source``, where a round that was killed has left it."""
+    return any(part.startswith(".") for part in file.relative_to(source).parts)
 
 
 def read_sampled(path: Path, rule: str | None = None, *, direct: bool = False) -> Iterator[Sampled]:
