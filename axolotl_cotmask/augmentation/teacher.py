@@ -7,7 +7,6 @@ As there, the teacher does not see what the student wrote.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,8 +98,3 @@ def program_in_reply(reply: str) -> str | None:
     """Return the Python program in a reply: its one fenced block, which prints something; None where there is none."""
     programs = _FENCE.findall(reply)
     return programs[0] if len(programs) == 1 and "print(" in programs[0] else None
-
-
-def row_fields(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a row to ask goes into the line of its answer."""
-    return {name: value for name, value in row.items() if name not in ("messages", "prompt")}

@@ -309,6 +309,7 @@ def test_ask_goes_on_where_it_was_and_asks_for_more(samples: Callable[..., Path]
         ({"messages": "hello", "prompt": "x"}, "line 1: asks nothing"),
         ({"messages": [{"role": "user"}]}, "line 1: asks nothing"),
         ({"messages": [{"role": "user", "content": None}]}, "line 1: asks nothing"),
+        ({"messages": [{"role": "user", "content": "x"}, "y"]}, "line 1: asks nothing"),
         ({"prompt": "x", "answer": "5"}, "line 1: the field 'answer' is one of the answers to come"),
     ],
 )
@@ -339,9 +340,10 @@ def test_a_number_that_is_none(tmp_path: Path, option: str, value: str) -> None:
 
 
 def test_ask_takes_prompts(tmp_path: Path) -> None:
-    file = write_jsonl(tmp_path / "f", [{"prompt": "hello", "id": 7}])
+    file = write_jsonl(tmp_path / "f", [{"prompt": "hello", "id": 7}] * 2)
     with chat_stub(lambda _: "hi") as stub:
-        assert augment("ask", file, "-o", tmp_path / "o", "--endpoint", stub.url, "--model", "t").exit_code == 0
+        asked = augment("ask", file, "-o", tmp_path / "o", "--endpoint", stub.url, "--model", "t")
+        assert asked.stdout.endswith("o: 1 answers\n"), "the same question is one"
         assert stub.asked[0]["messages"] == [{"role": "user", "content": "hello"}]
     assert rows_of(tmp_path / "o")[0]["id"] == 7
 
