@@ -70,8 +70,9 @@ def read_problem(reply: str) -> NewProblem | None:
     None where there are several, or one is missing or empty. What stands before the question does not count.
     """
     questions, answers = list(_QUESTION.finditer(reply)), list(_ANSWER.finditer(reply))
-    if len(questions) != 1 or len(answers) != 1 or questions[0].end() > answers[0].start():
+    if len(questions) != 1 or len(answers) != 1:
         return None
+    # Nothing where the answer stands first.
     question = reply[questions[0].end() : answers[0].start()].strip()
     solution = solution_in(reply[answers[0].end() :])
     return NewProblem(question, solution) if question and has_steps(solution) else None

@@ -415,6 +415,8 @@ def test_an_answer_is_checked_by_others(tmp_path: Path, rows: Rows, kept: int, d
         f"{GOOD}\nAnswer: 5\n#### 5",
         f"{GOOD}\n#### 20",
         "Answer: 5 + 3 = 8\n#### 8\nQuestion: What is 5 + 3?",
+        f"Question: What is 1 + 1?\n{GOOD}",
+        GOOD.replace("\n####", "\nAnswer: 19\n####"),
         "Question:\nAnswer: 5\n#### 5",
         "Question: What is 5 + 3?\nAnswer:",
         "Question: What is 5 + 3?\nAnswer: #### 8",
@@ -461,7 +463,7 @@ def test_what_the_teacher_repeats(tmp_path: Path, gsm8k_rows: Rows) -> None:
     other = NEW.replace("Ann", "Eve")
     made, report = merged(
         tmp_path,
-        {"answer": GOOD, "seed_question": seed},
+        {"answer": f"Well:\n{GOOD}", "seed_question": seed},
         {"answer": f"Question: {seed}\nAnswer: so\n#### 5", "seed_question": seed},
         {"answer": f"Question: {TEST_QUESTION}\nAnswer: so\n#### 26", "seed_question": seed},
         {"answer": f"Question: {other}\nAnswer: so\n#### 19", "seed_question": seed},
