@@ -309,6 +309,7 @@ def test_ask_goes_on_where_it_was_and_asks_for_more(samples: Callable[..., Path]
         ({"messages": "hello", "prompt": "x"}, "line 1: asks nothing"),
         ({"messages": [{"role": "user"}]}, "line 1: asks nothing"),
         ({"messages": [{"role": "user", "content": None}]}, "line 1: asks nothing"),
+        ({"messages": [{"role": "user", "content": "x"}, "y"]}, "line 1: asks nothing"),
         ({"prompt": "x", "answer": "5"}, "line 1: the field 'answer' is one of the answers to come"),
     ],
 )
@@ -339,9 +340,10 @@ def test_a_number_that_is_none(tmp_path: Path, option: str, value: str) -> None:
 
 
 def test_ask_takes_prompts(tmp_path: Path) -> None:
-    file = write_jsonl(tmp_path / "f", [{"prompt": "hello", "id": 7}])
+    file = write_jsonl(tmp_path / "f", [{"prompt": "hello", "id": 7}] * 2)
     with chat_stub(lambda _: "hi") as stub:
-        assert augment("ask", file, "-o", tmp_path / "o", "--endpoint", stub.url, "--model", "t").exit_code == 0
+        asked = augment("ask", file, "-o", tmp_path / "o", "--endpoint", stub.url, "--model", "t")
+        assert asked.stdout.endswith("o: 1 answers\n"), "the same question is one"
         assert stub.asked[0]["messages"] == [{"role": "user", "content": "hello"}]
     assert rows_of(tmp_path / "o")[0]["id"] == 7
 
@@ -413,6 +415,8 @@ def test_an_answer_is_checked_by_others(tmp_path: Path, rows: Rows, kept: int, d
         f"{GOOD}\nAnswer: 5\n#### 5",
         f"{GOOD}\n#### 20",
         "Answer: 5 + 3 = 8\n#### 8\nQuestion: What is 5 + 3?",
+        f"Question: What is 1 + 1?\n{GOOD}",
+        GOOD.replace("\n####", "\nAnswer: 19\n####"),
         "Question:\nAnswer: 5\n#### 5",
         "Question: What is 5 + 3?\nAnswer:",
         "Question: What is 5 + 3?\nAnswer: #### 8",
@@ -459,7 +463,7 @@ def test_what_the_teacher_repeats(tmp_path: Path, gsm8k_rows: Rows) -> None:
     other = NEW.replace("Ann", "Eve")
     made, report = merged(
         tmp_path,
-        {"answer": GOOD, "seed_question": seed},
+        {"answer": f"Well:\n{GOOD}", "seed_question": seed},
         {"answer": f"Question: {seed}\nAnswer: so\n#### 5", "seed_question": seed},
         {"answer": f"Question: {TEST_QUESTION}\nAnswer: so\n#### 26", "seed_question": seed},
         {"answer": f"Question: {other}\nAnswer: so\n#### 19", "seed_question": seed},

@@ -232,6 +232,16 @@ def test_one_that_gets_no_answer_costs_no_other(tmp_path: Path) -> None:
         assert Counter(echo(body) for body in stub.asked) == Counter("ABCDEBD")
 
 
+def test_many_failures_that_are_not_in_a_row_do_not_end_it(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    with (
+        chat_stub(lambda body: Raw(400, "odd") if int(echo(body)) % 2 else echo(body)) as stub,
+        pytest.raises(CoTMaskError, match="10 of 20 answers did not come"),
+    ):
+        asked(stub, path, *map(str, range(20)))
+    assert len(path.read_text().splitlines()) == 10
+
+
 def test_an_endpoint_that_fails_always_is_not_asked_to_the_end(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     with chat_stub(lambda _: Raw(401, "who are you")) as stub:

@@ -36,4 +36,4 @@ def ask(
         raise click.UsageError(f"-n {samples} at temperature 0 gives the same answer {samples} times: raise one")
     settings = {"temperature": temperature, "top_p": top_p}
     answers = ask_endpoint(read_questions(file, samples), output, settings=settings, **endpoint)
-    click.echo(f"{output}: {len(answers):,} answers")
+    click.echo(f"{output}: {len({answer['key'] for answer in answers}):,} answers")
