@@ -55,7 +55,7 @@ class Pool:
         self._database.close()
         if isinstance(error, sqlite3.OperationalError):
             raise CoTMaskError(
-                f"the samples cannot be put together on the disk ({error}): name a directory with room for them as TMPDIR"
+                f"the samples cannot be put together on the disk ({error}): name a directory with room as TMPDIR"
             ) from error
 
     def add(self, samples: Iterable[Sampled], *, one_prompt: bool = False) -> None:

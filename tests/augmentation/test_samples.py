@@ -17,8 +17,11 @@ from support.lm_eval_runs import EVALTASKS, evaluate, values
 from support.project import Rows, write_jsonl
 from support.scripted_lm import ScriptedLM
 
+from axolotl_cotmask.augmentation.pool import Pool
+from axolotl_cotmask.augmentation.samples import Asked, Sampled
 from axolotl_cotmask.augmentation.sampling import PER_ROUND
 from axolotl_cotmask.cli import cotmask
+from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.data.prompts import alpaca_prompt
 from axolotl_cotmask.prompt_strategies import gsm8k, query_response
@@ -217,6 +220,16 @@ def test_a_test_question_with_options_is_known(tmp_path: Path, monkeypatch: pyte
     assert "is a test question (obqa_test, row 1)" in sentence("rft", file, "--test", "obqa_test", "-o", made)
     run("rft", file, "--test", "none", "-o", made)
     assert list(read_jsonl(made)) == [{"query": row["question"], "response": texts[0]}], "a letter is no gold row"
+
+
+def test_a_full_disk_is_a_sentence() -> None:
+    def fill() -> None:
+        with Pool() as pool:
+            pool._database.execute("PRAGMA max_page_count = 20")
+            pool.add(Sampled("", Asked(f"q{n}", "7", None, "p", "gsm8k_hash"), ("7" * 999,)) for n in range(100))
+
+    with pytest.raises(CoTMaskError, match=r"cannot be put together on the disk \(database or disk is full\): name a"):
+        fill()
 
 
 class Sampling(ScriptedLM):
