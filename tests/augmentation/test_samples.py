@@ -29,7 +29,7 @@ from axolotl_cotmask.prompt_strategies import gsm8k, query_response
 ROW = {"question": "q", "answer": "3 + 4 = <<3+4=7>>7\n#### 7", "responses": ["<<3+4=7>>\n#### 7", "#### 8"]}
 SAMPLE = {
     "doc_id": 0,
-    "doc": {"question": "q", "answer": "#### 7"},
+    "doc": {"question": "q", "answer": "#### 7", "answer_rule": "gsm8k_hash"},
     "arguments": {"gen_args_0": {"arg_0": "a prompt", "arg_1": {"do_sample": True, "temperature": 0.7}}},
     "resps": [["so\n#### 7", "#### 8"]],
     "filter": "none",
@@ -81,6 +81,7 @@ def sentence(*arguments: str | Path) -> str:
         ([{key: value for key, value in SAMPLE.items() if key != "resps"}], "line 1: its resps are no generated texts"),
         ([{**SAMPLE, "doc": {"question": "q"}}], "line 1: no gold, the field 'answer'"),
         ([{**SAMPLE, "doc": {"query": "q", "answer": "#### 7"}}], "line 1: no field 'question'"),
+        ([{**SAMPLE, "doc": {"question": "q", "answer": "#### 7"}}], "line 1: is a sample of another task than cotmask_sample_*"),
         ([SAMPLE | {"arguments": {"gen_args_0": {"arg_0": "p", "arg_1": {"do_sample": False}}}}], "line 1: 2 samples at temperature 0 are 2 times the same"),
         ([SAMPLE | {"arguments": {"gen_args_0": {"arg_0": "p", "arg_1": {"temperature": 0}}}}], "line 1: 2 samples at temperature 0 are 2 times the same"),
         ([{**ROW, "question": f"q{n}", "responses": ["#### 7"] * 5} for n in range(3)], "all samples of a question are the same text, for each of 3 questions"),

@@ -22,7 +22,7 @@ samples_argument = click.argument(
 rule_option = click.option(
     "--answer-rule",
     type=click.Choice(list(RULES)),
-    help="What tells a right answer. [default: what the samples name, else gsm8k_hash]",
+    help="What tells a right answer. [default: what the samples name; gsm8k_hash for rows made elsewhere]",
 )
 
 
