@@ -67,6 +67,14 @@ def test_killed_in_a_round_and_gone_on_with(questions: None, tiny_model: Path, t
 
     with pytest.raises(CoTMaskError, match=r"killed: holds samples with seed 0, not 7: name another directory"):
         sample(asked(tiny_model, seed=7), ON_CPU, directory, told.append)
+    [model_file] = tiny_model.glob("*.safetensors")
+    before_it = model_file.stat()
+    os.utime(model_file, (0, 0))
+    with pytest.raises(
+        CoTMaskError, match=r"holds samples of .*tiny before it was written anew: name another directory"
+    ):
+        sample(asked(tiny_model), ON_CPU, directory, told.append)
+    os.utime(model_file, ns=(before_it.st_atime_ns, before_it.st_mtime_ns))
     other = asked(tiny_model, generation=None)
     with pytest.raises(CoTMaskError, match=r"holds samples with generation 'max_gen_toks=6,temperature=1.0', not None"):
         sample(other, ON_CPU, directory, told.append)
