@@ -144,6 +144,18 @@ def test_an_endpoint_that_is_down() -> None:
         Endpoint(url, "m", retries=2).complete(MESSAGES)
 
 
+@pytest.mark.parametrize("host", ["a..b", "no.such.host.invalid", "x" * 70 + ".org", "127.0.0.1:0"])
+def test_a_host_that_cannot_be_had(host: str) -> None:
+    with pytest.raises(NoReplyError):
+        Endpoint(f"http://{host}/v1", "m", retries=0).complete(MESSAGES)
+
+
+def test_what_an_endpoint_says_moves_no_cursor() -> None:
+    with chat_stub(lambda _: Raw(400, "\x1b[2J\x00gone")) as stub, pytest.raises(NoReplyError) as raised:
+        Endpoint(stub.url, "m").complete(MESSAGES)
+    assert str(raised.value) == "HTTP 400: \ufffd[2J\ufffdgone"
+
+
 def test_an_endpoint_that_is_slow() -> None:
     late = threading.Event()
     with chat_stub(lambda _: "5" if late.wait(20) else "") as stub:
@@ -154,7 +166,19 @@ def test_an_endpoint_that_is_slow() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "localhost:8000", "ftp://x/v1", "http://", "http://[", "http://x:99999/v1", "http://x:port/v1", "/v1"],
+    [
+        "",
+        "localhost:8000",
+        "ftp://x/v1",
+        "http://",
+        "http://[",
+        "http://x:99999/v1",
+        "http://x:port/v1",
+        "/v1",
+        "http://a b/v1",
+        "http://a\n/v1",
+        "http://a/\x1b[2J",
+    ],
 )
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(CoTMaskError, match="give one such as http://localhost:8000/v1"):

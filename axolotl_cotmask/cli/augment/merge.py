@@ -139,8 +139,7 @@ def _print(merged: Merged) -> None:
     print_table("replies of the teacher", (), rows)
     for refused in merged.contaminated[:_SHOWN]:
         near = refused.near
-        click.echo(
-            f"refused, {near.similarity:.2f} like {near.place}:\n  new:  {refused.question}\n  test: {near.question}"
-        )
+        click.echo(f"refused, {near.similarity:.2f} like {near.place}:")
+        click.echo(f"  new:  {refused.question!r}\n  test: {near.question!r}")
     if len(merged.contaminated) > _SHOWN:
         click.echo(f"and {len(merged.contaminated) - _SHOWN:,} more, which --json lists")
