@@ -15,6 +15,7 @@ from typing import Any
 
 from axolotl_cotmask.analysis.calculator import check_annotations
 from axolotl_cotmask.common.chat_answers import ChatQuestion
+from axolotl_cotmask.evaluation.answers.cuts import after_the_thinking
 from axolotl_cotmask.evaluation.documents import question_text, solution_text
 from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion, answer_text, question_clusters
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, share
@@ -133,6 +134,7 @@ def judge_question(question: GradedQuestion) -> ChatQuestion:
 
 def read_rating(text: str) -> StepRating | None:
     """Return the rating in a judge's reply, the first JSON object in it that is one; None where there is none."""
+    text = after_the_thinking(text)
     decoder, start = json.JSONDecoder(), text.find("{")
     for _ in range(_TRIES):
         if start < 0:

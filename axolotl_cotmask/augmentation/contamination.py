@@ -12,6 +12,7 @@ from pathlib import Path
 from axolotl_cotmask.common.errors import CoTMaskError, closest
 from axolotl_cotmask.common.files import numbered_jsonl
 from axolotl_cotmask.data.sources import SOURCES, load
+from axolotl_cotmask.evaluation.benchmarks.multiple_choice import as_asked
 from axolotl_cotmask.evaluation.documents import question_text
 from axolotl_cotmask.evaluation.results import AnswerRow
 
@@ -134,7 +135,7 @@ def add_questions(known: KnownQuestions, sources: Sequence[str]) -> None:
 def _rows(source: str) -> Iterator[AnswerRow]:
     if source in SOURCES:
         for number, row in enumerate(load(source), start=1):
-            yield AnswerRow(f"{source}, row {number}", row)
+            yield AnswerRow(f"{source}, row {number}", as_asked(source, row))
     elif Path(source).exists():
         for number, row in numbered_jsonl(Path(source)):
             yield AnswerRow(f"{source}, line {number}", row)

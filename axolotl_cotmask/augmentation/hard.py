@@ -9,6 +9,8 @@ from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.documents import question_text, solution_text
 from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion, answer_text
 
+_SHOWN = 80  # characters of a question in an error
+
 
 @dataclass(frozen=True)
 class HardExample:
@@ -30,8 +32,8 @@ def hard_examples(graded: GradedFile, tests: KnownQuestions) -> list[HardExample
         test = tests.same(question_text(question))
         if test is not None:
             raise CoTMaskError(
-                f"{question.place}: the question is one of a test set ({test.place}): {test.question!r:.100}: evaluate "
-                "the student on training questions"
+                f"{question.place}: the question is one of a test set ({test.place}): {test.question[:_SHOWN]!r}: "
+                "evaluate the student on training questions"
             )
     wrong = [question for question in graded.concerned if not question.right]
     if not wrong:

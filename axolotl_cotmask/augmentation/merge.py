@@ -13,6 +13,7 @@ from axolotl_cotmask.augmentation.teacher import has_steps, program_in_reply, re
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import numbered_jsonl
 from axolotl_cotmask.evaluation.answers import Rule
+from axolotl_cotmask.evaluation.answers.cuts import after_the_thinking
 
 #: Runs programs, and returns what each printed; None for one that did not end well.
 RunPrograms = Callable[[Sequence[str]], list[str | None]]
@@ -91,8 +92,10 @@ def read_replies(path: Path) -> list[TeacherReply]:
             if value is not None and not isinstance(value, str):
                 raise CoTMaskError(f"{path}, line {number}: the field '{name}' is no text: give one, or null")
             texts[name] = (value or "").strip()
+        # A teacher that thinks aloud drafts questions and answers there.
+        text = after_the_thinking(texts["answer"]).strip()
         cut = row.get("finish_reason") == "length"
-        replies.append(TeacherReply(texts["question"], texts["answer"], texts["key"], cut, texts["seed_question"]))
+        replies.append(TeacherReply(texts["question"], text, texts["key"], cut, texts["seed_question"]))
     if not replies:
         raise CoTMaskError(f"{path} holds no rows: give a file with an answer per line")
     return replies

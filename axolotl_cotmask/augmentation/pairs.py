@@ -1,6 +1,7 @@
 """Preference pairs for DPO out of samples, by three rules; docs/augmentation.md says whose they are.
 
-``cot``: a right answer with reasoning over an answer without (Self-Refine Instruction-tuning, arXiv 2405.00402).
+``cot``: a right answer with reasoning over an answer without (a reading of Self-Refine Instruction-tuning, arXiv
+2405.00402).
 ``answer``: a right final answer over a wrong one. ``wrong``: right over wrong reasoning, the least similar first
 (DPO-ST, arXiv 2407.18248).
 """
@@ -10,10 +11,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from itertools import product
 
 from axolotl_cotmask.augmentation.pool import Question
-from axolotl_cotmask.augmentation.reasoning import has_reasoning, without_reasoning
+from axolotl_cotmask.augmentation.reasoning import has_reasoning, is_answer_alone, without_reasoning
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.data.prompts import SEPARATOR, alpaca_prompt
 from axolotl_cotmask.evaluation.answers import Judgement
@@ -30,7 +32,7 @@ Pair = tuple[str, str]
 class Candidates:
     """The texts of a question by what they are, each once and in order; ``gold`` is the reference solution, if any.
 
-    ``direct`` are the answers without reasoning, right or wrong.
+    ``direct`` are the answers without reasoning, right or wrong (`is_answer_alone`).
     """
 
     gold: str | None
@@ -123,7 +125,7 @@ def _candidates(question: Question, report: PairsReport, cut: bool) -> Candidate
     direct = []
     for text in sorted({answer.strip() for answer in answered}):
         judgement = asked.answer_rule.judge(text, asked.answer)
-        if judgement is not Judgement.INVALID and not has_reasoning(text):
+        if judgement is not Judgement.INVALID and is_answer_alone(text):
             direct.append(text)
     report.samples.update({str(judgement): len(texts) for judgement, texts in by_judgement.items()})
     report.samples["direct"] += len(direct)
@@ -154,24 +156,29 @@ def _one_by_one(chosen: Sequence[str], rejected: Sequence[str], most: int) -> li
 def _by_wrong(candidates: Candidates, most: int) -> list[Pair]:
     """Pair right with wrong samples as DPO-ST does, the gold among the right ones: the least similar first."""
     right = without_similar([*([candidates.gold] if candidates.gold is not None else []), *candidates.right])
-    pairs = product(right, without_similar(candidates.wrong))
-    return sorted(pairs, key=lambda pair: jaccard(*pair))[:most]
+    wrong = without_similar(candidates.wrong)
+    nearness = {
+        (chosen, rejected): jaccard(words_chosen, words_rejected)
+        for (chosen, words_chosen), (rejected, words_rejected) in product(right.items(), wrong.items())
+    }
+    return nsmallest(most, nearness, key=nearness.__getitem__)
 
 
-def without_similar(texts: Iterable[str]) -> list[str]:
-    """Return the texts without those whose similarity to one before them is above `SAME`."""
-    kept: list[str] = []
+def without_similar(texts: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the texts, with their words, without those whose similarity to one before them is above `SAME`."""
+    kept: dict[str, frozenset[str]] = {}
     for text in texts:
-        if all(jaccard(text, other) <= SAME for other in kept):
-            kept.append(text)
+        words = frozenset(text.split())
+        if all(jaccard(words, others) <= SAME for others in kept.values()):
+            kept[text] = words
     return kept
 
 
-def jaccard(a: str, b: str) -> float:
-    """Return the share that the sets of words of two texts have in common, from 0 to 1; 1 for two without words."""
-    words_a, words_b = set(a.split()), set(b.split())
-    union = len(words_a | words_b)
-    return len(words_a & words_b) / union if union else 1.0
+def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
+    """Return the share that two sets of words have in common, from 0 to 1; 1 for two empty ones."""
+    shared = len(a & b)
+    union = len(a) + len(b) - shared
+    return shared / union if union else 1.0
 
 
 def _reason(rule: str, candidates: Candidates) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from axolotl_cotmask.augmentation.teacher import row_fields
 from axolotl_cotmask.common.chat_answers import OWN_FIELDS, ChatQuestion
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import numbered_jsonl
@@ -31,7 +30,8 @@ def read_questions(path: Path, samples: int) -> list[ChatQuestion]:
                 f"{path}, line {number}: asks nothing: give `messages`, a list of objects with the texts `role` and "
                 "`content`, or a text as `prompt`"
             )
-        questions += [ChatQuestion(messages, sample, row_fields(row)) for sample in range(samples)]
+        fields = {name: value for name, value in row.items() if name not in ("messages", "prompt")}
+        questions += [ChatQuestion(messages, sample, fields) for sample in range(samples)]
     if not questions:
         raise CoTMaskError(f"{path} holds no rows: give a file with a question per line")
     return questions

@@ -20,6 +20,11 @@ def has_reasoning(text: str) -> bool:
     return "=" in before or len(before.split()) >= FEWEST_WORDS
 
 
+def is_answer_alone(text: str) -> bool:
+    """Tell whether a text is an answer on one line, without reasoning before it and without an equation behind."""
+    return "=" not in text and "\n" not in text.strip() and not has_reasoning(text)
+
+
 def without_reasoning(text: str) -> str | None:
     """Return the answer of ``text`` alone, such as ``#### 7``; None where it has no beginning, or stands in a box."""
     mark = _ANSWER_BEGINS.search(text)

@@ -21,8 +21,8 @@ class Asked:
     """A training question as a model was asked it.
 
     ``answer`` is the gold; ``solution`` the gold with its reasoning, which the rule reads as it reads a sample, where
-    there is one; ``rule`` names the answer rule.
-    ``answer_start`` is what the prompt began the answer with, so that the model went without reasoning.
+    there is one; ``rule`` names the answer rule. ``answer_start`` is what the prompt began the answer with, so that the
+    model went without reasoning.
     """
 
     question: str
@@ -58,10 +58,7 @@ def find_samples(sources: Iterable[Path]) -> list[Path]:
     files = set()
     for source in sources:
         if source.is_dir():
-            found = source.rglob("samples_*.jsonl")
-            # A round that was killed lies in a hidden directory.
-            hidden = [file for file in found if any(part.startswith(".") for part in file.relative_to(source).parts)]
-            below = {file.resolve() for file in source.rglob("samples_*.jsonl") if file not in hidden}
+            below = {file.resolve() for file in source.rglob("samples_*.jsonl") if not _is_hidden(file, source)}
             if not below:
                 raise CoTMaskError(f"{source}: no samples_*.jsonl in it: sample with --log_samples --output_path")
             files |= below
@@ -69,6 +66,11 @@ def find_samples(sources: Iterable[Path]) -> list[Path]:
             check_file(source)
             files.add(source.resolve())
     return sorted(files)
+
+
+def _is_hidden(file: Path, source: Path) -> bool:
+    """Tell whether a file lies in a hidden directory below ``source``, where a round that was killed has left it."""
+    return any(part.startswith(".") for part in file.relative_to(source).parts)
 
 
 def read_sampled(path: Path, rule: str | None = None, *, direct: bool = False) -> Iterator[Sampled]:
@@ -79,12 +81,13 @@ def read_sampled(path: Path, rule: str | None = None, *, direct: bool = False) -
 
     Args:
         path: JSON lines.
-        rule: the answer rule; None for what the rows name, ``gsm8k_hash`` where they name none.
+        rule: the answer rule; None for what the rows name. Rows that are no samples of lm-eval and name none have
+            ``gsm8k_hash``.
         direct: whether the samples are to be answers without reasoning (``cotmask_sample_*_direct``).
 
     Raises:
-        CoTMaskError: a row has no gold or no texts, or was asked for another purpose, or all samples of a question are
-            the same since they were generated at temperature 0; or there are no rows.
+        CoTMaskError: a row has no gold or no texts, or is of another task or for another purpose, or all samples of a
+            question are the same since they were generated at temperature 0; or there are no rows.
     """
     if holds_results(path):
         raise CoTMaskError(f"{path}: holds lm-eval's results, not samples: give the samples_*.jsonl beside it")
@@ -117,7 +120,12 @@ def _asked(row: AnswerRow, rule: str | None) -> Asked:
         raise CoTMaskError(f"{row.place}: no field 'question': give samples of a cotmask_sample_* task")
     if isinstance(answer, bool) or not isinstance(answer, (str, int, float)) or not str(answer).strip():
         raise CoTMaskError(f"{row.place}: no gold, the field 'answer': give samples of questions with their answers")
-    named = rule or document.get("answer_rule", GSM8K_HASH.name)
+    named = rule or document.get("answer_rule", None if row.is_sample else GSM8K_HASH.name)
+    if named is None:
+        raise CoTMaskError(
+            f"{row.place}: is a sample of another task than cotmask_sample_*: sample by one of these, or name the rule "
+            "of its answers with --answer-rule"
+        )
     if not isinstance(named, str) or named not in RULES:
         raise CoTMaskError(f"{row.place}: there is no answer rule {named!r}{closest(str(named), RULES)}")
     try:

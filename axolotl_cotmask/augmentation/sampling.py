@@ -80,7 +80,7 @@ def sample(sampling: Sampling, machine: Machine, directory: Path, tell: Callable
     try:
         with FileLock(directory / ".lock", timeout=0):
             for killed in directory.glob(".round-*"):
-                shutil.rmtree(killed)
+                shutil.rmtree(killed, ignore_errors=True)
             for number, path in enumerate(rounds, start=1):
                 if not path.is_dir():
                     done = (number - 1) * PER_ROUND
@@ -100,12 +100,16 @@ def _draw(command: Callable[[Path], list[str]], path: Path) -> None:
 
 
 def _check_settings(sampling: Sampling, directory: Path) -> None:
-    settings = asdict(sampling)
+    settings = asdict(sampling) | {"written": _written(Path(sampling.model))}
     del settings["samples"]
     path = directory / SETTINGS
     if path.exists():
         found = read_json(path)
         for name in settings:
+            if found.get(name) != settings[name] and name == "written":
+                raise CoTMaskError(
+                    f"{directory}: holds samples of {sampling.model} before it was written anew: name another directory"
+                )
             if found.get(name) != settings[name]:
                 raise CoTMaskError(
                     f"{directory}: holds samples with {name} {found.get(name)!r}, not {settings[name]!r}: name another "
@@ -117,6 +121,12 @@ def _check_settings(sampling: Sampling, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+
+
+def _written(model: Path) -> float | None:
+    """Return when the weights in a directory were last written; None for a name on the hub."""
+    weights = [*model.glob("*.safetensors"), *model.glob("*.bin")]
+    return max((file.stat().st_mtime for file in weights), default=None)
 
 
 def _command(sampling: Sampling, machine: Machine, number: int) -> Callable[[Path], list[str]]:

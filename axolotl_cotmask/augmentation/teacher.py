@@ -7,7 +7,6 @@ As there, the teacher does not see what the student wrote.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,8 +70,9 @@ def read_problem(reply: str) -> NewProblem | None:
     None where there are several, or one is missing or empty. What stands before the question does not count.
     """
     questions, answers = list(_QUESTION.finditer(reply)), list(_ANSWER.finditer(reply))
-    if len(questions) != 1 or len(answers) != 1 or questions[0].end() > answers[0].start():
+    if len(questions) != 1 or len(answers) != 1:
         return None
+    # Nothing where the answer stands first.
     question = reply[questions[0].end() : answers[0].start()].strip()
     solution = solution_in(reply[answers[0].end() :])
     return NewProblem(question, solution) if question and has_steps(solution) else None
@@ -85,8 +85,9 @@ def solution_in(text: str) -> str:
         return text.strip()
     if "####" in after:
         return ""
-    answer = after.strip().partition("\n")[0].strip()
-    return f"{before.strip()}\n#### {answer}".strip()
+    # Without the ends of Markdown's bold and code.
+    answer = after.strip().partition("\n")[0].rstrip("*` ")
+    return f"{before.strip().removesuffix('**').rstrip()}\n#### {answer}".strip()
 
 
 def has_steps(solution: str) -> bool:
@@ -98,8 +99,3 @@ def program_in_reply(reply: str) -> str | None:
     """Return the Python program in a reply: its one fenced block, which prints something; None where there is none."""
     programs = _FENCE.findall(reply)
     return programs[0] if len(programs) == 1 and "print(" in programs[0] else None
-
-
-def row_fields(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a row to ask goes into the line of its answer."""
-    return {name: value for name, value in row.items() if name not in ("messages", "prompt")}

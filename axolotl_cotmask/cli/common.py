@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
@@ -55,6 +56,17 @@ class RegularFile(click.Path):
         except CoTMaskError as error:
             raise click.ClickException(str(error)) from error
         return super().convert(value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """A number in a range: neither infinite nor NaN, which lies in every range for click."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return number
 
 
 #: As `click.command`.

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from axolotl_cotmask.cli.common import Number
 from axolotl_cotmask.common.chat import KEY_VARIABLE, Endpoint
 from axolotl_cotmask.common.chat_answers import ChatQuestion, ask_all
 
@@ -16,7 +17,7 @@ _OPTIONS = (
     click.option("--model", required=True, metavar="NAME", help="As the endpoint calls it."),
     click.option("--max-tokens", type=click.IntRange(min=1), help="Of an answer.  [default: the endpoint's]"),
     click.option(
-        "--timeout", type=click.FloatRange(min=0, min_open=True), default=300, show_default=True,
+        "--timeout", type=Number(min=0, max=86400, min_open=True), default=300, show_default=True,
         help="Seconds that may pass without an answer.",
     ),
     click.option(
@@ -24,7 +25,7 @@ _OPTIONS = (
         help="Of a request that is refused for now or not answered, after longer and longer waits.",
     ),
     click.option(
-        "--concurrency", type=click.IntRange(min=1), default=4, show_default=True,
+        "--concurrency", type=click.IntRange(min=1, max=256), default=4, show_default=True,
         help="Requests at the same time.",
     ),
 )  # fmt: skip

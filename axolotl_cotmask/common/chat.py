@@ -67,11 +67,13 @@ class Endpoint:
         """Check what would fail at every request."""
         try:
             parts = urlsplit(self.url)
-            is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+            # No white space or sign that has no look.
+            is_text = self.url.isprintable() and " " not in self.url
+            is_url = is_text and parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
         except ValueError:
             is_url = False
         if not is_url:
-            raise CoTMaskError(f"{self.url}: is no address of an endpoint: give one such as http://localhost:8000/v1")
+            raise CoTMaskError(f"{self.url!r} is no address of an endpoint: give one such as http://localhost:8000/v1")
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise CoTMaskError(
                 f"the address of {parts.hostname} holds more than host and path: give it up to /v1, and the key in the "
@@ -86,6 +88,7 @@ class Endpoint:
             NoReplyError: there is none after the last try, or what came is no answer.
         """
         import requests
+        from urllib3.exceptions import HTTPError
 
         body = {**self.settings, "model": self.model, "messages": list(messages)}
         url = self.url.rstrip("/").removesuffix(_PATH) + _PATH
@@ -105,7 +108,7 @@ class Endpoint:
                 reason = _refusal(response)
             except requests.Timeout:
                 reason = "no answer in time"
-            except (requests.RequestException, OSError) as error:
+            except (requests.RequestException, HTTPError, OSError) as error:
                 reason = _innermost(error)
             if attempt < self.retries:
                 time.sleep(_wait(attempt, response))
@@ -166,7 +169,8 @@ def _shown(text: str) -> str:
     key = _key()
     if key:
         text = text.replace(key, f"${KEY_VARIABLE}")
-    line = " ".join(text.split())
+    # Nor what would move a terminal's cursor.
+    line = "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
     return line if len(line) <= _SHOWN else line[:_SHOWN] + "…"
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from axolotl_cotmask.common.chat import Endpoint, Message, NoReplyError, Reply
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import check_file, numbered_jsonl, parse_json
+from axolotl_cotmask.common.files import check_place, numbered_jsonl, parse_json
 
 #: What a line of the file has besides the question's own fields.
 OWN_FIELDS = ("key", "model", "settings", "sample", "answer", "finish_reason")
@@ -124,16 +124,15 @@ def _append(file: FileIO, path: Path, row: dict[str, Any]) -> None:
 @contextmanager
 def _opened(path: Path) -> Iterator[FileIO]:
     """Yield the file of answers at its end, for this process alone; it is made where it is not there."""
-    if not path.parent.is_dir():
-        raise CoTMaskError(f"{path}: there is no directory {path.parent}: create it, or name another place")
-    if path.exists():
-        check_file(path)
+    check_place(path)
     # Unbuffered, so that what a full disk refuses is not tried again when it is closed.
     with path.open("a+b", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CoTMaskError(f"{path}: another process is writing answers there: wait for it to end") from None
+        except OSError as error:
+            raise CoTMaskError(f"{path}: cannot be locked ({error.strerror}): name a file on a local disk") from error
         file.seek(0)
         content = file.read()
         if content and content[: len(_FIRST_BYTES)] != _FIRST_BYTES[: len(content)]:

@@ -27,16 +27,25 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         CoTMaskError: there is no directory for ``path``, or it is something else than a file, such as a device.
     """
-    if not path.parent.is_dir():
-        raise CoTMaskError(f"{path}: there is no directory {path.parent}: create it, or name another place")
-    if path.exists():
-        check_file(path)
+    check_place(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_place(path: Path) -> None:
+    """Check that a file can stand at ``path``.
+
+    Raises:
+        CoTMaskError: there is no directory for it, or it is something else than a file, such as a device.
+    """
+    if not path.parent.is_dir():
+        raise CoTMaskError(f"{path}: there is no directory {path.parent}: create it, or name another place")
+    if path.exists():
+        check_file(path)
 
 
 #: What `whole_directory` has in its hidden directory beside the target, where a killed process leaves it.

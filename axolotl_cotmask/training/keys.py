@@ -54,8 +54,8 @@ ENTRY_REFUSED = _by_key(
 
 #: Keys of the config that no run with the plugin can have, and why.
 NEVER = {
-    "rl": "preference or reinforcement training has no single target: it is a stage of its own, a config without the "
-    "plugin (docs/augmentation.md), which may begin with what this one trained",
+    "rl": "preference or reinforcement training has no single target, and is a stage of its own: a config without the "
+    "plugin that begins with the trained model (docs/augmentation.md)",
     "reward_model": "a reward model has no target tokens",
     "process_reward_model": "a process reward model has no target tokens",
     "pretraining_dataset": "pre-training data has no prompt and target",

@@ -116,16 +116,18 @@ def test_questions_of_any_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     rows = [
         {"Body": "Tom has 3 pens.", "Question": "How many pens has he?"},
         {"problem": "What is 2 + 3?", "solution": "5"},
+        {"source": ["What is 5?"], "question": None},
     ]
     assert [question_text(AnswerRow("row", row)) for row in rows] == [
         "Tom has 3 pens. How many pens has he?",
         "What is 2 + 3?",
+        "What is 5?",
     ]
     own = write_jsonl(tmp_path / "own.jsonl", rows)
     write_jsonl(tmp_path / "gsm8k_test.jsonl", [{"question": TRAIN, "answer": "#### 5"}])
     monkeypatch.setenv("COTMASK_DATA_DIR", str(tmp_path))
     tests = load_test_questions(["gsm8k_test", str(own)])
-    assert len(tests) == 3
+    assert len(tests) == 4
     near = tests.nearest("Tom has 30 pens. How many pens has he?")
     assert near is not None
     assert near.place == f"{own}, line 1"

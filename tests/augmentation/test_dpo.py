@@ -77,7 +77,9 @@ def test_a_plugin_in_a_dpo_config_names_the_way(project: Project, gsm8k_rows: Ro
         f"{text}plugins: [axolotl_cotmask.CoTMaskPlugin]\ncotmask: {{mask_ratio: 0.4}}\n", encoding="utf-8"
     )
     said = project.axolotl("train", config).sentence()
-    assert said.startswith("rl is set, and preference or reinforcement training has no single target: ")
+    assert said.startswith(
+        "rl is set, and preference or reinforcement training has no single target, and is a stage of its own: "
+    )
     assert "a config without the plugin (docs/augmentation.md)" in said
 
 

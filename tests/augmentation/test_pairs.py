@@ -12,7 +12,7 @@ from support.project import write_jsonl
 
 from axolotl_cotmask.augmentation.pairs import PairsReport, jaccard, preference_rows, without_similar
 from axolotl_cotmask.augmentation.pool import Pool
-from axolotl_cotmask.augmentation.reasoning import has_reasoning
+from axolotl_cotmask.augmentation.reasoning import has_reasoning, is_answer_alone
 from axolotl_cotmask.augmentation.samples import read_sampled
 from axolotl_cotmask.data.prompts import alpaca_prompt
 from axolotl_cotmask.evaluation.answers import GSM8K_HASH, Judgement
@@ -40,6 +40,10 @@ def pairs_of(
         return list(preference_rows(pool.questions(), rule, report, most, cut)), report
 
 
+def similarity(a: str, b: str) -> float:
+    return jaccard(frozenset(a.split()), frozenset(b.split()))
+
+
 def texts(rows: list[dict[str, str]]) -> list[tuple[str, str]]:
     assert all(row["prompt"] == alpaca_prompt(QUESTION) for row in rows)
     assert all(set(row) == {"prompt", "chosen", "rejected"} for row in rows)
@@ -50,7 +54,7 @@ def test_wrong_least_similar_first(tmp_path: Path) -> None:
     right = "a b c d\n#### 7"
     wrong = ["a b c d e\n#### 8", "Ben x y z\n#### 9", "a b c d e f\n#### 8"]
     rows, report = pairs_of(tmp_path, "wrong", [right, *wrong, "no answer"])
-    assert jaccard(*wrong[::2]) > 0.7, "the last one is the same as the first"
+    assert similarity(*wrong[::2]) > 0.7, "the last one is the same as the first"
     assert texts(rows) == [
         (" " + GOLD, " " + wrong[0]),  # 1 word of 16 in common
         (" " + right, " " + wrong[1]),  # 1 of 11
@@ -121,7 +125,7 @@ def test_no_chosen_is_wrong_and_no_rejected_is_right(
         assert GSM8K_HASH.judge(row["chosen"], GOLD) is Judgement.TRUE
         if rule == "cot":
             assert has_reasoning(row["chosen"])
-            assert not has_reasoning(row["rejected"])
+            assert is_answer_alone(row["rejected"])
         else:
             assert GSM8K_HASH.judge(row["rejected"], GOLD) is Judgement.FALSE
         assert row["chosen"].strip() in {GOLD, *(text.strip() for text in responses)}
@@ -133,9 +137,9 @@ def test_no_chosen_is_wrong_and_no_rejected_is_right(
 
 @given(st.lists(st.text("abcd ", max_size=10)))
 def test_without_similar(texts: list[str]) -> None:
-    kept = without_similar(texts)
-    assert all(jaccard(a, b) <= 0.7 for i, a in enumerate(kept) for b in kept[:i])
-    assert all(any(jaccard(text, other) > 0.7 for other in kept) for text in texts)
+    kept = list(without_similar(texts))
+    assert all(similarity(a, b) <= 0.7 for i, a in enumerate(kept) for b in kept[:i])
+    assert all(any(similarity(text, other) > 0.7 for other in kept) for text in texts)
 
 
 @pytest.mark.parametrize(
@@ -153,3 +157,10 @@ def test_without_similar(texts: list[str]) -> None:
 )
 def test_has_reasoning(text: str, reasons: bool) -> None:
     assert has_reasoning(text) is reasons
+    assert is_answer_alone(text) is not reasons
+
+
+@pytest.mark.parametrize("text", ["#### 3 * 4 = 12", "#### 12\nsince 3 * 4 is 12", "The answer is (B).\nBirds fly."])
+def test_what_reasons_behind_its_answer_is_no_answer_alone(text: str) -> None:
+    assert not has_reasoning(text)
+    assert not is_answer_alone(text)

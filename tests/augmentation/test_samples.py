@@ -17,19 +17,25 @@ from support.lm_eval_runs import EVALTASKS, evaluate, values
 from support.project import Rows, write_jsonl
 from support.scripted_lm import ScriptedLM
 
+from axolotl_cotmask.augmentation.pool import Pool
+from axolotl_cotmask.augmentation.samples import Asked, Sampled
 from axolotl_cotmask.augmentation.sampling import PER_ROUND
 from axolotl_cotmask.cli import cotmask
+from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.data.prompts import alpaca_prompt
+from axolotl_cotmask.prompt_strategies import gsm8k, query_response
 
 ROW = {"question": "q", "answer": "3 + 4 = <<3+4=7>>7\n#### 7", "responses": ["<<3+4=7>>\n#### 7", "#### 8"]}
 SAMPLE = {
     "doc_id": 0,
-    "doc": {"question": "q", "answer": "#### 7"},
+    "doc": {"question": "q", "answer": "#### 7", "answer_rule": "gsm8k_hash"},
     "arguments": {"gen_args_0": {"arg_0": "a prompt", "arg_1": {"do_sample": True, "temperature": 0.7}}},
     "resps": [["so\n#### 7", "#### 8"]],
     "filter": "none",
 }
+
+CHOICES = {"text": ["ant", "bee"], "label": ["A", "B"]}
 
 
 def run(*arguments: str | Path) -> str:
@@ -75,6 +81,7 @@ def sentence(*arguments: str | Path) -> str:
         ([{key: value for key, value in SAMPLE.items() if key != "resps"}], "line 1: its resps are no generated texts"),
         ([{**SAMPLE, "doc": {"question": "q"}}], "line 1: no gold, the field 'answer'"),
         ([{**SAMPLE, "doc": {"query": "q", "answer": "#### 7"}}], "line 1: no field 'question'"),
+        ([{**SAMPLE, "doc": {"question": "q", "answer": "#### 7"}}], "line 1: is a sample of another task than cotmask_sample_*"),
         ([SAMPLE | {"arguments": {"gen_args_0": {"arg_0": "p", "arg_1": {"do_sample": False}}}}], "line 1: 2 samples at temperature 0 are 2 times the same"),
         ([SAMPLE | {"arguments": {"gen_args_0": {"arg_0": "p", "arg_1": {"temperature": 0}}}}], "line 1: 2 samples at temperature 0 are 2 times the same"),
         ([{**ROW, "question": f"q{n}", "responses": ["#### 7"] * 5} for n in range(3)], "all samples of a question are the same text, for each of 3 questions"),
@@ -98,10 +105,39 @@ def test_bad_arguments(tmp_path: Path) -> None:
     assert "it was asked for reasoning, too" in sentence(*pairs, "--rule", "cot", "--direct", file)
     other = write_jsonl(tmp_path / "other.jsonl", [SAMPLE | {"doc": {**SAMPLE["doc"], "answer": ROW["answer"]}}])
     assert "the prompt of one question is" in sentence("pairs", other, *pairs[1:], "--rule", "answer")
+    two = [ROW, {**ROW, "question": "p", "responses": ["#### 7", "so\n#### 7"]}]
+    copies = [write_jsonl(tmp_path / f"{n}.jsonl", rows) for n, rows in enumerate((two, two[::-1]))]
+    assert "begin the same samples, drawn with the same seed, or a copy" in sentence("rft", *copies, *made)
+    before = copies[0].read_bytes()
+    for command in (("rft",), ("pairs", "--rule", "answer", "--gsm-ic", "none")):
+        arguments = ["augment", command[0], str(copies[0]), *command[1:], "--test", "none", "-o", str(copies[0])]
+        result = CliRunner().invoke(cotmask, arguments)
+        assert "would be written over what is read from it" in result.output
+    assert copies[0].read_bytes() == before
     assert "there is no directory" in sentence("rft", file, "--test", "none", "-o", tmp_path / "none" / "made.jsonl")
     results = tmp_path / "results_x.json"
     results.write_text(json.dumps({"results": {"cotmask_gsm8k": {}}}), encoding="utf-8")
     assert "holds lm-eval's results, not samples" in sentence("rft", results, *made)
+
+
+def test_direct_samples_make_pairs_with_those_that_reason(tmp_path: Path) -> None:
+    asked = {key: ROW[key] for key in ("question", "answer")}
+    reasons = write_jsonl(tmp_path / "s.jsonl", [ROW])
+    direct = write_jsonl(tmp_path / "d.jsonl", [asked | {"answer_start": " ####", "responses": [" 12", " 3 * 4 = 12"]}])
+    made = tmp_path / "made.jsonl"
+    arguments = ("pairs", "--rule", "cot", "--test", "none", "--gsm-ic", "none")
+    report = json.loads(run(*arguments, "--json", "-o", made, reasons, "--direct", direct))
+    assert list(read_jsonl(made)) == [
+        {"prompt": alpaca_prompt("q"), "chosen": " <<3+4=7>>\n#### 7", "rejected": " #### 12"},
+    ]
+    assert (report["pairs"], report["rejected_right"], report["samples"]["direct"]) == (1, 0, 1)
+    # Another gold of the direct ones, and direct ones whose question was not asked for reasoning.
+    write_jsonl(direct, [asked | {"answer": "#### 9", "answer_start": " ####", "responses": [" 12"]}])
+    assert "the gold of one question is" in sentence(*arguments, reasons, "--direct", direct, "-o", tmp_path / "no")
+    write_jsonl(direct, [asked | {"question": "other", "answer_start": " ####", "responses": [" 12"]}])
+    said = sentence(*arguments, reasons, "--direct", direct, "-o", tmp_path / "no")
+    assert "2 questions give no pair" in said
+    assert "1 with no answer without reasoning" in said
 
 
 def test_what_was_there_stays_when_nothing_can_be_made(tmp_path: Path) -> None:
@@ -120,6 +156,8 @@ def test_one_row_and_the_form_that_query_response_reads(tmp_path: Path) -> None:
         {"query": "q", "response": ROW["answer"]},
         {"query": "q", "response": "<<3+4=7>>\n#### 7"},
     ]
+    gold = query_response.ROW_FORMAT.to_example(next(iter(read_jsonl(made))))
+    assert gold == gsm8k.ROW_FORMAT.to_example(ROW), "the gold row is trained on as in GSM8K"
     assert (report["kept"], report["samples"], report["dropped"]["wrong answer"]) == (1, 2, 1)
     assert report["distinct"] == [
         {"samples": 1, "with_gold": 1.0, "sampled": 0.5},
@@ -172,6 +210,29 @@ def test_test_questions_are_refused_and_bases_left_out(real_data: RealData, tmp_
             assert said.startswith(f"{file}, line 2: is a test question (gsm8k_test, row 9):"), said
 
 
+def test_a_test_question_with_options_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"question_stem": "Which flies?", "choices": CHOICES, "answerKey": "B"}
+    write_jsonl(tmp_path / "obqa_test.jsonl", [asked])
+    monkeypatch.setenv("COTMASK_DATA_DIR", str(tmp_path))
+    row = {"question": "Which flies?\nA) ant\nB) bee", "answer": "B", "answer_rule": "robust_choice"}
+    texts = ["Bees have wings, so the answer is (B).", "The answer is (A)."]
+    file = write_jsonl(tmp_path / "s.jsonl", [row | {"responses": texts}])
+    made = tmp_path / "made.jsonl"
+    assert "is a test question (obqa_test, row 1)" in sentence("rft", file, "--test", "obqa_test", "-o", made)
+    run("rft", file, "--test", "none", "-o", made)
+    assert list(read_jsonl(made)) == [{"query": row["question"], "response": texts[0]}], "a letter is no gold row"
+
+
+def test_a_full_disk_is_a_sentence() -> None:
+    def fill() -> None:
+        with Pool() as pool:
+            pool._database.execute("PRAGMA max_page_count = 20")
+            pool.add(Sampled("", Asked(f"q{n}", "7", None, "p", "gsm8k_hash"), ("7" * 999,)) for n in range(100))
+
+    with pytest.raises(CoTMaskError, match=r"cannot be put together on the disk \(database or disk is full\): name a"):
+        fill()
+
+
 class Sampling(ScriptedLM):
     """A model that writes another text at each call: the n-th ends in the n-th of ``answers``, again and again."""
 
@@ -189,7 +250,6 @@ def tasks() -> TaskManager:
     return TaskManager(include_path=str(EVALTASKS), include_defaults=False)
 
 
-CHOICES = {"text": ["ant", "bee"], "label": ["A", "B"]}
 #: By task: a row of its data, the gold, a right and a wrong text, what a direct answer begins with.
 QUESTIONS: dict[str, tuple[str, dict[str, Any], str, Sequence[str], str]] = {
     "gsm8k": ("gsm8k_train.jsonl", {"question": "q", "answer": "#### 7"}, "#### 7", (" #### 7", " #### 8", " 7", " 8"), " ####"),
@@ -227,6 +287,24 @@ def test_sample_tasks_keep_every_text(
     )
     assert sample["doc"]["answer"] == gold
     assert sample["doc"].get("answer_start", "") == (start if direct else "")
+
+
+def test_the_chat_task_asks_the_bare_question(
+    tasks: TaskManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_jsonl(tmp_path / "gsm8k_train.jsonl", [{"question": "q", "answer": "#### 7"}])
+    monkeypatch.setenv("COTMASK_DATA_DIR", str(tmp_path))
+    model = Sampling(lambda number: f"{number}\n#### 7")
+    evaluate(model, "cotmask_sample_gsm8k_chat", tasks)
+    assert {request.args[0] for request in model.requests} == {"q"}
+
+
+def test_after_a_prompt_of_another_form_no_space_is_put(tmp_path: Path) -> None:
+    """Such as a chat template's: the targets of `gsm8k_chat` begin at once."""
+    resps = [["Three and four are seven.\n#### 7", "#### 8"]]
+    file, made = write_jsonl(tmp_path / "s.jsonl", [SAMPLE | {"resps": resps}]), tmp_path / "made.jsonl"
+    run("pairs", file, "--rule", "answer", "--test", "none", "--gsm-ic", "none", "-o", made)
+    assert list(read_jsonl(made)) == [{"prompt": "a prompt", "chosen": resps[0][0], "rejected": resps[0][1]}]
 
 
 def test_what_lm_eval_writes_is_what_is_read(axolotl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from support.chat_stub import Body, Raw, chat_stub, reply
+from support.forked import Axolotl
+from support.lm_eval_runs import EVALTASKS
 from support.project import Project, Rows, write_jsonl
 
 from axolotl_cotmask.cli import cotmask
+from axolotl_cotmask.data.prompts import alpaca_prompt
 
 TEST_QUESTION = (
     "Janet has 16 eggs. She eats 3 of them for breakfast and sells the rest for 2 dollars each. How much does she make?"
@@ -145,6 +148,52 @@ def test_hard_refuses_what_makes_no_prompt(
     assert not output.exists()
 
 
+@pytest.mark.slow
+def test_hard_of_what_lm_eval_wrote(
+    gsm8k_rows: Rows, tmp_path: Path, axolotl: Axolotl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real evaluation, on rows that stand where the task looks, and are no test set here."""
+    write_jsonl(tmp_path / "data" / "gsm8k_test.jsonl", gsm8k_rows[:4])
+    other = write_jsonl(tmp_path / "tests.jsonl", [{"question": TEST_QUESTION}])
+    texts = {
+        alpaca_prompt(row["question"]): " so\n#### 987654" if i % 2 else f" {row['answer']}"
+        for i, row in enumerate(gsm8k_rows[:4])
+    }
+    (tmp_path / "generations.json").write_text(json.dumps(texts))
+    axolotl.lm_eval(
+        "run", "--model", "scripted", "--include_path", EVALTASKS, "--model_args", f"generations={tmp_path / 'generations.json'}",
+        "--tasks", "cotmask_gsm8k", "--log_samples", "--output_path", tmp_path / "scores",
+    ).check()  # fmt: skip
+    [file] = (tmp_path / "scores").rglob("samples_*.jsonl")
+    for source in (tmp_path / "scores", file, *(tmp_path / "scores").rglob("results_*.json")):
+        result = augment("hard", source, "-o", tmp_path / "hard", "--test", other)
+        assert result.exit_code == 0, result.output
+        assert [row["seed_question"] for row in rows_of(tmp_path / "hard")] == [
+            gsm8k_rows[i]["question"] for i in (1, 3)
+        ]
+        assert rows_of(tmp_path / "hard")[0]["student_answer"] == " so\n#### 987654"
+    assert "the tasks are cotmask_gsm8k" in sentence(
+        augment("hard", tmp_path / "scores", "-o", tmp_path / "o", "--task", "x")
+    )
+    assert "leave it out" in sentence(augment("hard", file, "-o", tmp_path / "o", "--task", "x"))
+    assert "one of a test set (gsm8k_test, row 1)" in sentence(augment("hard", file, "-o", tmp_path / "o"))
+
+
+def test_what_is_read_is_not_written_over(samples: Callable[..., Path], tmp_path: Path) -> None:
+    files = {
+        "hard": samples([0.0]),
+        "merge": answers(tmp_path / "a", {"answer": GOOD}),
+        "solve": answers(tmp_path / "b", {"answer": GOOD}),
+    }
+    for command, file in files.items():
+        before = file.read_bytes()
+        link = tmp_path / f"{command}-link"
+        link.symlink_to(file)
+        for output in (file, link):
+            assert "over what is read" in sentence(augment(command, file, "-o", output))
+        assert file.read_bytes() == before
+
+
 def test_hard_of_a_file_that_is_none(tmp_path: Path) -> None:
     for content, said in (
         ("", "holds no rows"),
@@ -260,6 +309,7 @@ def test_ask_goes_on_where_it_was_and_asks_for_more(samples: Callable[..., Path]
         ({"messages": "hello", "prompt": "x"}, "line 1: asks nothing"),
         ({"messages": [{"role": "user"}]}, "line 1: asks nothing"),
         ({"messages": [{"role": "user", "content": None}]}, "line 1: asks nothing"),
+        ({"messages": [{"role": "user", "content": "x"}, "y"]}, "line 1: asks nothing"),
         ({"prompt": "x", "answer": "5"}, "line 1: the field 'answer' is one of the answers to come"),
     ],
 )
@@ -280,10 +330,20 @@ def test_ask_of_empty_files_and_the_same_answer_many_times(tmp_path: Path) -> No
     assert "gives the same answer 3 times" in refused.stderr
 
 
-def test_ask_takes_prompts(tmp_path: Path) -> None:
-    file = write_jsonl(tmp_path / "f", [{"prompt": "hello", "id": 7}])
+@pytest.mark.parametrize("option", ["--temperature", "--top-p", "--timeout"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e300", "x"])
+def test_a_number_that_is_none(tmp_path: Path, option: str, value: str) -> None:
+    file = write_jsonl(tmp_path / "f", [{"prompt": "hello"}])
     with chat_stub(lambda _: "hi") as stub:
-        assert augment("ask", file, "-o", tmp_path / "o", "--endpoint", stub.url, "--model", "t").exit_code == 0
+        result = augment("ask", file, "-o", tmp_path / "o", "--endpoint", stub.url, "--model", "t", option, value)
+        assert (result.exit_code, stub.asked) == (2, [])
+
+
+def test_ask_takes_prompts(tmp_path: Path) -> None:
+    file = write_jsonl(tmp_path / "f", [{"prompt": "hello", "id": 7}] * 2)
+    with chat_stub(lambda _: "hi") as stub:
+        asked = augment("ask", file, "-o", tmp_path / "o", "--endpoint", stub.url, "--model", "t")
+        assert asked.stdout.endswith("o: 1 answers\n"), "the same question is one"
         assert stub.asked[0]["messages"] == [{"role": "user", "content": "hello"}]
     assert rows_of(tmp_path / "o")[0]["id"] == 7
 
@@ -325,6 +385,8 @@ def merged(
         ([{"question": NEW, "answer": "#### 19", "key": str(n)} for n in range(3)], 0, {"question without a majority for a written answer": 1}),
         ([{"question": NEW, "answer": "So\n#### 19"}] * 3, 0, {"question with too few answers to check": 1}),
         ([*votes(NEW, "19", "19"), {"answer": GOOD}], 1, {}),
+        ([{**row, "answer": f"<think>#### 3? No.</think>{row['answer']}"} for row in votes(NEW, "19", "19", "19")], 1, {}),
+        ([{**row, "answer": f"<think>{row['answer']}"} for row in votes(NEW, "19", "19", "19")], 0, {"question without an answer that the rule reads": 1}),
         ([{"answer": GOOD}] * 3, 0, {"question with too few answers to check": 1}),
         ([{"answer": GOOD, "finish_reason": "length"}], 0, {"reply that was cut off": 1}),
         ([*votes(NEW, "19", "19"), *({**row, "key": "x", "finish_reason": "length"} for row in votes(NEW, "19"))], 1, {}),
@@ -353,6 +415,8 @@ def test_an_answer_is_checked_by_others(tmp_path: Path, rows: Rows, kept: int, d
         f"{GOOD}\nAnswer: 5\n#### 5",
         f"{GOOD}\n#### 20",
         "Answer: 5 + 3 = 8\n#### 8\nQuestion: What is 5 + 3?",
+        f"Question: What is 1 + 1?\n{GOOD}",
+        GOOD.replace("\n####", "\nAnswer: 19\n####"),
         "Question:\nAnswer: 5\n#### 5",
         "Question: What is 5 + 3?\nAnswer:",
         "Question: What is 5 + 3?\nAnswer: #### 8",
@@ -383,6 +447,8 @@ def test_a_reply_that_is_no_problem(tmp_path: Path, text: str) -> None:
         GOOD.replace("Question:", "QUESTION :").replace("Answer:", "Solution:"),
         f"{GOOD}\n\nLet me know if you want another one!",
         GOOD.replace("#### 19", "####19"),
+        GOOD.replace("#### 19", "**#### 19**"),
+        f"<think>\nQuestion: 5?\nAnswer: 4\n#### 4\nNo.</think>\n\n{GOOD}",
         f"\r\n{GOOD}\n".replace("\n", "\r\n"),
     ],
 )
@@ -397,7 +463,7 @@ def test_what_the_teacher_repeats(tmp_path: Path, gsm8k_rows: Rows) -> None:
     other = NEW.replace("Ann", "Eve")
     made, report = merged(
         tmp_path,
-        {"answer": GOOD, "seed_question": seed},
+        {"answer": f"Well:\n{GOOD}", "seed_question": seed},
         {"answer": f"Question: {seed}\nAnswer: so\n#### 5", "seed_question": seed},
         {"answer": f"Question: {TEST_QUESTION}\nAnswer: so\n#### 26", "seed_question": seed},
         {"answer": f"Question: {other}\nAnswer: so\n#### 19", "seed_question": seed},

@@ -144,6 +144,18 @@ def test_an_endpoint_that_is_down() -> None:
         Endpoint(url, "m", retries=2).complete(MESSAGES)
 
 
+@pytest.mark.parametrize("host", ["a..b", "no.such.host.invalid", "x" * 70 + ".org", "127.0.0.1:0"])
+def test_a_host_that_cannot_be_had(host: str) -> None:
+    with pytest.raises(NoReplyError):
+        Endpoint(f"http://{host}/v1", "m", retries=0).complete(MESSAGES)
+
+
+def test_what_an_endpoint_says_moves_no_cursor() -> None:
+    with chat_stub(lambda _: Raw(400, "\x1b[2J\x00gone")) as stub, pytest.raises(NoReplyError) as raised:
+        Endpoint(stub.url, "m").complete(MESSAGES)
+    assert str(raised.value) == "HTTP 400: \ufffd[2J\ufffdgone"
+
+
 def test_an_endpoint_that_is_slow() -> None:
     late = threading.Event()
     with chat_stub(lambda _: "5" if late.wait(20) else "") as stub:
@@ -154,7 +166,19 @@ def test_an_endpoint_that_is_slow() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "localhost:8000", "ftp://x/v1", "http://", "http://[", "http://x:99999/v1", "http://x:port/v1", "/v1"],
+    [
+        "",
+        "localhost:8000",
+        "ftp://x/v1",
+        "http://",
+        "http://[",
+        "http://x:99999/v1",
+        "http://x:port/v1",
+        "/v1",
+        "http://a b/v1",
+        "http://a\n/v1",
+        "http://a/\x1b[2J",
+    ],
 )
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(CoTMaskError, match="give one such as http://localhost:8000/v1"):
@@ -230,6 +254,16 @@ def test_one_that_gets_no_answer_costs_no_other(tmp_path: Path) -> None:
         poison.clear()
         assert asked(stub, path, *"abcde") == list("ABCDE")
         assert Counter(echo(body) for body in stub.asked) == Counter("ABCDEBD")
+
+
+def test_many_failures_that_are_not_in_a_row_do_not_end_it(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    with (
+        chat_stub(lambda body: Raw(400, "odd") if int(echo(body)) % 2 else echo(body)) as stub,
+        pytest.raises(CoTMaskError, match="10 of 20 answers did not come"),
+    ):
+        asked(stub, path, *map(str, range(20)))
+    assert len(path.read_text().splitlines()) == 10
 
 
 def test_an_endpoint_that_fails_always_is_not_asked_to_the_end(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def test_what_a_stage_of_a_run_asks_for(tmp_path: Path) -> None:
         program="/env/lm_eval",
         device="cpu",
         generation="max_gen_toks=8",
+        seed=3,
         chat_template=True,
         confirm_run_unsafe_code=True,
     )
@@ -45,7 +46,7 @@ def test_what_a_stage_of_a_run_asks_for(tmp_path: Path) -> None:
         *("--model_args", '{"pretrained": "org/model", "dtype": "bfloat16"}', "--tasks", "a,b"),
         *("--include_path", str(EVALTASKS.resolve()), "--log_samples"),
         *("--batch_size", "auto", "--output_path", str(tmp_path), "--device", "cpu", "--gen_kwargs", "max_gen_toks=8"),
-        *("--apply_chat_template", "--confirm_run_unsafe_code"),
+        *("--seed", "3", "--apply_chat_template", "--confirm_run_unsafe_code"),
     ]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from axolotl_cotmask.cli.common import cell, command, json_option, labelled, print_table, tell_newest
+from axolotl_cotmask.cli.common import Number, cell, command, json_option, labelled, print_table, tell_newest
 from axolotl_cotmask.cli.endpoints import KEY_HELP, ask, endpoint_options
 from axolotl_cotmask.evaluation.graded import read_graded_task
 from axolotl_cotmask.evaluation.results import read_results
@@ -35,7 +35,7 @@ _NAMED = 3  # answers with an unreadable judgement, in the table
 )
 @endpoint_options
 @click.option(
-    "--temperature", type=click.FloatRange(min=0), default=0.0, show_default=True, help="Of the judge's sampling."
+    "--temperature", type=Number(min=0, max=100), default=0.0, show_default=True, help="Of the judge's sampling."
 )
 @click.option("--task", default="cotmask_gsm8k", show_default=True, help="The lm-eval task.")
 @click.option(

@@ -9,7 +9,7 @@ import click
 
 from axolotl_cotmask.augmentation.questions import read_questions
 from axolotl_cotmask.cli.augment.common import output_option
-from axolotl_cotmask.cli.common import RegularFile, command
+from axolotl_cotmask.cli.common import Number, RegularFile, command
 from axolotl_cotmask.cli.endpoints import KEY_HELP, endpoint_options
 from axolotl_cotmask.cli.endpoints import ask as ask_endpoint
 
@@ -20,9 +20,9 @@ from axolotl_cotmask.cli.endpoints import ask as ask_endpoint
 @endpoint_options
 @click.option("-n", "samples", type=click.IntRange(min=1), default=1, show_default=True, help="Answers to each row.")
 @click.option(
-    "--temperature", type=click.FloatRange(min=0), help="Of the sampling; LLM2LLM's is 1.  [default: the endpoint's]"
+    "--temperature", type=Number(min=0, max=100), help="Of the sampling; LLM2LLM's is 1.  [default: the endpoint's]"
 )
-@click.option("--top-p", type=click.FloatRange(min=0, max=1), help="Of the sampling.  [default: the endpoint's]")
+@click.option("--top-p", type=Number(min=0, max=1), help="Of the sampling.  [default: the endpoint's]")
 def ask(
     file: Path, output: Path, samples: int, temperature: float | None, top_p: float | None, **endpoint: Any
 ) -> None:
@@ -36,4 +36,4 @@ def ask(
         raise click.UsageError(f"-n {samples} at temperature 0 gives the same answer {samples} times: raise one")
     settings = {"temperature": temperature, "top_p": top_p}
     answers = ask_endpoint(read_questions(file, samples), output, settings=settings, **endpoint)
-    click.echo(f"{output}: {len(answers):,} answers")
+    click.echo(f"{output}: {len({answer['key'] for answer in answers}):,} answers")

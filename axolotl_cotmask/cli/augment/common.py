@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from axolotl_cotmask.common.files import whole_file
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import check_place, whole_file
 from axolotl_cotmask.evaluation.answers import RULES
 
 output_option = click.option(
@@ -21,8 +22,19 @@ samples_argument = click.argument(
 rule_option = click.option(
     "--answer-rule",
     type=click.Choice(list(RULES)),
-    help="What tells a right answer. [default: what the samples name, else gsm8k_hash]",
+    help="What tells a right answer. [default: what the samples name; gsm8k_hash for rows made elsewhere]",
 )
+
+
+def check_output(output: Path, inputs: Iterable[Path]) -> None:
+    """Check, before any work, that a file can stand at ``output``, and that it is none of the ``inputs``.
+
+    Raises:
+        CoTMaskError: it cannot, or is one of them.
+    """
+    check_place(output)
+    if output.resolve() in {path.resolve() for path in inputs}:
+        raise CoTMaskError(f"{output}: would be written over what is read from it: name another file")
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -18,13 +18,14 @@ from axolotl_cotmask.augmentation.contamination import (
 )
 from axolotl_cotmask.augmentation.merge import Merged, read_replies
 from axolotl_cotmask.augmentation.merge import merge as merge_replies
-from axolotl_cotmask.cli.augment.common import output_option, write_rows
+from axolotl_cotmask.cli.augment.common import check_output, output_option, write_rows
 from axolotl_cotmask.cli.augment.known import known_tests_option
-from axolotl_cotmask.cli.common import RegularFile, command, json_option, print_table
+from axolotl_cotmask.cli.common import Number, RegularFile, command, json_option, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.answers import RULES
 
-_SHARE = click.FloatRange(min=0, max=1)
+_SHOWN = 20  # pairs; --json has all
+_SHARE = Number(min=0, max=1)
 
 
 @command()
@@ -86,6 +87,8 @@ def merge(
     is refused and shown; near to a seed or another new question, it is dropped.
     """
 
+    check_output(output, answers)
+
     def run(programs: Sequence[str]) -> list[str | None]:
         return _run(programs, confirmed)
 
@@ -134,8 +137,9 @@ def _print(merged: Merged) -> None:
         ("kept", f"{len(merged.rows):,}"),
     ]
     print_table("replies of the teacher", (), rows)
-    for refused in merged.contaminated:
+    for refused in merged.contaminated[:_SHOWN]:
         near = refused.near
-        click.echo(
-            f"refused, {near.similarity:.2f} like {near.place}:\n  new:  {refused.question}\n  test: {near.question}"
-        )
+        click.echo(f"refused, {near.similarity:.2f} like {near.place}:")
+        click.echo(f"  new:  {refused.question!r}\n  test: {near.question!r}")
+    if len(merged.contaminated) > _SHOWN:
+        click.echo(f"and {len(merged.contaminated) - _SHOWN:,} more, which --json lists")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from axolotl_cotmask.augmentation.pairs import MOST_PAIRS, RULES
-from axolotl_cotmask.cli.augment.common import output_option, rule_option, samples_argument, write_rows
+from axolotl_cotmask.cli.augment.common import check_output, output_option, rule_option, samples_argument, write_rows
 from axolotl_cotmask.cli.augment.known import known_tests_option
 from axolotl_cotmask.cli.common import command, json_option, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
@@ -62,13 +62,15 @@ def pairs(
 
     if direct and rule != "cot":
         raise CoTMaskError(f"--direct is for --rule cot, and --rule {rule} has no use for it: take it out")
+    files, direct_files = find_samples(samples), find_samples(direct)
+    check_output(output, [*files, *direct_files])
     report = PairsReport()
     known = load_test_questions(tests)
     bases = load_bases([name for name in gsm_ic if name != "none"])
     with Pool() as pool:
-        for path in find_samples(samples):
+        for path in files:
             pool.add(read_sampled(path, answer_rule), one_prompt=True)
-        for path in find_samples(direct):
+        for path in direct_files:
             pool.add(read_sampled(path, answer_rule, direct=True))
         questions = refuse_test_questions(pool.questions(), known)
         cut = rule == "cot" and not direct

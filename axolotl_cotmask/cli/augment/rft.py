@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from axolotl_cotmask.cli.augment.common import output_option, rule_option, samples_argument, write_rows
+from axolotl_cotmask.cli.augment.common import check_output, output_option, rule_option, samples_argument, write_rows
 from axolotl_cotmask.cli.augment.known import known_tests_option
 from axolotl_cotmask.cli.common import command, json_option, print_table
 
@@ -34,10 +34,12 @@ def rft(
     from axolotl_cotmask.augmentation.rft import RftReport, check_kept, proportions, rft_rows
     from axolotl_cotmask.augmentation.samples import find_samples, read_sampled
 
+    files = find_samples(samples)
+    check_output(output, files)
     report = RftReport()
     known = load_test_questions(tests)
     with Pool() as pool:
-        for path in find_samples(samples):
+        for path in files:
             pool.add(read_sampled(path, answer_rule))
         questions = refuse_test_questions(pool.questions(), known)
         write_rows(output, check_kept(rft_rows(questions, report), report))

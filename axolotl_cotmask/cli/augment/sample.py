@@ -19,7 +19,7 @@ from axolotl_cotmask.common.errors import CoTMaskError
 @click.option("--gen-kwargs", help="Instead of the task's, such as temperature=1.0.")
 @click.option("--backend", type=click.Choice(["hf", "vllm"]), default="hf", show_default=True, help="Of lm-eval.")
 @click.option("--model-args", default="{}", help='Further ones of the backend, as JSON, such as {"dtype": "bfloat16"}.')
-@click.option("--batch-size", default="auto", show_default=True, help="A number or auto.")
+@click.option("--batch-size", help="A number or auto. [default: 16, for vllm auto]")
 @click.option("--device", help="Of the model, such as cpu.")
 @click.option("--processes", default=1, show_default=True, help="Copies of the model, one per GPU.")
 @click.option("--limit", type=int, help="So many questions at most.")
@@ -34,7 +34,7 @@ def sample(
     gen_kwargs: str | None,
     backend: str,
     model_args: str,
-    batch_size: str,
+    batch_size: str | None,
     device: str | None,
     processes: int,
     limit: int | None,
@@ -57,6 +57,7 @@ def sample(
     if not isinstance(settings, dict):
         raise CoTMaskError(f'--model-args is {model_args}, no JSON object: give one such as {{"dtype": "bfloat16"}}')
     sampling = Sampling(model, task, samples, seed, gen_kwargs, backend, settings, limit, apply_chat_template)
+    batch_size = batch_size or ("auto" if backend == "vllm" else "16")
     machine = Machine(batch_size, device, processes, program)
     files = draw(sampling, machine, output, lambda text: click.echo(text, err=True))
     click.echo(f"{samples} samples a question: {len(files)} files below {output}")

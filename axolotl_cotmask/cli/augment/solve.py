@@ -8,7 +8,7 @@ import click
 
 from axolotl_cotmask.augmentation.merge import new_questions, read_replies
 from axolotl_cotmask.augmentation.teacher import solve_row
-from axolotl_cotmask.cli.augment.common import output_option, write_rows
+from axolotl_cotmask.cli.augment.common import check_output, output_option, write_rows
 from axolotl_cotmask.cli.common import RegularFile, command
 
 
@@ -21,6 +21,7 @@ def solve(answers: tuple[Path, ...], output: Path, program: bool) -> None:
 
     ANSWERS are replies to the rows of `augment hard`; FILE is for `axolotl cotmask augment ask`.
     """
+    check_output(output, answers)
     questions = new_questions(reply for path in answers for reply in read_replies(path))
     write_rows(output, (solve_row(question, program) for question in questions))
     click.echo(f"{output}: {len(questions):,} questions")

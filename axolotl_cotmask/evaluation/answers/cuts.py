@@ -49,11 +49,12 @@ def about_the_question(text: str) -> str:
     what follows the end of its turn or the beginning of another prompt. A question that is repeated before any answer
     is not another one.
     """
-    text = _after_the_thinking(plain(text))
+    text = after_the_thinking(plain(text))
     return _ANNOTATION.sub("", _before_the_next_prompt(_first_turn(text)))
 
 
-def _after_the_thinking(text: str) -> str:
+def after_the_thinking(text: str) -> str:
+    """Return what follows the last end of a model's thinking; where it does not end, what comes before it."""
     ends = list(_THOUGHT_ENDS.finditer(text))
     if ends:
         text = text[ends[-1].end() :]

@@ -6,7 +6,7 @@ letters, ``A) ...``; how they are put together here is docs/augmentation.md's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from datasets import Dataset
@@ -24,7 +24,7 @@ ANSWER_START = " The answer is"
 _LETTERS = "ABCDE"
 
 
-def lettered(question: str, options: Sequence[str], right: int) -> Row:
+def lettered(question: str, options: list[str], right: int) -> Row:
     """Return ``question``, with an option on each line below, and ``answer``, a letter.
 
     Args:
@@ -33,10 +33,13 @@ def lettered(question: str, options: Sequence[str], right: int) -> Row:
         right: the place of the right one, from 0.
 
     Raises:
-        CoTMaskError: there are fewer or more options, or one is no text, or none is right.
+        CoTMaskError: the question is empty, or there are fewer or more options, or one is no text, or none is right.
     """
-    if not 2 <= len(options) <= len(_LETTERS) or not all(isinstance(o, str) and o.strip() for o in options):
-        raise CoTMaskError(f"the options are {list(options)!r:.80}: give two to five texts")
+    if not question.strip():
+        raise CoTMaskError("the question is empty: mend or remove the row")
+    texts = isinstance(options, list) and all(isinstance(option, str) and option.strip() for option in options)
+    if not texts or not 2 <= len(options) <= len(_LETTERS):
+        raise CoTMaskError(f"the options are {options!r:.80}: give two to five texts")
     if not 0 <= right < len(options):
         raise CoTMaskError(f"no option is right, of {len(options)}: mend the row")
     lines = [f"{letter}) {option.strip()}" for letter, option in zip(_LETTERS, options, strict=False)]
@@ -55,7 +58,8 @@ def _of_choices(row: Row, question: str) -> Row:
 
 def _numbered(label: Any, first: int) -> int:
     try:
-        return int(label) - first
+        # One broken label makes numbers with a point of all.
+        return int(str(label).removesuffix(".0")) - first
     except ValueError:
         return -1
 
@@ -96,6 +100,15 @@ def document_of(source: str, direct: bool = False) -> Callable[[Row], Row]:
             ) from error
 
     return document
+
+
+def as_asked(source: str, row: Row) -> Row:
+    """Return the document of a row of these data sets, and a row of any other as it is.
+
+    Raises:
+        CoTMaskError: a field is not as the data set has it.
+    """
+    return document_of(source)(row) if source.partition("_")[0] in _DOCUMENTS else row
 
 
 def prompt(doc: Row) -> str:
