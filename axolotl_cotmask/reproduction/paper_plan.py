@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.reproduction.chained_rows import CHAINED, chained_rows
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.ablations import SWEEPS, Ablation
 from axolotl_cotmask.reproduction.plan import ClaimPlan, Measured, Plan, RowPlan, Setup, Task
@@ -53,6 +54,7 @@ _MEASURES = {title: f"accuracy on {title} by the paper's rule" for title in pape
 }
 #: Those with scores; Table 3 is a sweep.
 _TABLES = {"table1": "Table 1", "table2": "Table 2", "table5": "Table 5"}
+_DPO = [name for name, row in CHAINED.items() if "pairs" in row.make]
 _FIG2 = ("mistral-7b/mammoth-sft", "mistral-7b/mammoth-mft")
 
 
@@ -75,7 +77,14 @@ def make_plan(what: Sequence[str], seeds: int, own_gpus: int = 1) -> Plan:
             other = rows.setdefault(row.name, row)
             if other.config != row.config:
                 raise CoTMaskError(f"two recipes are called {row.name}: rename one of them")
-            rows[row.name] = replace(other, measures={**other.measures, **row.measures}, curve=other.curve or row.curve)
+            if other.sampling and row.sampling and other.sampling != row.sampling:
+                raise CoTMaskError(f"{row.name} would be sampled in two ways: name what begins from it in two runs")
+            rows[row.name] = replace(
+                other,
+                measures={**other.measures, **row.measures},
+                curve=other.curve or row.curve,
+                sampling=other.sampling or row.sampling,
+            )
         claims |= dict.fromkeys(new_claims)
     baselines = {claim.baseline for claim in claims} - set(rows)
     titles = {title for row in rows.values() for title in row.measures}
@@ -104,6 +113,8 @@ def _expand(name: str, own_gpus: int) -> tuple[list[RowPlan], list[ClaimPlan]]:
         return rows, list(_between_methods())
     if name == "fig2":
         return [_with_curve(paper_row(paper.find_run(run), ["gsm8k"])) for run in _FIG2], []
+    if name in CHAINED:
+        return chained_rows(name, lambda source: _expand(source, own_gpus)[0][0]), []
     table = _TABLES.get(name)
     runs = [run for run in paper.RUNS if name in (run.name, run.base) or (table and _scored(run, table))]
     if runs:
@@ -255,6 +266,10 @@ def _recipe_row(path: Path, name: str, gpus: int) -> RowPlan:
         raise CoTMaskError(f"{path} is no recipe: it has no datasets")
     if config.get("use_ray"):
         raise CoTMaskError(f"{path} runs on a Ray cluster: train it with `axolotl train`, and score it with lm_eval")
+    if "rl" in config:
+        raise CoTMaskError(
+            f"{path} trains on pairs of a model's own samples: name a row that makes them, such as {next(iter(_DPO))}"
+        )
     strategy = str(datasets[0].get("type", "")).removeprefix(_STRATEGIES)
     if strategy not in _TASKS:
         raise CoTMaskError(
@@ -263,6 +278,10 @@ def _recipe_row(path: Path, name: str, gpus: int) -> RowPlan:
         )
     measures = _measures(strategy, {task.benchmark: None for task in _TASKS[strategy]})
     # Local files are inputs: when they change, the run is trained anew.
-    paths = [Path(str(entry.get("path") or "")) for entry in datasets]
+    named = [str(entry.get("path") or "") for entry in datasets]
+    paths = [Path(path) for path in named if "://" not in path]
+    missing = [path for path in paths if path.suffix == ".jsonl" and not path.is_file()]
+    if missing:
+        raise CoTMaskError(f"{name} trains on {missing[0]}, which is not there: put it there")
     files = [str(path.resolve()) for path in paths if path.is_file()]
     return RowPlan(name, name, "recipes", measures, config, gpus=gpus, needs=files)

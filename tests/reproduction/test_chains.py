@@ -1,0 +1,232 @@
+"""Rows whose data are made of samples of other rows' models: their plans, and a chain end to end, killed in every stage."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.reproduction.chained_rows import CHAINED
+from axolotl_cotmask.reproduction.laptop.data import laptop_rows, question_rows
+from axolotl_cotmask.reproduction.laptop.plans import laptop_plan
+from axolotl_cotmask.reproduction.laptop.settings import PlanSettings, read_settings
+from axolotl_cotmask.reproduction.paper_plan import make_plan
+from axolotl_cotmask.reproduction.plan import Plan, read_run
+
+ROOT = Path(__file__).parents[2]
+SNAKEMAKE = ROOT / ".nox" / "workflow" / "bin"
+PLAN: dict[str, Any] = {
+    "groups": {
+        "chained": {
+            "bases": ["copying-1"], "problems": [1], "arms": ["sft"], "train_rows": 64, "steps": 120,
+            "questions": 24, "samples": 5,
+            "chains": {
+                "rft": {"from": "sft", "augment": "rft", "arm": "mft-mask-0.4", "steps": 4},
+                "dpo": {"from": "sft", "augment": "wrong", "arm": "dpo", "steps": 4},
+            },
+        }
+    },
+    "test_rows": 24,
+    "tasks": ["cotmask_gsm8k"],
+}  # fmt: skip
+
+
+def test_the_laptops_chains_are_pairs_with_and_without_masking() -> None:
+    plan = laptop_plan("laptop-augmented")
+    rows = {row.name.rpartition("/")[2]: row for row in plan.rows}
+    assert {name: row.chain.source.rpartition("/")[2] for name, row in rows.items() if row.chain} == {
+        "sft-rft-sft": "sft", "sft-rft-mft": "sft", "sft-dpo-cot": "sft", "sft-dpo-answer": "sft",
+        "sft-dpo-wrong": "sft", "mft-dpo-cot": "mft-mask-0.4", "mft-dpo-answer": "mft-mask-0.4",
+        "mft-dpo-wrong": "mft-mask-0.4",
+    }  # fmt: skip
+    assert {name for name, row in rows.items() if row.chain and row.chain.continues} == {
+        name for name in rows if "dpo" in name
+    }
+    assert all(row.draws == rows["sft"].draws or row.chain for row in rows.values())
+    of_rft, of_dpo = plan.runs()["augmented/sft-rft-mft/seed-1"], plan.runs()["augmented/sft-dpo-cot/seed-2"]
+    assert of_rft.config is not None
+    assert [entry["type"].rpartition(".")[2] for entry in of_rft.config["datasets"]] == ["query_response", "gsm8k"]
+    assert of_rft.config["base_model"] == "./bases/copying-2"
+    assert of_dpo.chain is not None
+    assert of_dpo.chain.source == "augmented/sft/seed-2"
+    sampling = plan.runs()["augmented/sft/seed-2"].sampling
+    assert sampling is not None
+    assert sampling.data_dir == "data/problems-201-rows-300-questions-1000"
+    # Each against the same without masking, and against where it began.
+    named = {(claim.baseline.rpartition("/")[2], claim.treated.rpartition("/")[2]) for claim in plan.claims}
+    assert {("sft-rft-sft", "sft-rft-mft"), ("sft", "sft-rft-sft"), ("sft-dpo-cot", "mft-dpo-cot")} <= named
+    of_chains = [claim for claim in plan.claims if rows[claim.treated.rpartition("/")[2]].chain]
+    assert {claim.comparisons for claim in of_chains} == {len(of_chains)} == {11}
+
+
+def test_questions_are_none_of_the_problems_and_have_answers_alone() -> None:
+    problems, questions = laptop_rows(3, 20, 10), question_rows(3, 20, 10, 30)
+    known = {row["question"] for name in ("gsm8k_train", "gsm8k_test") for row in problems[name]}
+    assert len(questions) == 30
+    assert not known & {row["question"] for row in questions}
+    assert all(row["answer"].startswith("#### ") and row["answer"][5:].isdigit() for row in questions)
+    assert question_rows(3, 20, 10, 5) == questions[:5]
+
+
+@pytest.mark.parametrize(
+    ("chain", "sentence"),
+    [
+        ({"from": "mft", "augment": "rft", "arm": "sft"}, "chains.x.from: mft is none of the group's arms"),
+        ({"from": "sft", "augment": "rft", "arm": "sfd"}, "chains.x.arm: no recipe is named sfd; did you mean sft"),
+        ({"from": "sft", "augment": "rft", "arm": "dpo"}, "dpo does not train on such data: name one without rl:"),
+        ({"from": "sft", "augment": "wrong", "arm": "sft"}, "sft does not train on such data: name one with rl: dpo"),
+        ({"from": "sft", "augment": "right", "arm": "dpo"}, "groups.chained.chains.x.augment: "),
+        ({"augment": "rft", "arm": "sft"}, "groups.chained.chains.x.from: field required"),
+    ],
+)
+def test_a_wrong_chain_stops_with_a_sentence(chain: dict[str, str], sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    group = PLAN["groups"]["chained"] | {"chains": {"x": chain}}
+    path.write_text(yaml.safe_dump(PLAN | {"groups": {"chained": group}}), encoding="utf-8")
+    with pytest.raises(CoTMaskError) as caught:
+        read_settings(str(path), PlanSettings)
+    assert sentence in str(caught.value)
+
+
+def with_demonstrations(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(directory)
+    (directory / "demonstrations.jsonl").write_text('{"query": "1+1?", "response": "#### 2"}\n')
+
+
+@pytest.mark.parametrize("name", CHAINED)
+def test_a_row_of_samples_comes_with_the_row_that_is_sampled(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_demonstrations(tmp_path, monkeypatch)
+    plan = make_plan([name], 2)
+    source, row = plan.rows
+    assert (row.name, source.name) == (name, CHAINED[name].source)
+    assert row.chain is not None
+    assert row.chain.continues == ("rl" in (row.config or {}))
+    assert row.chain.merge == name.startswith("self-refine/"), "an adapter is merged before another is trained on it"
+    assert source.sampling is not None
+    assert bool(source.sampling.direct_task) == row.chain.direct
+    assert row.measures.keys() == source.measures.keys()
+    assert plan.runs()[f"{name}/seed-2"].chain.source == f"{source.name}/seed-2"  # type: ignore[union-attr]
+
+
+def test_rows_that_sample_a_model_in_two_ways_are_refused() -> None:
+    assert len(make_plan(["rft/llama2-7b-sft", "rft/llama2-7b-mft", "llama2-7b/gsm8k-sft"], 1).rows) == 3
+    with pytest.raises(CoTMaskError, match=r"llama2-7b/gsm8k-sft would be sampled in two ways"):
+        make_plan(["rft/llama2-7b-sft", "dpo-st/llama2-7b-sft"], 1)
+
+
+def test_what_a_chain_needs_and_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CoTMaskError, match=r"self-refine/llama2-7b-sft trains on demonstrations.jsonl, which is not"):
+        make_plan(["self-refine/llama2-7b-sft-dpo"], 1)
+    with pytest.raises(CoTMaskError, match=r"pairs of a model's own samples: name a row that makes them, such as dpo-"):
+        make_plan(["dpo-st/llama2-7b"], 1)
+
+
+def test_a_written_plan_has_its_chains(tmp_path: Path) -> None:
+    plan = laptop_plan("laptop-augmented")
+    (tmp_path / "plan.json").write_text(plan.as_json(), encoding="utf-8")
+    for name in ("augmented/sft/seed-3", "augmented/mft-dpo-cot/seed-3"):
+        assert read_run(tmp_path / "plan.json", name)[1] == _as_read(plan, name)
+
+
+def _as_read(plan: Plan, name: str) -> Any:
+    run = plan.runs()[name]
+    chain = run.chain and type(run.chain)(**{**vars(run.chain), "make": list(run.chain.make)})
+    return type(run)(**{**vars(run), "needs": list(run.needs), "chain": chain})
+
+
+# The chain itself.
+
+
+def start(out: Path) -> subprocess.Popen[str]:
+    plan = out.parent / "plan.yaml"
+    plan.write_text(yaml.safe_dump(PLAN), encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("axolotl-cotmask")), "repro", str(plan), "--output", str(out)]
+    path = os.pathsep.join([str(SNAKEMAKE), os.environ["PATH"]])
+    return subprocess.Popen(
+        command, env={**os.environ, "PATH": path}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    return said
+
+
+def kill_stage(words: tuple[str, ...], process: subprocess.Popen[str]) -> None:
+    """Kill a stage's program, as the machine does when memory runs out, and wait for the harness to say so."""
+    deadline = time.monotonic() + 300
+    while process.poll() is None:
+        assert time.monotonic() < deadline, f"no process with {words}"
+        for pid in programs(words):
+            os.kill(pid, signal.SIGKILL)
+            process.communicate(timeout=300)
+            assert process.returncode != 0
+            return
+        time.sleep(0.1)
+    raise AssertionError(process.communicate()[0])
+
+
+def programs(words: tuple[str, ...]) -> Iterator[int]:
+    for directory in Path("/proc").iterdir():
+        try:
+            arguments = (directory / "cmdline").read_bytes().decode().split("\0") if directory.name.isdigit() else []
+        except OSError:
+            continue
+        if all(any(word in argument for argument in arguments) for word in words) and "-c" not in arguments:
+            yield int(directory.name)
+
+
+def result(out: Path, row: str) -> tuple[dict[str, Any], bytes]:
+    run = out / "runs" / "chained" / row / "seed-1"
+    scored = json.loads((run / "scores/hf/cotmask_gsm8k.json").read_text())
+    return {key: value for key, value in scored.items() if key != "signatures"}, (run / "made/rows.jsonl").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (SNAKEMAKE / "snakemake").is_file(), reason="Snakemake's environment is not there: nox -s workflow"
+)
+def test_a_chain_that_is_killed_in_every_stage_ends_in_the_same_numbers(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    finish(start(out))
+    runs = out / "runs" / "chained"
+    before = {row: result(out, row) for row in ("rft", "dpo")}
+    (train,) = [json.loads((runs / "dpo/seed-1" / "train/trainer_state.json").read_text())]
+    assert any("rewards/margins" in entry for entry in train["log_history"])
+    assert "then DPO: pairs by the reasoning" in (out / "report.md").read_text(encoding="utf-8")
+    report = json.loads((runs / "rft/seed-1/made/report.json").read_text())
+    assert report["kept"] > 0, "the model solves some of the questions"
+    weights = (runs / "sft/seed-1/model/model.safetensors").read_bytes()
+
+    shutil.rmtree(runs / "sft/seed-1/samples")
+    for row in ("rft", "dpo"):
+        for stage in ("made", "data", "train", "model", "evaluate", "scores"):
+            shutil.rmtree(runs / row / "seed-1" / stage)
+    stages = [
+        ("bin/axolotl-cotmask", "sample", str(out)),
+        ("bin/axolotl-cotmask", "pairs", str(out)),
+        ("bin/axolotl", "preprocess", str(runs / "dpo")),
+        ("bin/axolotl", "train", str(out / "work/chained/dpo")),
+        ("bin/lm_eval", str(runs / "dpo")),
+    ]
+    for words in stages:
+        kill_stage(words, start(out))
+    finish(start(out))
+    assert {row: result(out, row) for row in ("rft", "dpo")} == before
+    assert (runs / "sft/seed-1/model/model.safetensors").read_bytes() == weights
+    assert "Nothing to be done" in finish(start(out))
