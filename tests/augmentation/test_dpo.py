@@ -80,7 +80,7 @@ def test_a_plugin_in_a_dpo_config_names_the_way(project: Project, gsm8k_rows: Ro
     assert said.startswith(
         "rl is set, and preference or reinforcement training has no single target, and is a stage of its own: "
     )
-    assert "a config without the plugin (docs/augmentation.md)" in said
+    assert "a config without the plugin that begins with the trained model (docs/augmentation.md)" in said
 
 
 @pytest.mark.parametrize("make", [sentencepiece_like, byte_level, mistral])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.project import write_jsonl
 
-from axolotl_cotmask.augmentation.pairs import PairsReport, jaccard, preference_rows, without_similar
+from axolotl_cotmask.augmentation.pairs import MOST_PAIRS, PairsReport, jaccard, preference_rows, without_similar
 from axolotl_cotmask.augmentation.pool import Pool
 from axolotl_cotmask.augmentation.reasoning import has_reasoning, is_answer_alone
 from axolotl_cotmask.augmentation.samples import read_sampled
@@ -27,7 +27,7 @@ def pairs_of(
     responses: Sequence[str],
     direct: Sequence[str] = (),
     answer: str = GOLD,
-    most: int = 3,
+    most: int = MOST_PAIRS,
     cut: bool = False,
 ) -> tuple[list[dict[str, str]], PairsReport]:
     report = PairsReport()
