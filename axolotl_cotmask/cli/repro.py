@@ -130,6 +130,12 @@ def _check(plan: Plan, gpus: int | None) -> None:
             f"{many[0].name} is for {many[0].gpus} GPUs on several machines: name those of one with --gpus, or train "
             "it with `axolotl train`, as the recipe says"
         )
+    for row in plan.rows:
+        # What the plan makes itself has draws or a chain.
+        for entry in row.config["datasets"] if row.config and not row.draws and row.chain is None else ():
+            path = str(entry.get("path") or "")
+            if path.endswith(".jsonl") and "://" not in path and not Path(path).is_file():
+                raise CoTMaskError(f"{row.name} trains on {path}, which is not there: put it there")
     unsafe = [row.name for row in plan.rows if any(task.unsafe for task in row.tasks)]
     if unsafe and not plan.setup.confirm_run_unsafe_code:
         raise CoTMaskError(

@@ -278,10 +278,6 @@ def _recipe_row(path: Path, name: str, gpus: int) -> RowPlan:
         )
     measures = _measures(strategy, {task.benchmark: None for task in _TASKS[strategy]})
     # Local files are inputs: when they change, the run is trained anew.
-    named = [str(entry.get("path") or "") for entry in datasets]
-    paths = [Path(path) for path in named if "://" not in path]
-    missing = [path for path in paths if path.suffix == ".jsonl" and not path.is_file()]
-    if missing:
-        raise CoTMaskError(f"{name} trains on {missing[0]}, which is not there: put it there")
+    paths = [Path(str(entry.get("path") or "")) for entry in datasets]
     files = [str(path.resolve()) for path in paths if path.is_file()]
     return RowPlan(name, name, "recipes", measures, config, gpus=gpus, needs=files)

@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.chained_rows import CHAINED
 from axolotl_cotmask.reproduction.laptop.data import laptop_rows, question_rows
@@ -83,7 +85,7 @@ def test_questions_are_none_of_the_problems_and_have_answers_alone() -> None:
     ("chain", "sentence"),
     [
         ({"from": "mft", "augment": "rft", "arm": "sft"}, "chains.x.from: mft is none of the group's arms"),
-        ({"from": "sft", "augment": "rft", "arm": "sfd"}, "chains.x.arm: no recipe is named sfd; did you mean sft"),
+        ({"from": "sft", "augment": "rft", "arm": "sfd"}, "chains.x.arm: no recipe is named sfd: did you mean sft?"),
         ({"from": "sft", "augment": "rft", "arm": "dpo"}, "dpo does not train on such data: name one without rl:"),
         ({"from": "sft", "augment": "wrong", "arm": "sft"}, "sft does not train on such data: name one with rl: dpo"),
         ({"from": "sft", "augment": "right", "arm": "dpo"}, "groups.chained.chains.x.augment: "),
@@ -99,16 +101,8 @@ def test_a_wrong_chain_stops_with_a_sentence(chain: dict[str, str], sentence: st
     assert sentence in str(caught.value)
 
 
-def with_demonstrations(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(directory)
-    (directory / "demonstrations.jsonl").write_text('{"query": "1+1?", "response": "#### 2"}\n')
-
-
 @pytest.mark.parametrize("name", CHAINED)
-def test_a_row_of_samples_comes_with_the_row_that_is_sampled(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with_demonstrations(tmp_path, monkeypatch)
+def test_a_row_of_samples_comes_with_the_row_that_is_sampled(name: str) -> None:
     plan = make_plan([name], 2)
     source, row = plan.rows
     assert (row.name, source.name) == (name, CHAINED[name].source)
@@ -129,8 +123,12 @@ def test_rows_that_sample_a_model_in_two_ways_are_refused() -> None:
 
 def test_what_a_chain_needs_and_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(CoTMaskError, match=r"self-refine/llama2-7b-sft trains on demonstrations.jsonl, which is not"):
-        make_plan(["self-refine/llama2-7b-sft-dpo"], 1)
+    refused = CliRunner().invoke(cotmask, ["repro", "self-refine/llama2-7b-sft-dpo"])
+    assert refused.exit_code == 1
+    assert refused.output == (
+        "Error: self-refine/llama2-7b-sft trains on ./demonstrations.jsonl, which is not there: put it there\n"
+    )
+    assert not list(tmp_path.iterdir())
     with pytest.raises(CoTMaskError, match=r"pairs of a model's own samples: name a row that makes them, such as dpo-"):
         make_plan(["dpo-st/llama2-7b"], 1)
 

@@ -12,7 +12,7 @@ from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.plan import Chain, ClaimPlan, Config, Draw, RowPlan, Sampling
 from axolotl_cotmask.reproduction.recipes import load_recipe
 
-_TASK, _DIRECT = "cotmask_sample_gsm8k", "cotmask_sample_gsm8k_direct"
+_TASK = "cotmask_sample_gsm8k"
 #: No question of these is a test problem, nor is it made of the paper's data.
 _NO_TESTS = ("--test", "none")
 _ROWS = {"ds_type": "json", "type": "axolotl_cotmask.prompt_strategies.query_response"}
@@ -34,9 +34,8 @@ _RFT = (round(_RFT_SFT - _SFT, 1), f"Table 2, RFT-100 against SFT: {_SFT} and {_
 def with_sampling(rows: Sequence[RowPlan], group: Group) -> Iterator[RowPlan]:
     """Yield the rows of a group's arms, with how those are sampled that a chain begins from."""
     sampled = {chain.source for chain in group.chains.values()}
-    direct = {chain.source for chain in group.chains.values() if chain.augment == "cot"}
     for arm, row in zip(group.arms, rows, strict=True):
-        sampling = Sampling(_TASK, group.samples, SOURCES["gsm8k_train"].file, _DIRECT if arm in direct else "")
+        sampling = Sampling(_TASK, group.samples, SOURCES["gsm8k_train"].file)
         yield replace(row, sampling=sampling) if arm in sampled else row
 
 
@@ -101,7 +100,8 @@ def _chained(name: str, chain: ChainSettings, source: RowPlan) -> RowPlan:
         config,
         gpus=0,
         draws={seed: replace(draw, config=_config(draw, rft)) for seed, draw in source.draws.items()},
-        chain=Chain(source.name, make, direct=chain.augment == "cot", continues=not rft),
+        # These models reason also where they are asked not to: `cot` cuts the reasoning off their samples.
+        chain=Chain(source.name, make, continues=not rft),
     )
 
 
