@@ -58,18 +58,20 @@ def on_cpu(name: str, model: Path, data: Mapping[str, Path], where: Path) -> Pat
     Args:
         name: the recipe.
         model: replaces the base model.
-        data: files that replace the data sets, by the last part of their ``type``.
+        data: files that replace the data sets, by the last part of their ``type``, or by ``rl``.
         where: gets the config and the output; the prepared data lie beside it, for other recipes to share.
     """
     config = {key: value for key, value in load(name).items() if key not in _GPU_KEYS} | _CPU
     if "adapter" in config:
         config["adapter"] = "lora"
         config |= {f"lora_{kernel}_kernel": False for kernel in ("mlp", "qkv", "o", "embedding")}
-    strategy = config["datasets"][0]["type"]
+    (entry,) = config["datasets"]
+    kind = config.get("rl") or entry["type"].rsplit(".", 1)[-1]
+    local = {"path": str(data[kind]), "ds_type": "json", "type": entry["type"]}
     config |= {
         "base_model": str(model), "output_dir": str(where / "out"), "max_steps": 3,
         "dataset_prepared_path": str(where.parent / "prepared"), "save_strategy": "steps", "save_steps": 3,
-        "datasets": [{"path": str(data[strategy.rsplit(".", 1)[-1]]), "ds_type": "json", "type": strategy}],
+        "datasets": [local | ({"split": entry["split"]} if "rl" in config else {})],
     }  # fmt: skip
     where.mkdir()
     path = where / "recipe.yaml"
@@ -95,4 +97,4 @@ def validate(name: str, model: Path) -> None:
     for _ in range(2 if config.use_ray else 1):
         prepare_plugins(config)
         config = DictDefault(validate_config(config, capabilities, {"torch_version": "2.13.0"}).to_dict())
-    assert config.cotmask
+    assert config.cotmask or config.rl
