@@ -61,7 +61,7 @@ _TAKEN_OF = frozenset(
         "fraction",
     )
 )
-_ARTICLES = frozenset(("a", "an", "I"))
+_ARTICLES = frozenset(("a", "an", "i"))
 
 
 class UnreadableError(Exception):

@@ -11,7 +11,8 @@ from axolotl_cotmask.evaluation.answers.final_answer import statements
 _TRIED = 5
 #: Words by which a text takes back what it said.
 TAKES_BACK = re.compile(
-    r"\b(?:(?:wait|oops|hold on|scratch that|on second thought|my mistake|sorry(?! (?:for|if|about|that))|hmm)\b"
+    r"\b(?:(?:wait|oops|hold on|scratch that|on second thought|my mistake|apologies"
+    r"|sorry(?! (?:for|if|about|that))|hmm)\b"
     r"|(?:correction|edit|update):|no,|make that\b|i mean\b"
     r"|(?:made|is|was) (?:an?|some|my) (?:\w+ ){0,2}(?:mistake|error)s?\b"
     r"|i (?:forgot|missed|overlooked|misread|miscalculated|miscounted)\b"
@@ -25,6 +26,7 @@ _CONFIRMS = re.compile(
     r"|(?<!not )(?<!n't )\b(?:correct|right|fine|good|ok|okay)(?=\s*(?:[.!,)]|\Z))",
     re.IGNORECASE,
 )
+_DENIES = re.compile(r"(?:n't|\bnot|\bnever)\b[^.!?\n]{0,30}", re.IGNORECASE)
 
 
 def last_said(text: str, read: Callable[[str], str | None]) -> str | None:
@@ -38,7 +40,7 @@ def last_said(text: str, read: Callable[[str], str | None]) -> str | None:
         rest = text[mark.end() : end]
         if next(statements(text[: mark.start()], of_option=True), None) is None:
             break
-        if next(statements(rest, of_option=True), None) is None and _CONFIRMS.search(rest):
+        if next(statements(rest, of_option=True), None) is None and _CONFIRMS.search(_DENIES.sub("", rest)):
             end = mark.start()
             continue
         answer = read(rest)

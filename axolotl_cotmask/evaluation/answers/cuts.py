@@ -17,7 +17,7 @@ _THOUGHT_BEGINS = re.compile(
 )
 # What ends a model's turn. Templates differ; these are those of the families in use.
 _TURN_ENDS = re.compile(
-    r"</s>|\\end\{(?:solution|answer|proof|problem)\}|<eos>|<end_of_turn>|\[INST\]|<start_of_turn>user"
+    r"</?s>|\\end\{(?:solution|answer|proof|problem)\}|<eos>|<end_of_turn>|\[INST\]|<start_of_turn>user"
     r"|<\|(?:end_of_solution|endoftext|im_end|eot_id|eom_id|end_of_text|end|return|user|assistant|end_of_sentence|end▁of▁sentence)\|>"
     r"|<\|im_start\|>user|<\|start_header_id\|>user"
 )
@@ -31,8 +31,8 @@ _TURN = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _QUESTION = re.compile(
-    r"^[ \t#*>(\[]{0,8}(?:(?:next|new|another|example) )?(?:question|problem|exercise|example|test|q)"
-    r"(?: ?#?\d{1,4}[ *]{0,4}(?:[:.)]|$)|[ *]{0,4}:)|^input:|^#+ ?(?:question|problem|exercise)[ *]{0,4}$",
+    r"^[ \t#*>(\[]{0,8}(?:(?:next|new|another|example) )?(?:question|problem|exercise|example|task|test|q)"
+    r"(?: ?#?\d{1,4}[ *]{0,4}(?:[:.)]|$)|[ *]{0,4}:|\.\*\*)|^input:|^#+ ?(?:question|problem|exercise)[ *]{0,4}$",
     re.IGNORECASE | re.MULTILINE,
 )
 # The same on the line of an answer; there it is written with a capital.
@@ -44,7 +44,8 @@ _INLINE = re.compile(
 # A question: a sentence that asks for something, and is none that the text puts to itself.
 _ASKED = re.compile(
     r"\?(?=\s|\Z)|(?<=\n\n)(?:(?:[^\n]{0,300}\. )?"
-    r"(?:Find|Compute|Determine|Calculate|Evaluate|Simplify|Express|Solve|Prove)\b[^\n:]{5,300}\.[ \t]{0,8}$)"
+    r"(?:Find|Compute|Determine|Calculate|Evaluate|Simplify|Express|Solve|Prove)\b"
+    r"(?: for [^\s:]{1,12}:)?[^\n:]{5,300}\.[ \t]{0,8}$)"
     r"|^[ *#]{0,6}(?i:options|(?:answer )?choices)[ *]{0,4}:"
     r"|\b(?i:another|next|new|similar) (?i:problem|question|example|exercise)\b",
     re.MULTILINE,

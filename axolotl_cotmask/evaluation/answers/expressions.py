@@ -43,6 +43,8 @@ def math_equal(answer: str, gold: str) -> bool:
     if _text(forms[0]) == _text(forms[1]) or _same_but_for_a_name(body, gold_body):
         return True
     body, gold_body = _without_braces(body, gold_body)
+    if ("\\pm" in body) != ("\\pm" in gold_body):
+        body, gold_body = map(_with_both_signs, (body, gold_body))
     values, gold_values = _values_by_name(body), _values(gold_body)
     if values is not None and _values_by_name(gold_body) is None:
         pairs = zip(values, gold_values, strict=False)
@@ -89,6 +91,13 @@ def _values(form: str) -> list[str]:
         else:
             parts[-1] += character
     return [part.strip() for part in parts]
+
+
+def _with_both_signs(form: str) -> str:
+    """Return ``form`` with ``2 \\pm 1`` written as ``2 + 1, 2 - 1``."""
+    return re.sub(
+        r"[^,]*\\pm(?![a-z])[^,]*", lambda value: ",".join(value[0].replace("\\pm", sign) for sign in "+-"), form
+    )
 
 
 def _values_by_name(form: str) -> list[str] | None:

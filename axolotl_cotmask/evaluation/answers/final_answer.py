@@ -19,9 +19,9 @@ _JOINS = re.compile(r"\b(?:and|or)\b|,")
 _HASH = re.compile(r"####[ \t]{0,8}([^\n]*)")
 _HASH_ANSWER = re.compile(r"[*_`]{0,3}(?:[-+(]? ?[$£€]? ?[-+]?\.?\d|[$\\])")
 _LIST_LABEL = re.compile(r"[*_`]{0,3}\d{1,3}[.):]\s+\D")
-_ANSWER = re.compile(r"\b(?:answers?|ans)\b|^[ \t*_]{0,8}A(?=[ *_]{0,4}:)", re.IGNORECASE | re.MULTILINE)
+_ANSWER = re.compile(r"\b(?:answers?\b|ans\b\.?)|^[ \t*_]{0,8}A(?=[ *_]{0,4}:)", re.IGNORECASE | re.MULTILINE)
 _OPTION = re.compile(
-    r"\b(?:answers?|ans|option|choice|correct(?=[ *_]{0,4}:))\b|^[ \t*_]{0,8}A(?=[ *_]{0,4}:)",
+    r"\b(?:answers?\b|ans\b\.?|option\b|choice\b|correct(?=[ *_]{0,4}:))|^[ \t*_]{0,8}A(?=[ *_]{0,4}:)",
     re.IGNORECASE | re.MULTILINE,
 )
 _LABEL_B = re.compile(r"^[ \t*_-]{0,8}B[ *_]{0,4}[:)]", re.IGNORECASE | re.MULTILINE)
@@ -42,25 +42,26 @@ _HYPOTHETICAL = re.compile(r"\b(?:if|suppose|had|were|unless|assuming)\b[^.!?\n]
 _LINK = re.compile(
     r"(?:[ ,]{1,2}(?:to|for|of|in|then|therefore|hence|thus)\b[^.\n:=]{0,80}?)?[\"'\s*_`]{0,8}(?:"
     r"(?:is|are|was|were|(?:should|would|must|will|could) be|comes (?:out )?to|equals|becomes)\b\s?[:=]?"
-    r"|[:=→⇒]|[-=]?>|[ ]-[ ]|(?=\n)|(?=[ ](?:cannot|can't|can not)\b))",
+    r"|[:=→⇒]|[-=]?>|[ ]-[ ]|(?=\n)|(?<=\bans\.)(?=[ ])|(?=[ ](?:cannot|can't|can not)\b))",
     re.IGNORECASE,
 )
 _FINAL = re.compile(r"\bfinal\s$", re.IGNORECASE)
 _DIRECT = re.compile(r"[\s*_`]{0,6}(?=[$£€\\*]|-?\d)")
 _MARKUP = re.compile(
-    r"(?:[\s*_`:#=\"',]++|^[ \t]{0,8}(?:-{3,}+|[-•+>] )|(?<=```)[a-z]{1,10}(?=\n)"
+    r"(?:[\s*_`:#=\"',]++|^[ \t]{0,8}(?:-{3,}+|[-•+>] "
+    r"|1[.)] (?=[^\n]{0,200}\d)(?![^\n]{0,200}\n[ \t]{0,8}2[.)]))|(?<=```)[a-z]{1,10}(?=\n)"
     r"|(?:that|therefore|thus|hence|simply|just|equal to|exactly)\b)++",
     re.IGNORECASE | re.MULTILINE,
 )
 _DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"), ("$", "$"))
 _SENTENCE_END = re.compile(
-    r"(?:(?<![a-z]\.[a-z])(?<!approx)[.?]|(?<=[a-zA-Z)*])!)(?=\s|$)|(?<=\d)!(?=\s[A-Z])|\n|</|\"\}"
+    r"(?:(?<![a-z]\.[a-z])(?<!approx)(?<!\blbs)(?<!\bhrs)(?<!\bft)(?<!\bvs)[.?]|(?<=[a-zA-Z)*])!)(?=\s|$)|(?<=\d)!(?=\s[A-Z])|\n|</|\"\}"
 )
 # What follows "the answer is" without being the answer.
 _NO_ANSWER = re.compile(
     r"(?:in|to|of|as|also|still|when|because|since|if|what|where|correct|right|wrong|incorrect|reasonable|valid"
     r"|the same|given|found|obtained|calculated"
-    r"|computed|based|below|above|rounded|shown|supposed|therefore|yes|unique)\b",
+    r"|computed|based|below|above|rounded|shown|supposed|therefore|yes|unique|not (?:clear|obvious))\b",
     re.IGNORECASE,
 )
 _REVERSED = re.compile(

@@ -52,7 +52,8 @@ _FOR = re.compile(
 _ADDED = re.compile(
     r",? which (?:is|are|was|means) (?:about |only |exactly )?[$\d.,]{1,20}(?:%| percent| times| more| less| fewer)\b"
     r"|,? which (?:is|are|was|means) (?:about |only |exactly )?[\d.,]{1,20}%"
-    r"|\s\((?=[a-zA-Z][^()]{0,80}\)|[^()]{1,80}[-*/+=][^()]{0,80}\))|\s(?:because|since)\s"
+    r"|\s\((?=[a-zA-Z][^()]{0,80}\)|[^()]{1,80}[-*/+=][^()]{0,80}\))"
+    r"|\s(?:because|since|(?:that|which) (?:costs?|weighs?|lasts?|holds?|contains?|has|have))\s"
     r"|\s(?:out of|from)\s(?![^.]{0,30}\bto\b)"
 )
 _CHOICE = re.compile(r"\s*(?:or|and|to)\s*")

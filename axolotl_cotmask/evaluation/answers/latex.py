@@ -19,6 +19,7 @@ _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\[dtc]frac", r"\\frac"),
         (r"\\frac ?(\d) ?(\d)", r"\\frac{\1}{\2}"),
         (r"\\frac ?(\d) ?\{", r"\\frac{\1}{"),
+        (r"\A\s*\\text ?\{[^{}\d]{0,80}(?:\bis|\bare|:)\s*\}(?=\s*[-\d\\(a-z])", ""),
         (r"(?<![\\a-zA-Z])sqrt ?\(([^()]*)\)", r"\\sqrt{\1}"),
         (r"(?<![\\a-zA-Z])sqrt ?(?=[\d{])", r"\\sqrt"),
         (r"\\sqrt ?(\d)", r"\\sqrt{\1}"),

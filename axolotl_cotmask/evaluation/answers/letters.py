@@ -27,7 +27,7 @@ _CHOSEN = re.compile(
     re.IGNORECASE,
 )
 _CONFIRMED = re.compile(
-    r"\b((?-i:[A-E]))[)\]]? is (?:the )?(?:right|correct|true)\b"
+    r"\b((?-i:[A-E]))[)\]]? is (?:the )?(?:right|correct|true)\b|\A\W{0,4}((?-i:[A-E])),? (?:since|because)\b"
     r"|^\W{0,6}((?-i:[A-E]))[).:\]][^\n]{1,100}[-(:,.✓✔✅]\s?(?:this is )?(?:right|correct|true|yes)\b"
     r"|^\W{0,6}((?-i:[A-E]))[).:\]][^\n]{1,100}[✓✔✅]",
     re.IGNORECASE | re.MULTILINE,

@@ -31,6 +31,7 @@ _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\approx(?![a-z])|\\simeq(?![a-z])", "≈"),
         (r"[-=]>|\\(?:right|Right)arrow(?![a-z])|\\to(?![a-z])|[→⇒]", "="),
         (r"[$€£¥₹]", ""),
+        (r"\|\s?-?(\d[\d.,]*)\s?\|", r"\1"),
         (r"(?<=[\d)]) ?[xX] ?(?=[\d(])", "*"),
         (r"(?<=\d) and (?=\d+/\d)", " "),
         (r"(?i)\b(?:minus|negative) (?=\d)", "-"),
@@ -42,7 +43,9 @@ _CLAUSE = re.compile(
 )
 _ASIDE = re.compile(r",\s(?:who|which|whose)\b[^,]{1,60},")
 # The label of a part, "(a) 5", and brackets around a lone number.
-_PART = re.compile(r"\([a-e]\) |\[([^][,]{1,40})\]$|\{([^{},]{1,40})\}$")
+_PART = re.compile(r"\([a-e]\) |\([a-zA-Z ]{2,30}\) |\[([^][,]{1,40})\]$|\{([^{},]{1,40})\}$")
+# "38 vs. 12", "Ken: 38, Bob: 12", "38 (Ken) and 12 (Bob)".
+_SEVERAL = re.compile(r"\d[^\d]{0,30}(?:\bvs\b\.?|\bversus\b|,\s[A-Z][a-z]{1,20}\s?[:=-]|\)\s?and)\s?-?\d")
 # "In 9 days, she has 18": what the sentence begins with is not what it states.
 _BEFORE_THE_CLAUSE = re.compile(
     r"(?:(?i:from|in|on|after|for|with|at|by|during|of)) (?:[a-z]+ ){0,3}\d+(?: [a-z]+){0,3}?,? "
@@ -70,7 +73,7 @@ _CONNECTED = re.compile(
     r"(?: (?:the|these|those|all|his|her|their))?$",
     re.IGNORECASE,
 )
-_SYMBOL = re.compile(r"[_\\{*/+^≈]|[a-zA-Z]|:(?!00\b)\d|\s:\s?\d|'\d|\s[b-zB-HJ-Z](?![a-zA-Z.])|\s[-+*/] ")
+_SYMBOL = re.compile(r"\s?[α-ω]|[_\\{*/+^≈]|[a-zA-Z]|:(?!00\b)\d|\s:\s?\d|'\d|\s[b-zB-HJ-Z](?![a-zA-Z.])|\s[-+*/] ")
 _WORDS_ONLY = re.compile(r"[a-zA-Z ,.'-]{1,200}")
 _PREAMBLE = frozenset(
     ("the", "a", "total", "of", "exactly", "about", "around", "approximately", "just", "only", "altogether")
@@ -130,8 +133,8 @@ def number_in(passage: str) -> str | None:
     if len(passage) > LIMIT:
         return passage if passage.isdecimal() else None
     text = bare(passage)
-    text = _without_label(_ASIDE.sub("", text).strip().strip("*").strip())
-    if breaks_off(passage):
+    text = _without_label(_ASIDE.sub("", text).strip().strip("*_").strip())
+    if breaks_off(passage) or _SEVERAL.search(text):
         return None
     steps = text.split(";")
     text = steps[-1].strip() if _RESULT.search(steps[-1]) else text
