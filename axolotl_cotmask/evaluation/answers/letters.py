@@ -21,7 +21,7 @@ _LAST = re.compile(rf"[:=,(]\s?[(\[]?({_LETTER})[)\]]?\W*$")
 _NAMED = re.compile(rf"\(({_LETTER})\)|\b(?:option|choice|letter)\W{{1,3}}({_LETTER})", re.IGNORECASE)
 _ALONE = re.compile(rf"(?<![\w']){_LETTER}")
 _CHOSEN = re.compile(
-    r"\b(?:so|thus|hence|therefore|it is|it's|is|be|choose|pick|select|chose|picked|selected"
+    r"\b(?:so|thus|hence|therefore|it is|it's|is|be|choose|guess|pick|select|chose|picked|selected"
     r"|go with|option|choice|answer|matches)"
     rf"\W{{1,3}}(?:option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})",
     re.IGNORECASE,

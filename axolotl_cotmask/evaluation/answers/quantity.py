@@ -203,7 +203,8 @@ def _is_alone(number: Number) -> bool:
     more = _NOT_ANOTHER.match(other.unit) is not None
     if join["join"].endswith("or"):
         in_other_units = bool(number.unit and other.unit) and number.unit != other.unit
-        return other.value == number.value or in_other_units or other.unit.startswith("per ")
+        in_cents = other.unit.startswith("cent") and other.value == 100 * number.value
+        return other.value == number.value or in_cents or in_other_units or other.unit.startswith("per ")
     return join["join"].startswith(",") and more
 
 
