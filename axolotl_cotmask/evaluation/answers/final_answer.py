@@ -168,7 +168,7 @@ def _passage(text: str, begin: int) -> str:
         if end > 0:
             formula = text[: end + len(closing)].replace("\n", " ")
             return formula + _SENTENCE_END.split(text[len(formula) :], maxsplit=1)[0].rstrip()
-    end = _SENTENCE_END.search(text)
-    sentence = text[: end.start()].strip() if end else text.strip()
+    stop = _SENTENCE_END.search(text)
+    sentence = text[: stop.start()].strip() if stop else text.strip()
     # "4!." is a factorial, "4!" an exclamation.
-    return sentence if end and end.group() == "." else sentence.removesuffix("!")
+    return sentence if stop and stop.group() == "." else sentence.removesuffix("!")
