@@ -130,10 +130,12 @@ class CoTMaskTrainer(AxolotlTrainer):
         if not model.training:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         masking, guard = self._masking, self._guard
+        if guard is not None and not guard.watches and not _has_marks(marks):
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         if masking is None or guard is None or not _has_marks(marks):
             raise CoTMaskError(
                 f"a training batch came without {MASK_WEIGHT}, so nothing would be masked: another plugin or setting "
-                "replaces the data collator, or takes columns out of the batch: take it out"
+                "replaces the data collator or the data loader, or takes columns out of the batch: take it out"
             )
         guard.step_ran()
         ratio = self._ratio(masking, self._micro_batch)

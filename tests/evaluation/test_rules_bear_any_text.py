@@ -80,7 +80,8 @@ def test_the_check_finds_what_hung() -> None:
 _PIECES = (
     "1", "1,", "1 ", "- ", "- \n", "\n", "(", "{", "}", "$", "$1$ ", "\\frac{", "\\boxed{", "\\boxed{1} or ", "\\text{", "#### ", "#### 1. a\n",
     "answer ", "answer is ", "The answer is 5. ", "apples ", "A) ", "so A ", "not 5 ", "**5** ", "<<", "<think>", "</s>", "\nQuestion: ", "\nProblem:\nSolution:",
-    "\nUser:", "\n\n2. ", "Note 1\n\n", "5 is wrong ", "= 1 ", "½", "x²", "\u0301", "one ", "e", "!",
+    "\nUser:", "\n\n2. ", "Note 1\n\n", "5 is wrong ", "= 1 ", "½", "x²", "\u0301", "one ", "e", "!", "what? ",
+    "What is it?\n", "Wait, no. ", "Wait, so 5. ", "Question: ", "x = 1, ", "A. 5 - right\n", "$x$ and ",
 )  # fmt: skip
 _FRAMES = ("{}", "The answer is: 5 {}", "{}The answer is 5", "\\boxed{{{}}}", "#### {}")
 

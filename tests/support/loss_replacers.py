@@ -10,7 +10,8 @@ from axolotl.core.trainers import AxolotlTrainer
 from axolotl.integrations.base import BasePlugin
 from torch import Tensor
 from torch.nn import functional
-from transformers import TrainerCallback
+from torch.utils.data import DataLoader
+from transformers import DataCollatorForSeq2Seq, TrainerCallback
 
 from axolotl_cotmask.training.trainer import CoTMaskTrainer
 
@@ -195,3 +196,21 @@ class WrapsTheStep(BasePlugin):
             return original(model, inputs, *args, **kwargs)
 
         trainer.training_step = training_step
+
+
+class Loader(BasePlugin):
+    """Replaces the whole data loader by one that gives what a model needs."""
+
+    def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
+        columns = ["input_ids", "attention_mask", "labels"]
+        rows = [{name: row[name] for name in columns} for row in trainer.train_dataset]
+        loader = DataLoader(rows, batch_size=4, collate_fn=DataCollatorForSeq2Seq(trainer.processing_class))
+        trainer.get_train_dataloader = lambda: trainer.accelerator.prepare(loader)
+
+
+class LoaderAndLoss(Loader):
+    """The same with a loss of its own."""
+
+    def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
+        super().post_trainer_create(cfg, trainer)
+        trainer.compute_loss = plain_loss

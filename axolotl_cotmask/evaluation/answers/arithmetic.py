@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import factorial, isqrt
 
-from axolotl_cotmask.evaluation.answers.number_words import ADDED, PARTS, SCALES
+from axolotl_cotmask.evaluation.answers.number_words import ADDED, ATTACHED, PARTS, SCALES
 
 #: A number without a sign: thousands by commas, spaces, apostrophes, or by points where it cannot be a decimal.
 NUMBER = (
@@ -22,6 +22,7 @@ _MIXED = re.compile(r" (\d{1,9}) ?/ ?(\d{1,9})(?![\d.,]?\d)")
 _RATIO = re.compile(r" ?/ ?(\d{1,9})(?![\d.,]?\d)")
 _AND_A_PART = re.compile(rf"\s*and ({'|'.join(ADDED)})\b", re.IGNORECASE)
 _HYPHEN = re.compile(r"-[a-zA-Z]")
+_PER = re.compile(r"/(?=[a-zA-Z]{2})")
 _UNIT_POWER = re.compile(r"\^\(?-?[1-4]\)?|/(?=[a-zA-Z])")
 # Exponents and results that are larger are no answers, and take long to compute.
 _MAX_EXPONENT = 2000
@@ -60,7 +61,7 @@ _TAKEN_OF = frozenset(
         "fraction",
     )
 )
-_ARTICLES = frozenset(("a", "an", "I"))
+_ARTICLES = frozenset(("a", "an", "i"))
 
 
 class UnreadableError(Exception):
@@ -151,7 +152,12 @@ class _Reader:
             word = token["word"].lower()
             if word == "sqrt":
                 return
-            if word in _CHANGED or (word == "of" and last in _TAKEN_OF) or (len(word) == 1 and word not in _ARTICLES):
+            if (
+                word in _CHANGED
+                or (word == "of" and last in _TAKEN_OF)
+                or (last, word) == ("up", "to")
+                or (len(word) == 1 and word not in _ARTICLES)
+            ):
                 raise UnreadableError
             self.place, last = token.end(), word
             if self.text[self.place : self.place + 1] in ",:":
@@ -257,11 +263,13 @@ class _Reader:
             value = self.factorial(value)
         while self.sign("%"):
             pass
+        if _PER.match(self.text, self.place):
+            self.place += 1
         words = 0
         while token := self.peek("word"):
             word = token["word"].rstrip(".").lower()
-            if words == 0 and (word in SCALES or (word == "k" and token.start("word") == attached)):
-                value, self.count = value * SCALES.get(word, 1000), self.count + 1
+            if words == 0 and (word in SCALES or (token["word"] in ATTACHED and token.start("word") == attached)):
+                value, self.count = value * (SCALES.get(word) or ATTACHED[token["word"]]), self.count + 1
             elif words == 0 and word in PARTS:
                 value, self.count = value * PARTS[word], self.count + 1
             elif half := _AND_A_PART.match(self.text, self.place):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
+from axolotl_cotmask.evaluation.answers.corrections import TAKES_BACK
 from axolotl_cotmask.evaluation.answers.plain import plain
 
 _THOUGHT_ENDS = re.compile(
@@ -15,21 +17,45 @@ _THOUGHT_BEGINS = re.compile(
 )
 # What ends a model's turn. Templates differ; these are those of the families in use.
 _TURN_ENDS = re.compile(
-    r"</s>|<eos>|<end_of_turn>|\[INST\]|<start_of_turn>user"
-    r"|<\|(?:end_of_solution|endoftext|im_end|eot_id|eom_id|end_of_text|end|return|user|end_of_sentence|end▁of▁sentence)\|>"
+    r"</?s>|\\end\{(?:solution|answer|proof|problem)\}|<eos>|<end_of_turn>|\[INST\]|<start_of_turn>user"
+    r"|<\|(?:end_of_solution|endoftext|im_end|eot_id|eom_id|end_of_text|end|return|user|assistant|end_of_sentence|end▁of▁sentence)\|>"
     r"|<\|im_start\|>user|<\|start_header_id\|>user"
 )
-_ANNOTATION = re.compile(r"<<[^<>]*>>|<\|[\w ]{1,40}\|>")
+_ANNOTATION = re.compile(
+    r"<<[^<>]*>>|<\|[\w ]{1,40}\|>|</?(?:b|i|u|p|em|strong|mark|span|code|pre|center|h[1-6])(?: [^<>]{0,60})?>"
+)
 # A role or a heading that only a prompt has.
 _TURN = re.compile(
     r"^[ \t#*>]{0,8}(?:(?:user|human|instruction)s?[ *]{0,4}:|below is an instruction|#+ ?instruction"
-    r"|(?:user|human)[ \t]*$)",
+    r"|(?:user|human)[ \t]*$|<(?:question|problem|user)>)",
     re.IGNORECASE | re.MULTILINE,
 )
 _QUESTION = re.compile(
-    r"^[ \t#*>(\[]{0,8}(?:(?:next|new|another|example) )?(?:question|problem|exercise|example|q)"
-    r"(?: ?#?\d{1,4}[ *]{0,4}(?:[:.)]|$)|[ *]{0,4}:)|^input:|^#+ ?(?:question|problem|exercise)[ *]{0,4}$",
+    r"^[ \t#*>(\[]{0,8}(?:(?:next|new|another|example) )?(?:question|problem|exercise|example|task|test|q)"
+    r"(?: ?#?\d{1,4}[ *]{0,4}(?:[:.)]|$)|[ *]{0,4}:|\.\*\*)|^input:|^#+ ?(?:question|problem|exercise)[ *]{0,4}$",
     re.IGNORECASE | re.MULTILINE,
+)
+# The same on the line of an answer; there it is written with a capital.
+_INLINE = re.compile(
+    r"(?<=[^\s:,;])[ \t]{0,8}(?<=[\s.!?)\]}*$\d])(?:#{2,4} ?)?"
+    r"(?:(?i:next|new|another) (?:question|problem|exercise|example)"
+    r"|Question|Problem|Exercise|Example|Instruction|Input|Human|User|Q)(?: ?#?\d{1,4})?[ *]{0,4}:(?=\s)"
+)
+# A question: a sentence that asks for something, and is none that the text puts to itself.
+_ASKED = re.compile(
+    r"\?(?=\s|\Z)|(?<=\n\n)(?:(?:[^\n]{0,300}\. )?"
+    r"(?:Find|Compute|Determine|Calculate|Evaluate|Simplify|Express|Solve|Prove)\b"
+    r"(?: for [^\s:]{1,12}:)?[^\n:]{5,300}\.[ \t]{0,8}$)"
+    r"|^[ *#]{0,6}(?i:options|(?:answer )?choices)[ *]{0,4}:"
+    r"|\b(?i:another|next|new|similar) (?i:problem|question|example|exercise)\b",
+    re.MULTILINE,
+)
+_ASKED_WITHIN = 600
+_SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
+_ASKS = re.compile(
+    r"^\W*+(?!(?:but|however|so|hmm|then|does|did|is|are|was|could|would|can|do|shall|should|let)\b)"
+    r"(?:[^\n]{0,300}?[^\w\n])??(?:what|how|which|who|when|where)\b",
+    re.IGNORECASE,
 )
 _ITEM = re.compile(r"^[ \t#*]{0,8}(\d{1,3})[.)] ", re.MULTILINE)
 _SOLUTION = re.compile(
@@ -38,7 +64,18 @@ _SOLUTION = re.compile(
 _NUMBER = re.compile(r"(?:question|problem|exercise|example|step|part|no\.|#) ?\d{1,4}|(?P<number>\d)", re.IGNORECASE)
 _SAID = re.compile(r"[^\s#*>-]")
 _STATES = re.compile(
-    r"\\(?:boxed|fbox)\{|####[ \t]{0,3}[-$£€\d\\]|\banswers?\b[^\n.]{0,80}?(?:[\d\\$]|\b(?-i:[A-E])\b)", re.IGNORECASE
+    r"\\(?:boxed|fbox)\{|####[ \t]{0,3}[-$£€\d\\]"
+    r"|(?:\banswers?\b|^[ \t*_]{0,8}A(?=[ *_]{0,4}:))[^\n.]{0,80}?(?:[\d\\$]|\b(?-i:[A-E])\b)"
+    r"|\A[^\w\n]{0,6}(?-i:[A-E])[^\w\n]{0,6}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+# The same, of an answer that is given and not only spoken of.
+_GIVES = re.compile(
+    r"\\(?:boxed|fbox)\{[^\n]|####[ \t]{0,3}[-$£€\d\\]"
+    r"|(?:\banswers?\b(?: to [^\n.:]{1,60}?)?[^\n.\w:=]{0,6}(?:is|are|equals|[:=])|^[ \t*_]{0,8}A(?=[ *_]{0,4}:))"
+    r"[^\n.]{0,80}?(?:[\d\\$]|\b(?-i:[A-E])\b)"
+    r"|\A[^\w\n]{0,6}(?:(?-i:[A-E])|\d{1,9})[^\w\n]{0,6}$",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 
@@ -75,7 +112,9 @@ def _before_the_next_prompt(text: str) -> str:
     turns = (turn.start() for turn in _TURN.finditer(text) if _SAID.search(text, 0, turn.start()))
     text = text[: next(turns, None)]
     text = text[: _next_question(text)]
-    return text[: _next_item(text)]
+    text = text[: _next_item(text)]
+    given = _GIVES.search(text)
+    return text if given is None else text[: _next_asked(text, given.end())]
 
 
 def _next_question(text: str) -> int | None:
@@ -97,6 +136,32 @@ def _next_question(text: str) -> int | None:
         if answered < begun:
             answered = _first_number(text, begun)
     return None
+
+
+def _next_asked(text: str, answered: int) -> int:
+    """Return where, behind the answer, another question begins on a line, or without a word that says so.
+
+    A text that asked before it answered puts its questions to itself, one by one.
+    """
+    inline = _INLINE.search(text, answered)
+    end = inline.start() if inline else len(text)
+    said = _SENTENCE_END.search(text, answered, end)
+    if said is not None and next(_asking(text, 0, answered), None) is None:
+        # What takes the answer back is about it.
+        doubt = TAKES_BACK.search(text, answered, end)
+        end = next(_asking(text, said.end(), doubt.start() if doubt else end), end)
+    return end
+
+
+def _asking(text: str, begin: int, end: int) -> Iterator[int]:
+    """Yield where the lines begin that ask for something."""
+    for mark in _ASKED.finditer(text, begin, end):
+        if mark.group() != "?":
+            yield mark.start()
+            continue
+        line = max(begin, text.rfind("\n", begin, mark.start()) + 1, mark.start() - _ASKED_WITHIN)
+        if _ASKS.search(_SENTENCE_END.split(text[line : mark.start()])[-1]):
+            yield line
 
 
 def _first_number(text: str, start: int) -> int:

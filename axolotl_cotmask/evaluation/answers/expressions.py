@@ -42,11 +42,22 @@ def math_equal(answer: str, gold: str) -> bool:
         return True
     if _text(forms[0]) == _text(forms[1]) or _same_but_for_a_name(body, gold_body):
         return True
+    body, gold_body = _without_braces(body, gold_body)
+    if ("\\pm" in body) != ("\\pm" in gold_body):
+        body, gold_body = map(_with_both_signs, (body, gold_body))
+    values, gold_values = _values_by_name(body), _values(gold_body)
+    if values is not None and _values_by_name(gold_body) is None:
+        pairs = zip(values, gold_values, strict=False)
+        return len(values) == len(gold_values) and all(math_equal(*pair) for pair in pairs)
     decided = _decided(body, gold_body)
     return latex_equal(without_wrapping(body), without_wrapping(gold_body)) if decided is None else decided
 
 
 _NAMED = re.compile(r"(?:[a-zA-Z](?:_\{?\w\}?)?|[a-zA-Z]\([a-z]\)) ?= ?(?P<value>[^=]+)")
+
+
+_SET = re.compile(r"\\\{(.+)\\\}")
+_ONE_NAMED = re.compile(r"(?P<name>\\?[a-zA-Z]+(?:_\{?\w\}?)?) ?= ?(?P<value>[^=]+)")
 
 
 def _same_but_for_a_name(answer: str, gold: str) -> bool:
@@ -56,6 +67,46 @@ def _same_but_for_a_name(answer: str, gold: str) -> bool:
         return False
     values = [match["value"] if match else form for match, form in zip(named, (answer, gold), strict=True)]
     return _text(values[0]) == _text(values[1])
+
+
+def _without_braces(answer: str, gold: str) -> list[str]:
+    """Return both forms, a set of one value as the value where the other is no set."""
+    sets = [_SET.fullmatch(form) for form in (answer, gold)]
+    if (sets[0] is None) == (sets[1] is None):
+        return [answer, gold]
+    return [
+        match[1] if match and len(_values(f"({match[1]})")) == 1 else form
+        for match, form in zip(sets, (answer, gold), strict=True)
+    ]
+
+
+def _values(form: str) -> list[str]:
+    """Return what the commas of ``form`` part, without brackets around all of it."""
+    tuple_ = re.fullmatch(r"[(\[](.*)[)\]]", form)
+    parts, depth = [""], 0
+    for character in tuple_[1] if tuple_ else form:
+        depth += {"(": 1, "{": 1, "[": 1, ")": -1, "}": -1, "]": -1}.get(character, 0)
+        if character == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]
+
+
+def _with_both_signs(form: str) -> str:
+    """Return ``form`` with ``2 \\pm 1`` written as ``2 + 1, 2 - 1``."""
+    return re.sub(
+        r"[^,]*\\pm(?![a-z])[^,]*", lambda value: ",".join(value[0].replace("\\pm", sign) for sign in "+-"), form
+    )
+
+
+def _values_by_name(form: str) -> list[str] | None:
+    """Return the values of ``x = 2, y = 3`` in the order of the names, or None: it gives none, or one name twice."""
+    named = [_ONE_NAMED.fullmatch(part) for part in _values(form.replace("\\text{ and }", ",").replace(" and ", ","))]
+    values = {match["name"]: match["value"] for match in named if match}
+    if len(values) < 2 or len(values) < len(named):
+        return None
+    return [values[name] for name in sorted(values)]
 
 
 def _text(form: str) -> str:

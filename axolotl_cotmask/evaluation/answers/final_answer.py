@@ -19,8 +19,11 @@ _JOINS = re.compile(r"\b(?:and|or)\b|,")
 _HASH = re.compile(r"####[ \t]{0,8}([^\n]*)")
 _HASH_ANSWER = re.compile(r"[*_`]{0,3}(?:[-+(]? ?[$£€]? ?[-+]?\.?\d|[$\\])")
 _LIST_LABEL = re.compile(r"[*_`]{0,3}\d{1,3}[.):]\s+\D")
-_ANSWER = re.compile(r"\b(?:answers?|ans)\b|^[ \t*_]{0,8}A(?=[ *_]{0,4}:)", re.IGNORECASE | re.MULTILINE)
-_OPTION = re.compile(r"\b(?:answers?|ans|option|choice)\b|^[ \t*_]{0,8}A(?=[ *_]{0,4}:)", re.IGNORECASE | re.MULTILINE)
+_ANSWER = re.compile(r"\b(?:answers?\b|ans\b\.?)|^[ \t*_]{0,8}A(?=[ *_]{0,4}:)", re.IGNORECASE | re.MULTILINE)
+_OPTION = re.compile(
+    r"\b(?:answers?\b|ans\b\.?|option\b|choice\b|correct(?=[ *_]{0,4}:))|^[ \t*_]{0,8}A(?=[ *_]{0,4}:)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _LABEL_B = re.compile(r"^[ \t*_-]{0,8}B[ *_]{0,4}[:)]", re.IGNORECASE | re.MULTILINE)
 # "If the answer were 5", "a wrong answer is 5": and a tag that closes, or one of another name.
 _NOT_STATED = re.compile(
@@ -28,32 +31,41 @@ _NOT_STATED = re.compile(
     r"(?:(?:the|an?|this|that|my|our|your|his|her|their|final|correct)[\s*_]{1,3}){0,3}|</)$",
     re.IGNORECASE,
 )
+# What "the answer is 5" follows when it is not meant: "one might think", "at first I thought".
+_DOUBTED = re.compile(
+    r"\b(?:but if|might|at first|initially|i thought"
+    r"|(?:may|could|would|tempted to) (?:think|say|guess|believe))\b[^.\n]{0,40}$",
+    re.IGNORECASE,
+)
+# "If she sold 20, the answer would be 40".
+_HYPOTHETICAL = re.compile(r"\b(?:if|suppose|had|were|unless|assuming)\b[^.!?\n]{1,59}$", re.IGNORECASE)
 _LINK = re.compile(
     r"(?:[ ,]{1,2}(?:to|for|of|in|then|therefore|hence|thus)\b[^.\n:=]{0,80}?)?[\"'\s*_`]{0,8}(?:"
     r"(?:is|are|was|were|(?:should|would|must|will|could) be|comes (?:out )?to|equals|becomes)\b\s?[:=]?"
-    r"|[:=→⇒]|[-=]?>|[ ]-[ ]|(?=\n)|(?=[ ](?:cannot|can't|can not)\b))",
+    r"|[:=→⇒]|[-=]?>|[ ]-[ ]|(?=\n)|(?<=\bans\.)(?=[ ])|(?=[ ](?:cannot|can't|can not)\b))",
     re.IGNORECASE,
 )
 _FINAL = re.compile(r"\bfinal\s$", re.IGNORECASE)
 _DIRECT = re.compile(r"[\s*_`]{0,6}(?=[$£€\\*]|-?\d)")
 _MARKUP = re.compile(
-    r"(?:[\s*_`:#=\"']++|^[ \t]{0,8}(?:-{3,}+|[-•+>] )|(?<=```)[a-z]{1,10}(?=\n)"
+    r"(?:[\s*_`:#=\"',]++|^[ \t]{0,8}(?:-{3,}+|[-•+>] "
+    r"|1[.)] (?=[^\n]{0,200}\d)(?![^\n]{0,200}\n[ \t]{0,8}2[.)]))|(?<=```)[a-z]{1,10}(?=\n)"
     r"|(?:that|therefore|thus|hence|simply|just|equal to|exactly)\b)++",
     re.IGNORECASE | re.MULTILINE,
 )
 _DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"), ("$", "$"))
 _SENTENCE_END = re.compile(
-    r"(?:(?<![a-z]\.[a-z])(?<!approx)[.?]|(?<=[a-zA-Z)*])!)(?=\s|$)|(?<=\d)!(?=\s[A-Z])|\n|</|\"\}"
+    r"(?:(?<![a-z]\.[a-z])(?<!approx)(?<!\blbs)(?<!\bhrs)(?<!\bft)(?<!\bvs)[.?]|(?<=[a-zA-Z)*])!)(?=\s|$)|(?<=\d)!(?=\s[A-Z])|\n|</|\"\}"
 )
 # What follows "the answer is" without being the answer.
 _NO_ANSWER = re.compile(
     r"(?:in|to|of|as|also|still|when|because|since|if|what|where|correct|right|wrong|incorrect|reasonable|valid"
     r"|the same|given|found|obtained|calculated"
-    r"|computed|based|below|above|rounded|shown|supposed|therefore|yes|unique)\b",
+    r"|computed|based|below|above|rounded|shown|supposed|therefore|yes|unique|not (?:clear|obvious))\b",
     re.IGNORECASE,
 )
 _REVERSED = re.compile(
-    r"\s(?:is|are) (?:the|my|our) (?:final |correct |right )?(?:answer|option|choice)\b", re.IGNORECASE
+    r"\s(?:is|are) (?:the|my|our) (?:final |correct |right |best |only )?(?:answer|option|choice)\b", re.IGNORECASE
 )
 _DENIED = re.compile(
     r"(?:\bnot|\bcannot|n't|\brather than|\binstead of|\bunlike) "
@@ -132,10 +144,16 @@ def _after_marks(text: str, of_option: bool) -> Iterator[str]:
     labelled = _LABEL_B.search(text) is not None
     for mark in reversed(list((_OPTION if of_option else _ANSWER).finditer(text))[-_TRIED:]):
         before = text[max(0, mark.start() - 60) : mark.start()]
-        if _NOT_STATED.search(before) or (labelled and mark.group().strip(" \t*_").upper() == "A"):
+        if (
+            _NOT_STATED.search(before)
+            or _DOUBTED.search(before)
+            or (labelled and mark.group().strip(" \t*_").upper() == "A")
+        ):
             continue
         link = _LINK.match(text, mark.end()) or (_DIRECT.match(text, mark.end()) if _FINAL.search(before) else None)
-        passage = "" if link is None else _passage(text, link.end())
+        if link is None or ("would" in link.group() and _HYPOTHETICAL.search(before)):
+            continue
+        passage = _passage(text, link.end())
         if passage and not _NO_ANSWER.match(passage):
             yield passage
 
@@ -150,4 +168,7 @@ def _passage(text: str, begin: int) -> str:
         if end > 0:
             formula = text[: end + len(closing)].replace("\n", " ")
             return formula + _SENTENCE_END.split(text[len(formula) :], maxsplit=1)[0].rstrip()
-    return _SENTENCE_END.split(text, maxsplit=1)[0].strip().removesuffix("!")
+    stop = _SENTENCE_END.search(text)
+    sentence = text[: stop.start()].strip() if stop else text.strip()
+    # "4!." is a factorial, "4!" an exclamation.
+    return sentence if stop and stop.group() == "." else sentence.removesuffix("!")

@@ -12,6 +12,11 @@ _WORDS = re.compile(r"(?<![\\a-zA-Z{])[a-z]{3,}(?![a-zA-Z{(])")
 _DIGIT = re.compile(r"\d")
 _LEAD = re.compile(r"(?:[a-zA-Z'-]{1,20}[ ,:]{1,2}){0,8}\W{0,2}$")
 _JOINT = re.compile(r"[\s,]{0,3}(?:and|or|,)?[\s,]{0,3}(?:[a-z] ?= ?)?")
+_CIRCUMSTANCE = re.compile(
+    r"[ ,]{1,3}(?:[a-z]{1,15} ){0,3}(?:at(?! least| most)|when|where|for|if|since|because|with|given) "
+)
+_RELATION = re.compile(r"[<>]|\\(?:[lg](?:e|t|eq)q?|neq?|in|equiv|cong|sim|perp|parallel)(?![a-z])")
+_AND = re.compile(r",? (?:and|or) |, ")
 _CLAUSE = re.compile(
     r"[,:]?\s(?:because|since|where|when|if|which|given|so|but|after|although|while|thus|therefore|hence|giving|making)\b"
     r"|[,:]?\sas (?!the\b)|;\s|\s\((?=[a-zA-Z]{2})|\s[-—]+\s(?=[a-zA-Z]{2})"
@@ -52,8 +57,26 @@ def last_formula(text: str) -> str | None:
     found = formulas(text)
     if not found:
         return None
-    _, end, formula = found[-1]
-    return formula if _DIGIT.search(formula) or not _DIGIT.search(text, end) else None
+    if _DIGIT.search(text, found[-1][1]) and not _DIGIT.search(found[-1][2]):
+        return None
+    # Where something is attained, as in: the greatest value is $5$, attained at $x = 1$.
+    while len(found) > 1 and _CIRCUMSTANCE.fullmatch(text[found[-2][1] : found[-1][0]]):
+        found.pop()
+    begin, _, formula = found[-1]
+    held = [formula]
+    # Several that are one answer, as in: the solutions are $x = 2$ and $x = 3$.
+    for first, after, other in reversed(found[:-1]):
+        if not _AND.fullmatch(text, after, begin) or _name(other) is None or _name(other) != _name(formula):
+            break
+        held.insert(0, other)
+        begin = first
+    return ", ".join(held)
+
+
+def _name(formula: str) -> str | None:
+    """Return the ``x`` of ``x = 2``, nothing for a value, or None for another relation."""
+    name, equals, _ = formula.partition("=")
+    return None if _RELATION.search(formula) else name.strip() if equals else ""
 
 
 def formulas(text: str) -> list[tuple[int, int, str]]:

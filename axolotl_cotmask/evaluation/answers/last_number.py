@@ -8,6 +8,8 @@ from axolotl_cotmask.evaluation.answers.arithmetic import NUMBER
 from axolotl_cotmask.evaluation.answers.quantity import bare, breaks_off, number_in
 
 _WINDOW = 600
+# A text that is but a number in words is not longer.
+_IN_WORDS = 80
 _REMARK = re.compile(
     r"\W*+(?:note|notice|(?:double[- ])?check|proof|verif|let me know"
     r"|i hope|hope|feel free|if you|remember|explanation|this assumes|ps\b)",
@@ -19,16 +21,45 @@ _BOLD = re.compile(r"\*\*([^*\n]{1,120})\*\*")
 _HEADING = re.compile(
     r"\s*(?:\d[\d,]*\.\s|(?:step|part|case|phase|stage|day|week|note|problem|question)\b)", re.IGNORECASE
 )
-_RESULT = re.compile(r"\s*[-$£€]*\s?\d|[^=:]{1,60}(?:=|:\s)\s*[-$£€]*\s?[\d.]")
+_RESULT = re.compile(r"\s*[-$£€]*\s?\d|[^=:]{1,60}(?:=|:\s|\b(?:is|are|was|were)\s)\s*[-$£€]*\s?[\d.]")
 _SENTENCE_END = re.compile(r"[.?!;](?=\s|$)")
 _NUMBER = re.compile(
     rf"(?:(?<![\w.)\]%])-)?(?<![\d.,^_])(?:\d{{1,9}} (?=\d{{1,9}} ?/))?{NUMBER}(?:[eE][-+]?\d{{1,3}}(?![\w.]))?"
     r"(?:(?: ?\* ?10)?\^\(?-?\d{1,3}\)?)?(?: ?/ ?\d{1,9}(?![\d.,]?\d))?"
-    r"(?: (?:hundred|thousand|million|billion|trillion|dozen)\b|[kK]\b)?"
+    r"(?: (?:hundred|thousand|million|billion|trillion|dozen)\b|(?:[kKM]|mn|bn)\b)?"
 )
 _OPERAND = re.compile(r"[\d)%a-zA-Z]\s?(?:[*/+]|\s-\s|(?<=\d)-)\s?[( ]*$|(?<=\d):$")
 _UNIT_POWER = re.compile(r"(?<=[a-zA-Z])\^\(?[-+]?[1-4]\)?")
-_CHOICE = re.compile(r"\s*(?:or|to)\s*")
+_UNDETERMINED = re.compile(
+    r"\b(?:cannot|can't|can not|unable to|impossible to|don't know how to) (?:be )?"
+    r"(?:answer|determine|solve|calculate|compute|know)|\b(?:not enough|insufficient) (?:information|data)\b",
+    re.IGNORECASE,
+)
+# "Step 4", "[1]": no quantity.
+_LABEL = re.compile(
+    r"\b(?:step|part|equation|eq\.|figure|example|note|method|case) #?\d{1,3}\b(?![.,]\d)"
+    r"|(?<=[\w.] )\[\d{1,2}\](?=[\s.]|\Z)",
+    re.IGNORECASE,
+)
+# "$10 for 50 minutes": of an amount of money and what it is for the amount.
+_FOR = re.compile(
+    r"(?<!with )(?<!\bat )(?<!\bfor )(?<!\bof )(?<!than )(?<!\bby )(?<!have )(?<!has )"
+    r"[$€£]\s?\d[\d,.]*(?=(?: [a-zA-Z'-]+){0,6}?"
+    r" (?:for|in|over|after|on)(?: [a-z]+){0,2} \d[\d,]*(?: [^$€£=\d]*)?$)",
+    re.IGNORECASE,
+)
+# What a sentence adds to the number that it is about.
+_ADDED = re.compile(
+    r",? which (?:is|are|was|means) (?:about |only |exactly )?[$\d.,]{1,20}(?:%| percent| times| more| less| fewer)\b"
+    r"|,? which (?:is|are|was|means) (?:about |only |exactly )?[\d.,]{1,20}%"
+    r"|\s\((?=[a-zA-Z][^()]{0,80}\)|[^()]{1,80}[-*/+=][^()]{0,80}\))"
+    r"|\s(?:because|since|(?:that|which) (?:costs?|weighs?|lasts?|holds?|contains?|has|have))\s"
+    r"|\s(?:out of|from)\s(?![^.]{0,30}\bto\b)"
+)
+_CHOICE = re.compile(r"\s*(?:or|and|to)\s*")
+_LISTED = re.compile(r"(?::|\bare)[^a-zA-Z:]*\d,\s[^a-zA-Z:]*$")
+# Behind these a number tells which things are meant, not how many there are.
+_KNOWN = re.compile(r"\b(?:the|these|those|all|both|his|her|their|every)\s$", re.IGNORECASE)
 _AFTER = re.compile(r"[:_]\d|\\(?:pi|sqrt)|[xyznπ]\b| ?[*/+] ?[\d(a-zA-Z]")
 
 
@@ -38,8 +69,8 @@ def last_number(text: str) -> str | None:
     A remark at the end does not count, nor does a text that breaks off in a calculation or whose last number is but a
     part of one.
     """
-    text = _without_remarks(text)
-    if breaks_off(text):
+    text = _LABEL.sub(" ", _without_remarks(text))
+    if breaks_off(text) or _UNDETERMINED.search(text, text.rfind("\n\n") + 1):
         return None
     bold = [
         passage
@@ -47,6 +78,8 @@ def last_number(text: str) -> str | None:
         if _RESULT.match(passage) and not _HEADING.match(passage)
     ]
     number = number_in(bold[-1]) if bold else None
+    if number is None and len(text) < _IN_WORDS and not _DIGIT.search(text):
+        return number_in(text.strip().rstrip(".!"))
     return number if number is not None else _last_in(_last_sentence(text))
 
 
@@ -71,7 +104,13 @@ def _last_sentence(text: str) -> str:
 
 
 def _last_in(sentence: str) -> str | None:
+    amount = _FOR.search(sentence)
+    sentence = sentence[: amount.end()] if amount else sentence
     sentence = _UNIT_POWER.sub("", bare(sentence))
+    digit = _DIGIT.search(sentence)
+    added = _ADDED.search(sentence, digit.end()) if digit else None
+    if added and "=" not in sentence[added.end() :]:
+        sentence = sentence[: added.start()]
     result = sentence.rpartition("=")[2]
     if result != sentence and _DIGIT.search(result):
         number = number_in(result)
@@ -80,11 +119,12 @@ def _last_in(sentence: str) -> str | None:
     numbers = list(_NUMBER.finditer(sentence))
     if not numbers:
         return None
-    last = numbers[-1]
+    asked = [number for number in numbers if not _KNOWN.search(sentence, 0, number.start())]
+    last = (asked or numbers)[-1]
     before, after = sentence[: last.start()], sentence[last.end() :]
-    if _DIGIT.search(after):  # the last one is not written as a number
+    if last is numbers[-1] and _DIGIT.search(after):  # the last one is not written as a number
         return None
-    if len(numbers) > 1 and _CHOICE.fullmatch(sentence[numbers[-2].end() : last.start()]):
+    if len(asked) > 1 and (_CHOICE.fullmatch(sentence[asked[-2].end() : last.start()]) or _LISTED.search(before)):
         return None
     if _OPERAND.search(before) or _AFTER.match(after):
         return number_in(sentence) if "=" in sentence else None

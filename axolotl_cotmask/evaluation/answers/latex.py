@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from axolotl_cotmask.evaluation.answers.plain import plain
+from axolotl_cotmask.evaluation.answers.quantity import LOOKS
 
 _DISPLAYED = re.compile(r"\s*(?:\$\$?|\\\[|\\\()\s*(.*?)\s*(?:\$?\$|\\\]|\\\))\s*", re.DOTALL)
 _BOXED = re.compile(r"\s*\\boxed ?\{(.*)\}\s*", re.DOTALL)
@@ -18,6 +19,9 @@ _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\[dtc]frac", r"\\frac"),
         (r"\\frac ?(\d) ?(\d)", r"\\frac{\1}{\2}"),
         (r"\\frac ?(\d) ?\{", r"\\frac{\1}{"),
+        (r"\A\s*\\text ?\{[^{}\d]{0,80}(?:\bis|\bare|:)\s*\}(?=\s*[-\d\\(a-z])", ""),
+        (r"(?<![\\a-zA-Z])sqrt ?\(([^()]*)\)", r"\\sqrt{\1}"),
+        (r"(?<![\\a-zA-Z])sqrt ?(?=[\d{])", r"\\sqrt"),
         (r"\\sqrt ?(\d)", r"\\sqrt{\1}"),
         (r"√ ?(\d+)", r"\\sqrt{\1}"),
         (r"√", r"\\sqrt"),
@@ -39,11 +43,12 @@ _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"±", r"\\pm "),
     )
 )
-_WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm|sf)?|math(?:rm|bf|it|sf)|mbox|operatorname|emph)\*? ?\{([^{}]*)\}")
+_WRAPPED = re.compile(rf"\\(?:{LOOKS}|operatorname|emph)\*? ?\{{([^{{}}]*)\}}")
 _UNIT = re.compile(
-    r"\s*(?:\\(?:text(?:bf|it|rm|sf)?|math(?:rm|bf|it|sf)|mbox) ?\{ ?(?P<latex>[a-zA-Z%°][^{}\d,]*)\}"
+    rf"\s*(?:\\(?:{LOOKS})"
+    r" ?\{ ?(?P<latex>[a-zA-Z%°][^{}\d,]*)\}"
     r"(?P<power>\^ ?\{?-?[1-4]\}?)?"
-    r"|(?P<words>(?: [a-zA-Z]{2,20}(?:\^\{?[23]\}?)?){1,8})"
+    r"|(?P<words>(?: ?[ap]\.?m(?![a-z])|(?: [a-zA-Z]{2,20}(?:\^\{?[23]\}?)?){1,8}))"
     r"|(?<=[\d}])(?P<attached>cm|mm|km|kg|ml|mph|deg|degrees)(?:\^\{?[23]\}?)?"
     r"|(?P<degree>\^\\circ)|(?P<percent>\\?%))[\s.]*$"
 )
@@ -79,8 +84,8 @@ _SAME = (
     ("weeks", "week"),
     ("months", "month"),
     ("years", "year"),
-    ("am", "a.m."),
-    ("pm", "p.m."),
+    ("am", "a.m.", "a.m"),
+    ("pm", "p.m.", "p.m"),
     ("mph", "miles per hour"),
     ("radians", "radian", "rad"),
 )
@@ -89,7 +94,7 @@ _NAMES = {name: names[0] for names in _SAME for name in names}
 
 def latex_form(text: str) -> str:
     r"""Return ``text`` without delimiters and ``\boxed``, with one spelling of what LaTeX spells in several ways."""
-    text = plain(text).strip().rstrip(".").strip()
+    text = plain(text).strip().rstrip(".").strip().removesuffix("\\")
     displayed = _DISPLAYED.fullmatch(text)
     if displayed is not None and not re.search(r"\$|\\\(|\\\[", displayed[1].replace("\\$", "")):
         text = displayed[1]

@@ -21,14 +21,22 @@ _LAST = re.compile(rf"[:=,(]\s?[(\[]?({_LETTER})[)\]]?\W*$")
 _NAMED = re.compile(rf"\(({_LETTER})\)|\b(?:option|choice|letter)\W{{1,3}}({_LETTER})", re.IGNORECASE)
 _ALONE = re.compile(rf"(?<![\w']){_LETTER}")
 _CHOSEN = re.compile(
-    r"\b(?:so|thus|hence|therefore|it is|it's|is|be|choose|pick|select|chose|picked|selected"
+    r"\b(?:so|thus|hence|therefore|it is|it's|is|be|choose|guess|pick|select|chose|picked|selected"
     r"|go with|option|choice|answer|matches)"
     rf"\W{{1,3}}(?:option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})",
     re.IGNORECASE,
 )
-_CONFIRMED = re.compile(r"\b([A-E])[)\]]? is (?:the )?(?:right|correct|true)\b")
-_ON_LAST_LINE = re.compile(r"[^\w\n]*(?:(?:option|choice)\W{1,2}([a-e])|([A-E]|\(?[a-e]\)))[^\w\n]*")
-_LABEL = re.compile(r"\(([A-E])\)|\b([A-E])[).](?= ?\S)|\*\*\(?([A-E])\)?[.:]?\*\*")
+_CONFIRMED = re.compile(
+    r"\b((?-i:[A-E]))[)\]]? is (?:the )?(?:right|correct|true)\b|\A\W{0,4}((?-i:[A-E])),? (?:since|because)\b"
+    r"|^\W{0,6}((?-i:[A-E]))[).:\]][^\n]{1,100}[-(:,.✓✔✅]\s?(?:this is )?(?:right|correct|true|yes)\b"
+    r"|^\W{0,6}((?-i:[A-E]))[).:\]][^\n]{1,100}[✓✔✅]",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ON_A_LINE = re.compile(r"[^\w\n]*(?:(?:option|choice)\W{1,2}([a-e])|([A-E]|\(?[a-e]\)))[^\w\n]*")
+_LABEL = re.compile(
+    r"\(([A-E])\)|\b([A-E])[).](?= ?\S)|(?<=[.,?!:] )([A-E])\.(?=\s*\Z)"
+    r"|\*\*\(?([A-E])\)?[.:]?\*\*|\A([A-E])(?::| -)(?=\s[^\n]*\Z)"
+)
 
 
 def letter_in(text: str) -> str | None:
@@ -45,13 +53,14 @@ def letter_in(text: str) -> str | None:
     chosen = [match for match in _CHOSEN.finditer(text) if match[1] in "ABCDE"]
     if chosen:
         return None if _SEVERAL.match(text, chosen[-1].end()) else chosen[-1][1]
-    confirmed = _CONFIRMED.findall(text)
+    confirmed = list(_CONFIRMED.finditer(text))
     if confirmed:
-        return confirmed[-1]
-    line = _ON_LAST_LINE.fullmatch(text.rstrip().rpartition("\n")[2])
+        return confirmed[-1][confirmed[-1].lastindex or 0]
+    line = _ON_A_LINE.fullmatch(text.rstrip().rpartition("\n")[2])
     if line is not None:
         return (line[1] or line[2]).strip("()").upper()
-    return _last_label(marked)
+    line = _ON_A_LINE.fullmatch(text.lstrip().partition("\n")[0])
+    return line[2].strip("()").upper() if line is not None and line[2] else _last_label(marked)
 
 
 def _letter_of(passage: str) -> str | None:
@@ -71,7 +80,7 @@ def _letter_of(passage: str) -> str | None:
 
 
 def _last_label(text: str) -> str | None:
-    letters = [match[1] or match[2] or match[3] for match in _LABEL.finditer(text)]
+    letters = [match[match.lastindex or 0] for match in _LABEL.finditer(text)]
     # A, B, C and so on is the list of options, once more.
     run = 1
     while run < len(letters) and ord(letters[-run]) - ord(letters[-run - 1]) == 1:

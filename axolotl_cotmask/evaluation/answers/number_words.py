@@ -42,11 +42,14 @@ SCALES = {
     "billion": 10**9,
     "trillion": 10**12,
 }
+#: The same in a letter at the number: 5k.
+ATTACHED = {"k": 10**3, "K": 10**3, "M": 10**6, "mn": 10**6, "bn": 10**9}
 #: The parts that a number counts when the word follows it: three fifths. Quarters are coins as well, seconds are time.
 PARTS = {
     word + plural: Fraction(1, number)
     for number, word in (
         (3, "third"),
+        (4, "fourth"),
         (5, "fifth"),
         (6, "sixth"),
         (7, "seventh"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 
@@ -37,6 +38,9 @@ _OTHERS = {
 # Spaces that are there to part thousands, or not to break a line: where they part thousands they become a comma.
 _GROUPING = "\N{NO-BREAK SPACE}"
 _GROUPED = re.compile(rf"(?<=\d){_GROUPING}(?=\d{{3}}(?!\d))")
+# A line break in JSON: not \nu and other names of LaTeX, nor a row of a matrix that ends before an n.
+_WRITTEN_BREAK = re.compile(r"(?<!\\)(?:\\n(?![a-z]|Right|Left|[vV]))+")
+_ENTITY = re.compile(r"&(?:#\d{1,5}|[a-zA-Z]{2,6});")
 _LEVELS = re.compile(rf"([{_RAISED}]+)|([{_LOWERED}]+)")
 _VULGAR_FRACTION = re.compile(rf"(?<=\d)\s?([{_VULGAR}])|([{_VULGAR}])")
 
@@ -48,7 +52,8 @@ def plain(text: str) -> str:
     a raised 2 becomes ``^{2}``, a lowered one ``_{2}``, a half ``1/2``; signs without a width go, and half a
     surrogate pair is a replacement character.
     """
-    text = text.split("\0", maxsplit=1)[0].replace("\r\n", "\n")
+    text = _WRITTEN_BREAK.sub("\n", text.split("\0", maxsplit=1)[0].replace("\r\n", "\n"))
+    text = _ENTITY.sub(lambda entity: html.unescape(entity.group()), text)
     if text.isascii() and "\r" not in text:
         return text
     text = _LEVELS.sub(_on_the_line, _VULGAR_FRACTION.sub(_written_out, text))

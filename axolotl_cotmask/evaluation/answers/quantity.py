@@ -8,10 +8,10 @@ from fractions import Fraction
 from axolotl_cotmask.evaluation.answers.arithmetic import Number, UnreadableError, parsed
 from axolotl_cotmask.evaluation.answers.number_words import ADDED, PARTS, SCALES, leading_number
 
-_WRAPPED = re.compile(
-    r"\\(?:text(?:bf|it|rm|sf)?|math(?:rm|bf|it|sf)|mbox|operatorname|emph|boxed|fbox)\*? ?\{([^{}]*)\}"
-)
-_OPEN_WRAP = re.compile(r"\\(?:text(?:bf|it|rm|sf)?|math(?:rm|bf|it|sf)|mbox|boxed|fbox) ?\{")
+#: Commands of LaTeX that change how their text looks.
+LOOKS = r"text(?:bf|it|rm|sf)?|math(?:rm|bf|it|sf)|boldsymbol|bm|underline|mbox"
+_WRAPPED = re.compile(rf"\\(?:{LOOKS}|operatorname|emph|boxed|fbox)\*? ?\{{([^{{}}]*)\}}")
+_OPEN_WRAP = re.compile(rf"\\(?:{LOOKS}|boxed|fbox) ?\{{")
 _FRACTION = re.compile(r"\\[dtc]?frac ?(?:\{([^{}]*)\}|(\d)) ?(?:\{([^{}]*)\}|(\d))")
 _ROOT = re.compile(r"(?:\\sqrt|√) ?(?:[({]([^{}()]*)[)}]|(\d+))")
 _POWER = re.compile(r"\^ ?\{([^{}]*)\}")
@@ -31,6 +31,7 @@ _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\approx(?![a-z])|\\simeq(?![a-z])", "≈"),
         (r"[-=]>|\\(?:right|Right)arrow(?![a-z])|\\to(?![a-z])|[→⇒]", "="),
         (r"[$€£¥₹]", ""),
+        (r"\|\s?-?(\d[\d.,]*)\s?\|", r"\1"),
         (r"(?<=[\d)]) ?[xX] ?(?=[\d(])", "*"),
         (r"(?<=\d) and (?=\d+/\d)", " "),
         (r"(?i)\b(?:minus|negative) (?=\d)", "-"),
@@ -42,21 +43,37 @@ _CLAUSE = re.compile(
 )
 _ASIDE = re.compile(r",\s(?:who|which|whose)\b[^,]{1,60},")
 # The label of a part, "(a) 5", and brackets around a lone number.
-_PART = re.compile(r"\([a-e]\) |\[([^][,]{1,40})\]$")
+_PART = re.compile(r"\([a-e]\) |\([a-zA-Z ]{2,30}\) |\[([^][,]{1,40})\]$|\{([^{},]{1,40})\}$")
+# "38 vs. 12", "Ken: 38, Bob: 12", "38 (Ken) and 12 (Bob)".
+_SEVERAL = re.compile(r"\d[^\d]{0,30}(?:\bvs\b\.?|\bversus\b|,\s[A-Z][a-z]{1,20}\s?[:=-]|\)\s?and)\s?-?\d")
+# "In 9 days, she has 18": what the sentence begins with is not what it states.
+_BEFORE_THE_CLAUSE = re.compile(
+    r"(?:(?i:from|in|on|after|for|with|at|by|during|of)) (?:[a-z]+ ){0,3}\d+(?: [a-z]+){0,3}?,? "
+    r"(?=(?:he|she|they|it|there|we|you|I)\b|[A-Z][a-z]+ )"
+)
 _REPEATING = re.compile(r"(?<![\d.])(\d{0,9})\.(\d{0,9})\\overline ?\{(\d{1,9})\}")
-_WHICH_IS = re.compile(r"\b(?:which|that)(?: then)? (?:is|equals|gives|makes|comes to)\b")
+_WHICH_IS = re.compile(r"\bi\.e\.|\bnamely\b|\b(?:which|that)(?: then)? (?:is|equals|gives|makes|comes to)\b")
 _BEGINS = re.compile(r"[-+(]?\s?\.?\d")
-_RELATION = re.compile(r"[<>≤≥≠]|\\(?:[lg](?:e|t|eq)|neq?)(?![a-z])")
+_RELATION = re.compile(r"[<>≤≥≠±]|\\pm(?![a-z])|\\(?:[lg](?:e|t|eq)|neq?)(?![a-z])")
 _DIGIT = re.compile(r"\d")
+_RESULT = re.compile(r"=\s*\d")
 _BREAKS_OFF = re.compile(r"(?:[\w)%}] ?[-+/=(^{]|[\w)%] \*|≈|<<)\s*$")
 # What stands between a number and another one that makes the first not the answer, or not alone.
 _ANOTHER = re.compile(r"(?P<join>,?\s*(?:and|or|to|through|plus|minus|times)\b|,)\s*(?=[-(]?\.?\d)")
-_NOT_ANOTHER = re.compile(r"(?:of|more|less|for|from|each|were|was|are|is|in|on)\b", re.IGNORECASE)
-_CONNECTED = re.compile(
-    r"\b(?:over|in|per|for|after|with|from|out|of|by|on|at|each|every|within|during|into|than|until|among|around|about|only)$",
+# "5 days' pay" is not 5.
+_OF_THEM = re.compile(r"s' ?[a-z]")
+_SIDE_BY_SIDE = re.compile(
+    r",?\s?and (?!(?:it|this|that|which|so)\b)(?:\w+ ){1,3}"
+    r"(?:has|have|had|gets?|got|pays?|paid|needs?|makes?|earns?|sells?|sold|eats?|ate|is|are|was|were) \(?\d",
     re.IGNORECASE,
 )
-_SYMBOL = re.compile(r"[_\\{*/+^≈]|[a-zA-Z]|:(?!00\b)\d|\s:\s?\d|'\d|\s[b-zB-HJ-Z](?![a-zA-Z.])|\s[-+*/] ")
+_NOT_ANOTHER = re.compile(r"(?:of|more|less|for|from|each|were|was|are|is|in|on)\b", re.IGNORECASE)
+_CONNECTED = re.compile(
+    r"\b(?:over|in|per|for|after|with|from|out|of|by|on|at|each|every|within|during|into|than|until|among|around|about|only)"
+    r"(?: (?:the|these|those|all|his|her|their))?$",
+    re.IGNORECASE,
+)
+_SYMBOL = re.compile(r"\s?[α-ω]|[_\\{*/+^≈]|[a-zA-Z]|:(?!00\b)\d|\s:\s?\d|'\d|\s[b-zB-HJ-Z](?![a-zA-Z.])|\s[-+*/] ")
 _WORDS_ONLY = re.compile(r"[a-zA-Z ,.'-]{1,200}")
 _PREAMBLE = frozenset(
     ("the", "a", "total", "of", "exactly", "about", "around", "approximately", "just", "only", "altogether")
@@ -116,9 +133,12 @@ def number_in(passage: str) -> str | None:
     if len(passage) > LIMIT:
         return passage if passage.isdecimal() else None
     text = bare(passage)
-    text = _without_label(_ASIDE.sub("", text).strip().strip("*").strip())
-    if breaks_off(passage):
+    text = _without_label(_ASIDE.sub("", text).strip().strip("*_").strip())
+    if breaks_off(passage) or _SEVERAL.search(text):
         return None
+    steps = text.split(";")
+    text = steps[-1].strip() if _RESULT.search(steps[-1]) else text
+    text = text[before.end() :] if (before := _BEFORE_THE_CLAUSE.match(text)) else text
     digit = _DIGIT.search(text)
     clause = _CLAUSE.search(text, digit.end() if digit else 0)
     head = text[: clause.start()] if clause else text
@@ -140,7 +160,7 @@ def breaks_off(text: str) -> bool:
 
 def _without_label(text: str) -> str:
     label = _PART.match(text)
-    return text if label is None else (label[1] or text[label.end() :])
+    return text if label is None else (label[1] or label[2] or text[label.end() :])
 
 
 def _of_equation(text: str) -> Number | None:
@@ -170,7 +190,7 @@ def _side(text: str) -> Number | None:
 def _is_alone(number: Number) -> bool:
     """Whether what was not read behind ``number`` leaves it the only number that is meant."""
     rest = number.rest
-    if _SYMBOL.match(rest):
+    if _SYMBOL.match(rest) or _OF_THEM.search(number.unit):
         return False
     if re.match(r"\s*\.?\d", rest):  # another number, with words between them
         share = number.unit.endswith("of") and (number.written is None or number.unit.startswith("%"))
@@ -178,11 +198,13 @@ def _is_alone(number: Number) -> bool:
     rest = rest.lstrip()
     join = _ANOTHER.match(rest)
     if join is None:
-        return True
+        return _SIDE_BY_SIDE.match(rest) is None
     other = parsed(rest[join.end() :], prefix=True, lead=False)
     more = _NOT_ANOTHER.match(other.unit) is not None
     if join["join"].endswith("or"):
-        return other.value == number.value or (bool(number.unit and other.unit) and number.unit != other.unit)
+        in_other_units = bool(number.unit and other.unit) and number.unit != other.unit
+        in_cents = other.unit.startswith("cent") and other.value == 100 * number.value
+        return other.value == number.value or in_cents or in_other_units or other.unit.startswith("per ")
     return join["join"].startswith(",") and more
 
 
@@ -191,19 +213,24 @@ def _in_words(text: str) -> str | None:
     if not _WORDS_ONLY.fullmatch(text):
         return None
     words = text.lower().replace("-", " ").replace(",", " ").replace(".", " ").split()
+    sign = 1
+    if words[:1] in (["minus"], ["negative"]):
+        sign, words = -1, words[1:]
     while words and words[0] in _PREAMBLE:
         words.pop(0)
     if words and words[0] in SCALES:  # a hundred
         words.insert(0, "one")
     found = leading_number(words)
+    if found is None and words in (["half"], ["quarter"]):
+        found = ADDED[f"a {words[0]}"], 1
     if found is None:
         return None
     value, taken = found
     unit = words[taken:]
     if unit[:1] == ["and"] and " ".join(unit[1:3]) in ADDED:
         value, unit = value + ADDED[" ".join(unit[1:3])], unit[3:]
-    if unit and unit[0] in PARTS and words[0] != "one":
+    if unit and unit[0] in PARTS and (words[0] != "one" or len(words) == 2):
         value, unit = value * PARTS[unit[0]], unit[1:]
     if len(unit) > 3 or {"of", "and", "or", "to", "more", "less"} & set(unit):
         return None
-    return Number(value, None, alone=True, unit="", rest="").text
+    return Number(sign * value, None, alone=True, unit="", rest="").text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from axolotl_cotmask.evaluation.answers.corrections import last_said
 from axolotl_cotmask.evaluation.answers.cuts import about_the_question
 from axolotl_cotmask.evaluation.answers.expressions import math_equal, numbers_equal
 from axolotl_cotmask.evaluation.answers.final_answer import statements, without_denials
@@ -28,7 +29,10 @@ _NO_NUMBER = re.compile(
 
 
 def _extract_number(text: str) -> str | None:
-    text = without_denials(about_the_question(text))
+    return last_said(without_denials(about_the_question(text)), _number_stated_or_last)
+
+
+def _number_stated_or_last(text: str) -> str | None:
     for passage in statements(text):
         number = None if _NO_NUMBER.match(passage) else number_in(passage)
         if number is not None:
@@ -59,7 +63,10 @@ ROBUST_NUMBER = Rule("robust_number", _extract_number, _gold_number, _number_equ
 
 
 def _extract_math(text: str) -> str | None:
-    text = about_the_question(text)
+    return last_said(about_the_question(text), _formula_stated_or_last)
+
+
+def _formula_stated_or_last(text: str) -> str | None:
     for passage in statements(text):
         formula = formula_in(passage)
         if formula is not None:
@@ -77,7 +84,7 @@ ROBUST_MATH = Rule("robust_math", _extract_math, _gold_math, math_equal)
 
 
 def _extract_letter(text: str) -> str | None:
-    return letter_in(without_denials(about_the_question(text)))
+    return last_said(without_denials(about_the_question(text)), letter_in)
 
 
 #: The letter of an option: stated, behind ``so`` or ``choose``, alone on the last line, or the last in brackets.

@@ -1,0 +1,49 @@
+"""What a text says after it takes back the answer that it stated: ``The answer is 14. Wait, ... so it is 12``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from axolotl_cotmask.evaluation.answers.final_answer import statements
+
+# So many places that take something back are tried, the last ones.
+_TRIED = 5
+#: Words by which a text takes back what it said.
+TAKES_BACK = re.compile(
+    r"\b(?:(?:wait|oops|hold on|scratch that|on second thought|my mistake|apologies"
+    r"|sorry(?! (?:for|if|about|that))|hmm)\b"
+    r"|(?:correction|edit|update):|no,|make that\b|i mean\b"
+    r"|(?:made|is|was) (?:an?|some|my) (?:\w+ ){0,2}(?:mistake|error)s?\b"
+    r"|i (?:forgot|missed|overlooked|misread|miscalculated|miscounted)\b"
+    r"|let me (?:correct|fix|redo|recalculate|recompute|reconsider|recheck|re-check)\b"
+    r"|(?:this|that|it)(?:'s| is| was) (?:wrong|incorrect|not (?:right|correct))\b"
+    r"|but (?:it|this|that)(?:'s| is| was) (?:actually|really|in fact)\b)|(?<=[.!?\n] )actually\b|^actually\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+_CONFIRMS = re.compile(
+    r"\b(?:yes|yep|indeed|match|matches|confirms|confirmed|checks? out|consistent|still|stands|works)\b"
+    r"|(?<!not )(?<!n't )\b(?:correct|right|fine|good|ok|okay)(?=\s*(?:[.!,)]|\Z))",
+    re.IGNORECASE,
+)
+_DENIES = re.compile(r"(?:n't|\bnot|\bnever)\b[^.!?\n]{0,30}", re.IGNORECASE)
+
+
+def last_said(text: str, read: Callable[[str], str | None]) -> str | None:
+    """Return what ``read`` reads behind the last place of ``text`` that takes a stated answer back, or in all of it.
+
+    A place does not count when no answer was stated before, when nothing can be read behind it, and when what follows
+    states no other answer but confirms the first.
+    """
+    end = len(text)
+    for mark in reversed(list(TAKES_BACK.finditer(text))[-_TRIED:]):
+        rest = text[mark.end() : end]
+        if next(statements(text[: mark.start()], of_option=True), None) is None:
+            break
+        if next(statements(rest, of_option=True), None) is None and _CONFIRMS.search(_DENIES.sub("", rest)):
+            end = mark.start()
+            continue
+        answer = read(rest)
+        if answer is not None:
+            return answer
+    return read(text)
