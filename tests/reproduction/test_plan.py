@@ -131,6 +131,32 @@ def test_claims_between_methods() -> None:
     assert claims["GSM8K", "llama2-13b/gsm8k-sft", "llama2-13b/gsm8k-rft-100-sft"].difference == pytest.approx(0.025)
 
 
+def test_claims_between_methods_on_a_benchmark_are_read_together() -> None:
+    assert [claim.comparisons for claim in make_plan(["methods"], 1).claims] == [4] * 8
+
+
+def test_the_averages_of_the_abstract_need_all_of_table_1() -> None:
+    averages = {average.measure: average for average in make_plan(["table1"], 1).averages}
+    # 5.5 + 2.6 + 2.5 + 3.6 + 3.1 + 2.5 + 1.5 + 2.1 over 8; 1.3 + 1.0 + 1.6 + 0.8 + 0.8 + 1.4 over 6.
+    assert {measure: average.difference for measure, average in averages.items()} == {
+        "GSM8K": pytest.approx(0.234 / 8), "MATH": pytest.approx(0.069 / 6),
+    }  # fmt: skip
+    assert [len(average.pairs) for average in averages.values()] == [8, 6]
+    assert len({name for average in averages.values() for pair in average.pairs for name in pair}) == 20
+    everything = make_plan(["llama2-7b", "mistral-7b"], 1)
+    assert [average.measure for average in everything.averages] == ["GSM8K", "MATH"], "however the rows are named"
+    for part in ("methods", "table2", "table5", "llama2-7b", "llama2-7b/gsm8k-mft"):
+        assert make_plan([part], 1).averages == []
+    # Without the two of MATH the one is whole, the other is not.
+    some = [row.name for row in make_plan(["table1"], 1).rows if "/math-" not in row.name]
+    assert [average.measure for average in make_plan(some, 1).averages] == ["GSM8K"]
+    renamed = with_settings(make_plan(["table1"], 1), ["learning_rate=2e-5"], None)
+    assert {name for average in renamed.averages for pair in average.pairs for name in pair} == {
+        row.name for row in renamed.rows
+    }
+    assert tiny_plan(make_plan(["table1"], 1)).averages == ()
+
+
 def test_one_row_of_a_sweep() -> None:
     plan = make_plan(["fig3/fixed-0.4", "table3/random"], 1)
     assert [row.name for row in plan.rows] == ["fig3/fixed-0.4", "table3/random"]
