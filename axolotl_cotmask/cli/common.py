@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
@@ -66,6 +67,11 @@ plot_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
 
 
+def typed_command(name: str) -> str:
+    """Return the command line that was typed, from the command ``name`` on, for a shell; "" in other programs."""
+    return shlex.join(["axolotl-cotmask", *sys.argv[sys.argv.index(name) :]]) if name in sys.argv else ""
+
+
 def print_table(
     title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] = (0,)
 ) -> None:
@@ -104,21 +110,37 @@ def print_table(
         click.echo("  ".join(padded).rstrip())
 
 
-def labelled(arguments: Sequence[str], what: str) -> dict[str, str]:
-    """Return ``LABEL=VALUE`` arguments as a mapping; ``what`` names the values in errors, such as ``model``.
+def grouped(arguments: Sequence[str], what: str) -> dict[str, list[str]]:
+    """Return ``LABEL=VALUE`` arguments as the values of each label; ``what`` names them in errors, such as ``model``.
 
     Raises:
-        CoTMaskError: a label or a value is missing, or a label comes twice.
+        CoTMaskError: a label or a value is missing.
     """
-    values: dict[str, str] = {}
+    values: dict[str, list[str]] = {}
     for argument in arguments:
         label, _, value = argument.partition("=")
         if not label or not value:
             raise CoTMaskError(f"{argument}: no label for the {what}: give LABEL={what.upper()}, e.g. SFT={argument}")
-        if label in values:
-            raise CoTMaskError(f"the label {label} stands for two of them: give each its own label")
-        values[label] = value
+        values.setdefault(label, []).append(value)
     return values
+
+
+def printable(text: str) -> str:
+    """Return a model's text without the control characters that a terminal would obey."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def labelled(arguments: Sequence[str], what: str) -> dict[str, str]:
+    """Return ``LABEL=VALUE`` arguments as a mapping; ``what`` as for `grouped`.
+
+    Raises:
+        CoTMaskError: a label or a value is missing, or a label comes twice.
+    """
+    groups = grouped(arguments, what)
+    for label, values in groups.items():
+        if len(values) > 1:
+            raise CoTMaskError(f"the label {label} stands for two of them: give each its own label")
+    return {label: values[0] for label, values in groups.items()}
 
 
 def tell_newest(results: Iterable[TaskResult]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.common import RegularFile, command, json_option, print_table
+from axolotl_cotmask.cli.common import RegularFile, command, json_option, print_table, printable
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.recipes import parse_yaml
 
@@ -67,7 +67,7 @@ def show(result: Preview) -> None:
             text = Text()
             for kind, tokens in groupby(row.tokens, key=lambda token: token.kind):
                 seen = "".join(token.text if token.becomes is None else token.becomes for token in tokens)
-                text.append(_printable(seen), _STYLES[kind])
+                text.append(printable(seen), _STYLES[kind])
             console.print(
                 Panel(text, title=f"row {row.row} of the training data, from {dataset.path}", title_align="left")
             )
@@ -82,8 +82,3 @@ def show(result: Preview) -> None:
     ]
     headings = ("data set", "scheduled ratio", "realised ratio", "masked / maskable tokens")
     print_table(f"epoch {result.epoch}, step {result.step} of about {result.max_steps}", headings, rows)
-
-
-def _printable(text: str) -> str:
-    # A random byte token may be a control character, which a terminal would obey.
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.common import RegularFile, command, print_table
+from axolotl_cotmask.cli.common import RegularFile, command, print_table, typed_command
 from axolotl_cotmask.common.errors import CoTMaskError
 
 if TYPE_CHECKING:
@@ -78,8 +77,7 @@ def repro(
         keep_weights=plan.setup.keep_weights or keep_weights,
         confirm_run_unsafe_code=confirm_run_unsafe_code,
     )
-    command_line = shlex.join(["axolotl-cotmask", *sys.argv[sys.argv.index("repro") :]]) if "repro" in sys.argv else ""
-    plan = dataclasses.replace(plan, setup=setup, command=command_line)
+    plan = dataclasses.replace(plan, setup=setup, command=typed_command("repro"))
     if plan_only:
         _print_costs(plan)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ from axolotl_cotmask.reproduction.judging import (
 )
 from axolotl_cotmask.reproduction.layout import LOGS, RECORD, STATE, RunFiles, dependency_file
 from axolotl_cotmask.reproduction.plan import Plan, RowPlan, run_name
+from axolotl_cotmask.reproduction.report.content import now
 from axolotl_cotmask.reproduction.report.outcome import (
     CalibratedModel,
     DependencyShares,
@@ -58,7 +58,7 @@ def collect_outcome(plan: Plan, output: Path, externals: Sequence[ExternalResult
     return PlanOutcome(
         title=plan.title,
         command=plan.command,
-        made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        made=now(),
         notes=plan.notes,
         measures=plan.measures,
         rows=[_row_outcome(row, runs[row.name]) for row in plan.rows if row.config],

@@ -9,6 +9,7 @@ from axolotl_cotmask.cli.analyze.corrupted_step import corrupted_step
 from axolotl_cotmask.cli.analyze.dependency import dependency
 from axolotl_cotmask.cli.analyze.length import length
 from axolotl_cotmask.cli.analyze.samples import samples
+from axolotl_cotmask.cli.analyze.unanimous import unanimous
 
 
 @click.group()
@@ -16,5 +17,5 @@ def analyze() -> None:
     """Measure what the paper explains itself with: dependency, corrupted steps, answer length, samples seen, ..."""
 
 
-for command in (dependency, length, samples, corrupted_step, calculator):
+for command in (dependency, length, samples, corrupted_step, calculator, unanimous):
     analyze.add_command(command)
