@@ -33,6 +33,7 @@ class Example:
 class RowFormat:
     """A data format: the fields that must hold text, those that may, and how a row becomes an example.
 
+    A field of ``required`` that ``may_be_empty`` names has to be there, and be text.
     ``to_example`` raises CoTMaskError with a sentence about the row; data set and row number are put before it. With
     ``target_tokens`` a long prompt is cut from the left, so that so many tokens of ``sequence_len`` are left.
     Without ``add_special_tokens`` the prompt holds BOS itself.
@@ -41,6 +42,7 @@ class RowFormat:
     required: tuple[str, ...]
     to_example: Callable[[Mapping[str, Any]], Example]
     optional: tuple[str, ...] = ()
+    may_be_empty: tuple[str, ...] = ()
     target_tokens: int | None = None
     add_special_tokens: bool = True
 
@@ -204,7 +206,7 @@ class MarkedStrategy(DatasetWrappingStrategy):
             if not isinstance(value, str):
                 kind = "missing" if value is None else f"a {type(value).__name__}, not text"
                 raise CoTMaskError(f"{self._place(index)}: the field '{field}' is {kind}: mend or remove the row")
-            if required and not value.strip():
+            if required and field not in self.row_format.may_be_empty and not value.strip():
                 raise CoTMaskError(f"{self._place(index)}: the field '{field}' is empty: mend or remove the row")
         try:
             return self.row_format.to_example(row)
