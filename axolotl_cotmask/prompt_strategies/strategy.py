@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -107,8 +108,7 @@ class MarkedStrategy(DatasetWrappingStrategy):
         missing = [field for field in self.row_format.required if field not in dataset.column_names]
         if missing:
             raise CoTMaskError(
-                f"{self.dataset_path}: the field '{missing[0]}' is missing (there are: "
-                f"{', '.join(dataset.column_names)}): rename the column, or choose the `type` that fits the data"
+                f"{self.dataset_path}: {self._nested(dataset) or self._without(missing[0], dataset.column_names)}"
             )
         tokenised = dataset.map(
             self.tokenize_rows,
@@ -125,6 +125,25 @@ class MarkedStrategy(DatasetWrappingStrategy):
                 f"{self.sequence_len}: raise sequence_len"
             )
         return tokenised
+
+    @staticmethod
+    def _without(field: str, columns: list[str]) -> str:
+        listed = ", ".join(columns)
+        return (
+            f"the field '{field}' is missing (there are: {listed}): rename the column, or choose the `type` that fits"
+        )
+
+    def _nested(self, dataset: Any) -> str | None:
+        """Return what is wrong with data whose rows do not stand by themselves, which Axolotl cannot unpack either."""
+        for column, value in dataset[0].items() if len(dataset) else ():
+            row = value[0] if isinstance(value, list) and value else value
+            if isinstance(row, dict) and row.keys() >= set(self.row_format.required):
+                inside = f".[{json.dumps(column)}]{'[]' if isinstance(value, list) else ''}"
+                return (
+                    f"its rows stand within '{column}', and Axolotl reads none there: write each as a line of its own "
+                    f"(`jq -c '{inside}' FILE > rows.jsonl`)"
+                )
+        return None
 
     def tokenize_rows(self, columns: Mapping[str, list[Any]], indices: list[int]) -> dict[str, list[Any]]:
         """Tokenise a batch of rows, given by column; ``indices`` are their places in the data set, from 0."""
