@@ -128,9 +128,9 @@ class MarkedStrategy(DatasetWrappingStrategy):
 
     @staticmethod
     def _without(field: str, columns: list[str]) -> str:
-        listed = ", ".join(columns)
+        there = ", ".join(columns)
         return (
-            f"the field '{field}' is missing (there are: {listed}): rename the column, or choose the `type` that fits"
+            f"the field '{field}' is missing (there are: {there}): rename the column, or choose the `type` that fits"
         )
 
     def _nested(self, dataset: Any) -> str | None:
