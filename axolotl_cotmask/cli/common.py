@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import logging
 import shlex
 import sys
-from collections.abc import Collection, Iterable, Sequence
+import warnings
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +59,17 @@ class RegularFile(click.Path):
         except CoTMaskError as error:
             raise click.ClickException(str(error)) from error
         return super().convert(value, param, ctx)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keep libraries from saying what they lack on this machine while they are imported, above a sentence of ours."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 #: As `click.command`.

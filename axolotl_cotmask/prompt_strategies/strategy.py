@@ -129,9 +129,7 @@ class MarkedStrategy(DatasetWrappingStrategy):
     @staticmethod
     def _without(field: str, columns: list[str]) -> str:
         there = ", ".join(columns)
-        return (
-            f"the field '{field}' is missing (there are: {there}): rename the column, or choose the `type` that fits"
-        )
+        return f"the field '{field}' is missing (there are: {there}): rename the column, or choose the `type` that fits"
 
     def _nested(self, dataset: Any) -> str | None:
         """Return what is wrong with data whose rows do not stand by themselves, which Axolotl cannot unpack either."""
