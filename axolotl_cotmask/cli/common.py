@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from axolotl_cotmask.cli.interrupts import interruptible
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import check_file
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Command(click.Command):
-    """A command that ends with one sentence and status 1 after a CoTMaskError, and where a file cannot be had."""
+    """A command that ends with one sentence and status 1: after a CoTMaskError, for want of a file, or interrupted."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -33,7 +34,8 @@ class Command(click.Command):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
-            return super().invoke(ctx)
+            with interruptible():
+                return super().invoke(ctx)
         except CoTMaskError as error:
             raise click.ClickException(str(error)) from error
         except BrokenPipeError:
