@@ -91,9 +91,10 @@ def typed_command(name: str) -> str:
 def print_table(
     title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] = (0,)
 ) -> None:
-    """Print a table: with rules on a terminal that is wide enough, else a line of aligned words per row.
+    """Print a table: into a pipe a line of aligned words per row, on a terminal with rules where it is wide enough.
 
-    No cell is cut or broken into lines, so that other programs can read the lines.
+    On a narrower terminal, which would break words at its edge, each row is a few lines of headings and cells. No cell
+    is cut anywhere, and what a pipe gets depends on no width or colour.
 
     Args:
         title: stands above.
@@ -108,22 +109,51 @@ def print_table(
 
     lines = [headings, *rows] if headings else rows
     widths = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)]
+    if not sys.stdout.isatty():
+        click.echo(title)
+        for line in lines:
+            cells = [(cell, " " * (width - cell_len(cell))) for cell, width in zip(line, widths, strict=True)]
+            padded = (cell + space if place in left else space + cell for place, (cell, space) in enumerate(cells))
+            click.echo("  ".join(padded).rstrip())
+        return
     console = Console()
     # Rich sets each column between spaces and a rule.
-    if console.is_terminal and sum(widths) + 3 * len(widths) + 1 <= console.width:
-        table = Table(title=Text(title), show_header=bool(headings))
-        for place in range(len(widths)):
-            heading = Text(headings[place]) if headings else ""
-            table.add_column(heading, justify="left" if place in left else "right")
-        for row in rows:
-            table.add_row(*map(Text, row))
-        console.print(table)
+    if sum(widths) + 3 * len(widths) + 1 > console.width:
+        echo_words(title)
+        for first, *others in rows:
+            named = headings[0] if headings else first
+            cell = first if headings else ", ".join(others)
+            echo_words(f"{named}: {cell}" if named else cell, hanging=4)
+            for heading, other in zip(headings[1:], others, strict=False):
+                if other:
+                    echo_words(f"  {heading}: {other}", hanging=4)
         return
-    click.echo(title)
-    for line in lines:
-        cells = [(cell, " " * (width - cell_len(cell))) for cell, width in zip(line, widths, strict=True)]
-        padded = (cell + space if place in left else space + cell for place, (cell, space) in enumerate(cells))
-        click.echo("  ".join(padded).rstrip())
+    table = Table(title=Text(title), show_header=bool(headings))
+    for place in range(len(widths)):
+        title_of_column = Text(headings[place]) if headings else ""
+        table.add_column(title_of_column, justify="left" if place in left else "right")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def echo_words(text: str, hanging: int = 0) -> None:
+    """Print a text, on a terminal in lines that end between words; all but the first are indented by ``hanging``."""
+    from rich.cells import cell_len
+    from rich.console import Console
+
+    if not sys.stdout.isatty():
+        click.echo(text)
+        return
+    width = Console().width
+    line = text[: len(text) - len(text.lstrip())]
+    for word in text.split():
+        joint = "" if line.isspace() or not line else " "
+        if joint and cell_len(f"{line} {word}") > width:
+            click.echo(line)
+            line, joint = " " * hanging, ""
+        line += joint + word
+    click.echo(line)
 
 
 def grouped(arguments: Sequence[str], what: str) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.common import RegularFile, command, print_table, typed_command
+from axolotl_cotmask.cli.common import RegularFile, command, echo_words, print_table, typed_command
 from axolotl_cotmask.common.errors import CoTMaskError
 
 if TYPE_CHECKING:
@@ -115,10 +115,10 @@ def _print_costs(plan: Plan) -> None:
 
     header, *lines = cost_table(plan)
     print_table(plan.title, header, lines, left=(0, header.index("tasks")))
-    click.echo(BASIS)
+    echo_words(BASIS)
     named = {row.name for row in plan.rows}
     for name in dict.fromkeys(claim.baseline for claim in plan.claims if claim.baseline not in named):
-        click.echo(f"For a verdict also run {name}.")
+        echo_words(f"For a verdict also run {name}.")
 
 
 def _check(plan: Plan, gpus: int | None) -> None:
