@@ -53,6 +53,35 @@ def interrupted(code: str) -> str:
     return run.stderr
 
 
+# Where Python ignores an exception: as it forks, and in a finalizer.
+IGNORED = """
+import os, signal, time
+from axolotl_cotmask.cli.common import command
+
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.2)
+
+@command()
+def forks():
+    os.register_at_fork(before=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    if os.fork() == 0:
+        os._exit(0)
+    time.sleep(600)
+
+@command()
+def finalizes():
+    Finalized()
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("name", ["forks", "finalizes"])
+def test_where_python_would_ignore_it(name: str) -> None:
+    assert interrupted(f"{IGNORED}\n{name}()").strip() == "Aborted!"
+
+
 def test_while_the_commands_are_imported() -> None:
     assert interrupted(EARLY) == "Aborted!\n"
 
@@ -106,7 +135,11 @@ def end(
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        process.wait(timeout=120)
+        try:
+            process.wait(timeout=120)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
     # Killed by the signal: Python's way to end where the interruption came within `exec`.
     assert process.returncode in (1, -number)
     deadline = time.monotonic() + 30
