@@ -39,8 +39,9 @@ def interruptible() -> Iterator[None]:
     def interrupted(number: int, _: FrameType | None) -> None:
         nonlocal came
         if os.getpid() != owner:
+            # Not at once: a worker may hold a lock that the others wait for.
             if number == signal.SIGTERM:
-                os._exit(128 + number)
+                raise SystemExit(128 + number)
         elif _forking.is_set():
             signal.setitimer(signal.ITIMER_REAL, _LATER)
         else:
