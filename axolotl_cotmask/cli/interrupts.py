@@ -12,7 +12,8 @@ from functools import cache
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_LATER = 0.05  # seconds
+#: Seconds until an interruption comes that could not be taken, and until it comes again where the end hangs.
+_LATER, _AGAIN = 0.05, 45.0
 #: Whether this process is about to fork itself: what libraries do then must not be broken off.
 _forking = threading.Event()
 
@@ -46,6 +47,7 @@ def interruptible() -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, _LATER)
         else:
             came = True
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN)
             raise KeyboardInterrupt
 
     def ignored(unraisable: sys.UnraisableHookArgs) -> None:
