@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import t
 
-from axolotl_cotmask.evaluation.stats.claims import Verdict, verdict
-from axolotl_cotmask.evaluation.stats.crossed import pooled
+from axolotl_cotmask.evaluation.stats.claims import Verdict, verdict, verdict_on_par
+from axolotl_cotmask.evaluation.stats.crossed import pooled, pooled_mean
 from axolotl_cotmask.evaluation.stats.estimates import CONFIDENCE, Estimate, over_seeds
 from axolotl_cotmask.reproduction.paper import facts as paper
 
@@ -37,8 +37,8 @@ class Setting:
 
     ``deviations`` are those of the runs' true accuracies, SFT's and MFT's, in percentage points; ``together`` is the
     correlation of the run effects of a seed. ``same`` is the correlation of the number behind an answer between two
-    runs of one method, ``cross`` that between the methods. With ``clusters``, ``alike`` is the share of each part that
-    all questions of a cluster have in common.
+    runs of one method, ``cross`` that between the methods, ``between`` that between pairs of methods. With
+    ``clusters``, ``alike`` is the share of each part that all questions of a cluster have in common.
     """
 
     runs: tuple[int, int] = (3, 3)
@@ -47,6 +47,7 @@ class Setting:
     together: float = 0.0
     same: float = 0.8
     cross: float = 0.72
+    between: float = 0.0
     clusters: int = 0
     alike: float = 0.8
 
@@ -60,19 +61,25 @@ BENCHMARKS = {
 
 
 def simulated(
-    rng: np.random.Generator, setting: Setting, accuracies: tuple[float, float]
+    rng: np.random.Generator,
+    setting: Setting,
+    accuracies: tuple[float, float],
+    common: NDArray[np.float32] | float = 0.0,
 ) -> tuple[Answers, Answers, list[int]]:
-    """Return the verdicts on SFT's and on MFT's answers (both [runs, questions]), and the questions' clusters."""
+    """Return the verdicts on SFT's and on MFT's answers (both [runs, questions]), and the questions' clusters.
+
+    ``common`` is a normal number for each question, which all pairs of methods share where there are several.
+    """
     clusters = rng.integers(setting.clusters, size=setting.questions) if setting.clusters else None
 
     def part(share: float, rows: int) -> NDArray[np.float32]:
         own = rng.standard_normal((rows, setting.questions), dtype=np.float32)
         if clusters is not None:
-            common = rng.standard_normal((rows, setting.clusters), dtype=np.float32)[:, clusters]
-            own = math.sqrt(setting.alike) * common + math.sqrt(1 - setting.alike) * own
+            whole = rng.standard_normal((rows, setting.clusters), dtype=np.float32)[:, clusters]
+            own = math.sqrt(setting.alike) * whole + math.sqrt(1 - setting.alike) * own
         return math.sqrt(share) * own
 
-    question = part(setting.cross, 1)
+    question = math.sqrt(setting.between) * common + part(setting.cross - setting.between, 1)
     seeds = rng.standard_normal(max(setting.runs))
     sides = []
     for runs, accuracy, deviation in zip(setting.runs, accuracies, setting.deviations, strict=True):
@@ -273,8 +280,61 @@ def _rates(
         verdict(claim.difference / 100, pooled(a, b, clusters))
         for a, b, clusters in runs_of(rng, setting, (claim.sft, claim.sft + part * claim.difference), simulations)
     ]
+    return _kinds(judged)
+
+
+def _kinds(judged: list[Verdict]) -> str:
+    """Return the rates of reproduced / not reproduced / under-powered."""
     kinds = (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED, Verdict.UNDER_POWERED)
     return " / ".join(percent(judged.count(kind) / len(judged)) for kind in kinds)
+
+
+def on_par(rng: np.random.Generator, simulations: int) -> None:
+    """Print how often each verdict falls on the paper's claims of being on par, by the true difference."""
+    together = (1, 4)
+    rows = []
+    for claim in (claim for claim in paper.METHODS if claim.on_par):
+        treated, other = (paper.find_run(name) for name in (claim.treated, claim.baseline))
+        margin = paper.find_claim(treated.base, treated.data, claim.benchmark).difference / 2
+        base = other.scores[claim.benchmark]
+        for title, true in (
+            ("nothing", 0.0),
+            (f"the paper's, {claim.difference:+.1f}", claim.difference),
+            ("the margin", margin),
+            ("twice the margin", 2 * margin),
+        ):
+            cells = []
+            for runs in (3, 5, 10):
+                setting = replace(BENCHMARKS[claim.benchmark], runs=(runs, runs))
+                judged: dict[int, list[Verdict]] = {comparisons: [] for comparisons in together}
+                for a, b, clusters in runs_of(rng, setting, (base, base + true), simulations):
+                    for comparisons, found in judged.items():
+                        found.append(verdict_on_par(margin / 100, pooled(a, b, clusters, comparisons)))
+                cells += [_kinds(found) for found in judged.values()]
+            rows.append([f"{paper.BASES[treated.base].title}, ±{margin:.2f}: {title}", *cells])
+    header = [f"{runs} runs, {claims}" for runs in (3, 5, 10) for claims in ("alone", "of 4")]
+    table(["", *header], rows)
+
+
+def averages(rng: np.random.Generator, simulations: int) -> None:
+    """Print what the interval of the paper's averages covers, and how often each verdict falls on them."""
+    rows = []
+    for claim in paper.AVERAGES:
+        # How alike the answers of models of different pairs are is a guess.
+        base = replace(BENCHMARKS[claim.benchmark], between=0.6)
+        scores = [[paper.find_run(name).scores[claim.benchmark] for name in pair] for pair in claim.pairs]
+        for part in (1.0, 0.5, 0.0):
+            true, covered, judged = part * claim.difference / 100, 0, []
+            count = math.ceil(simulations * min(1.0, FULL_SPEED / (base.questions * len(scores))))
+            for _ in range(count):
+                common = rng.standard_normal((1, base.questions), dtype=np.float32)
+                pairs = [simulated(rng, base, (sft, sft + part * (mft - sft)), common)[:2] for sft, mft in scores]
+                found = pooled_mean(pairs, range(base.questions))
+                covered += found.low <= true <= found.high
+                judged.append(verdict(claim.difference / 100, found))
+            title = f"{paper.BENCHMARKS[claim.benchmark]}, {len(scores)} pairs, {claim.difference:+.2f}"
+            rows.append([title, f"{part:g}", f"{count:,}", percent(covered / count, 1), _kinds(judged)])
+    table(["", "part that is true", "simulations", "covered", "verdicts"], rows)
 
 
 def more_runs(rng: np.random.Generator, simulations: int) -> None:
@@ -304,6 +364,8 @@ TABLES: dict[str, Callable[[np.random.Generator, int], None]] = {
     "estimators": estimators,
     "settings": settings,
     "verdicts": verdicts,
+    "on-par": on_par,
+    "averages": averages,
     "runs": more_runs,
 }
 

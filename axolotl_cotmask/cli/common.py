@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+import logging
 import math
+import shlex
 import sys
-from collections.abc import Collection, Iterable, Sequence
+import warnings
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from axolotl_cotmask.cli.interrupts import interruptible
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import check_file
 
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Command(click.Command):
-    """A command that ends with one sentence and status 1 after a CoTMaskError, and where a file cannot be had."""
+    """A command that ends with one sentence and status 1: after a CoTMaskError, for want of a file, or interrupted."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -30,7 +35,8 @@ class Command(click.Command):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
-            return super().invoke(ctx)
+            with interruptible():
+                return super().invoke(ctx)
         except CoTMaskError as error:
             raise click.ClickException(str(error)) from error
         except BrokenPipeError:
@@ -69,6 +75,17 @@ class Number(click.FloatRange):
         return number
 
 
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keep libraries from saying what they lack on this machine while they are imported, above a sentence of ours."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 #: As `click.command`.
 command = partial(click.command, cls=Command)
 
@@ -78,12 +95,18 @@ plot_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
 
 
+def typed_command(name: str) -> str:
+    """Return the command line that was typed, from the command ``name`` on, for a shell; "" in other programs."""
+    return shlex.join(["axolotl-cotmask", *sys.argv[sys.argv.index(name) :]]) if name in sys.argv else ""
+
+
 def print_table(
     title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] = (0,)
 ) -> None:
-    """Print a table: with rules on a terminal that is wide enough, else a line of aligned words per row.
+    """Print a table: into a pipe a line of aligned words per row, on a terminal with rules where it is wide enough.
 
-    No cell is cut or broken into lines, so that other programs can read the lines.
+    On a narrower terminal, which would break words at its edge, each row is a few lines of headings and cells. No cell
+    is cut anywhere, and what a pipe gets depends on no width or colour.
 
     Args:
         title: stands above.
@@ -98,39 +121,84 @@ def print_table(
 
     lines = [headings, *rows] if headings else rows
     widths = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)]
+    if not sys.stdout.isatty():
+        click.echo(title)
+        for line in lines:
+            cells = [(cell, " " * (width - cell_len(cell))) for cell, width in zip(line, widths, strict=True)]
+            padded = (cell + space if place in left else space + cell for place, (cell, space) in enumerate(cells))
+            click.echo("  ".join(padded).rstrip())
+        return
     console = Console()
     # Rich sets each column between spaces and a rule.
-    if console.is_terminal and sum(widths) + 3 * len(widths) + 1 <= console.width:
-        table = Table(title=Text(title), show_header=bool(headings))
-        for place in range(len(widths)):
-            heading = Text(headings[place]) if headings else ""
-            table.add_column(heading, justify="left" if place in left else "right")
-        for row in rows:
-            table.add_row(*map(Text, row))
-        console.print(table)
+    if sum(widths) + 3 * len(widths) + 1 > console.width:
+        echo_words(title)
+        for first, *others in rows:
+            named = headings[0] if headings else first
+            cell = first if headings else ", ".join(others)
+            echo_words(f"{named}: {cell}" if named else cell, hanging=4)
+            for heading, other in zip(headings[1:], others, strict=False):
+                if other:
+                    echo_words(f"  {heading}: {other}", hanging=4)
         return
-    click.echo(title)
-    for line in lines:
-        cells = [(cell, " " * (width - cell_len(cell))) for cell, width in zip(line, widths, strict=True)]
-        padded = (cell + space if place in left else space + cell for place, (cell, space) in enumerate(cells))
-        click.echo("  ".join(padded).rstrip())
+    table = Table(title=Text(title), show_header=bool(headings))
+    for place in range(len(widths)):
+        title_of_column = Text(headings[place]) if headings else ""
+        table.add_column(title_of_column, justify="left" if place in left else "right")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
-def labelled(arguments: Sequence[str], what: str) -> dict[str, str]:
-    """Return ``LABEL=VALUE`` arguments as a mapping; ``what`` names the values in errors, such as ``model``.
+def echo_words(text: str, hanging: int = 0) -> None:
+    """Print a text, on a terminal in lines that end between words; all but the first are indented by ``hanging``."""
+    from rich.cells import cell_len
+    from rich.console import Console
+
+    if not sys.stdout.isatty():
+        click.echo(text)
+        return
+    width = Console().width
+    line = text[: len(text) - len(text.lstrip())]
+    for word in text.split():
+        joint = "" if line.isspace() or not line else " "
+        if joint and cell_len(f"{line} {word}") > width:
+            click.echo(line)
+            line, joint = " " * hanging, ""
+        line += joint + word
+    click.echo(line)
+
+
+def grouped(arguments: Sequence[str], what: str) -> dict[str, list[str]]:
+    """Return ``LABEL=VALUE`` arguments as the values of each label; ``what`` names them in errors, such as ``model``.
 
     Raises:
-        CoTMaskError: a label or a value is missing, or a label comes twice.
+        CoTMaskError: a label or a value is missing.
     """
-    values: dict[str, str] = {}
+    values: dict[str, list[str]] = {}
     for argument in arguments:
         label, _, value = argument.partition("=")
         if not label or not value:
             raise CoTMaskError(f"{argument}: no label for the {what}: give LABEL={what.upper()}, e.g. SFT={argument}")
-        if label in values:
-            raise CoTMaskError(f"the label {label} stands for two of them: give each its own label")
-        values[label] = value
+        values.setdefault(label, []).append(value)
     return values
+
+
+def printable(text: str) -> str:
+    """Return a model's text without the control characters that a terminal would obey."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def labelled(arguments: Sequence[str], what: str) -> dict[str, str]:
+    """Return ``LABEL=VALUE`` arguments as a mapping; ``what`` as for `grouped`.
+
+    Raises:
+        CoTMaskError: a label or a value is missing, or a label comes twice.
+    """
+    groups = grouped(arguments, what)
+    for label, values in groups.items():
+        if len(values) > 1:
+            raise CoTMaskError(f"the label {label} stands for two of them: give each its own label")
+    return {label: values[0] for label, values in groups.items()}
 
 
 def tell_newest(results: Iterable[TaskResult]) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from pydantic import ValidationError
 
-from axolotl_cotmask.cli.common import RegularFile, command, json_option, print_table
+from axolotl_cotmask.cli.common import RegularFile, command, json_option, print_table, printable, quiet_libraries
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.recipes import parse_yaml
 
@@ -30,17 +31,19 @@ _STYLES = {"prompt": "dim", "target": "green", "protected": "cyan underline", "m
 @json_option
 def preview(config: Path, rows: int, epoch: int, step: int | None, as_json: bool) -> None:
     """Show training rows of CONFIG's data sets with what is masked, as training does it. Loads no model weights."""
-    from pydantic import ValidationError
-
-    from axolotl_cotmask.training.preview import make_preview
-
     content = parse_yaml(config.read_bytes(), str(config))
     if not isinstance(content, dict):
         raise CoTMaskError(f"{config}: holds no keys with values: give a config of Axolotl")
-    # Axolotl logs the whole config, which is not what was asked for here.
-    logging.disable(logging.INFO)
     # Axolotl logs to standard output; the result has that for itself.
     with contextlib.redirect_stdout(sys.stderr):
+        with quiet_libraries():
+            import datasets
+
+            from axolotl_cotmask.training.preview import make_preview
+        if not sys.stderr.isatty():
+            datasets.disable_progress_bars()
+        # Axolotl logs the whole config, which is not what was asked for here.
+        logging.disable(logging.INFO)
         try:
             result = make_preview(str(config), rows=rows, epoch=epoch, step=step)
         except ValidationError as error:
@@ -67,7 +70,7 @@ def show(result: Preview) -> None:
             text = Text()
             for kind, tokens in groupby(row.tokens, key=lambda token: token.kind):
                 seen = "".join(token.text if token.becomes is None else token.becomes for token in tokens)
-                text.append(_printable(seen), _STYLES[kind])
+                text.append(printable(seen), _STYLES[kind])
             console.print(
                 Panel(text, title=f"row {row.row} of the training data, from {dataset.path}", title_align="left")
             )
@@ -82,8 +85,3 @@ def show(result: Preview) -> None:
     ]
     headings = ("data set", "scheduled ratio", "realised ratio", "masked / maskable tokens")
     print_table(f"epoch {result.epoch}, step {result.step} of about {result.max_steps}", headings, rows)
-
-
-def _printable(text: str) -> str:
-    # A random byte token may be a control character, which a terminal would obey.
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)

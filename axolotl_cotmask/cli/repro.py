@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.common import RegularFile, command, print_table
+from axolotl_cotmask.cli.common import RegularFile, command, echo_words, print_table, typed_command
 from axolotl_cotmask.common.errors import CoTMaskError
 
 if TYPE_CHECKING:
@@ -78,8 +77,7 @@ def repro(
         keep_weights=plan.setup.keep_weights or keep_weights,
         confirm_run_unsafe_code=confirm_run_unsafe_code,
     )
-    command_line = shlex.join(["axolotl-cotmask", *sys.argv[sys.argv.index("repro") :]]) if "repro" in sys.argv else ""
-    plan = dataclasses.replace(plan, setup=setup, command=command_line)
+    plan = dataclasses.replace(plan, setup=setup, command=typed_command("repro"))
     if plan_only:
         _print_costs(plan)
         return
@@ -117,10 +115,10 @@ def _print_costs(plan: Plan) -> None:
 
     header, *lines = cost_table(plan)
     print_table(plan.title, header, lines, left=(0, header.index("tasks")))
-    click.echo(BASIS)
+    echo_words(BASIS)
     named = {row.name for row in plan.rows}
     for name in dict.fromkeys(claim.baseline for claim in plan.claims if claim.baseline not in named):
-        click.echo(f"For a verdict also run {name}.")
+        echo_words(f"For a verdict also run {name}.")
 
 
 def _check(plan: Plan, gpus: int | None) -> None:

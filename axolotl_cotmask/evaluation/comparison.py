@@ -82,7 +82,7 @@ def pair_sides(
     """
     if task is not None and not _is_results(a) and not _is_results(b):
         raise CoTMaskError(f"--task {task} chooses from results, and {a} and {b} are files of answers: leave it out")
-    sides_a, sides_b = _sides(a, task, reading_a), _sides(b, task, reading_b)
+    sides_a, sides_b = find_sides(a, task, reading_a), find_sides(b, task, reading_b)
     if len(sides_a) == len(sides_b) == 1:
         return list(zip(sides_a.values(), sides_b.values(), strict=True)), []
     common = [name for name in sides_a if name in sides_b and sides_a[name].has_metric and sides_b[name].has_metric]
@@ -99,8 +99,17 @@ def _is_results(path: Path) -> bool:
     return not path.is_file() or not holds_answers(path)
 
 
-def _sides(path: Path, task: str | None, reading: Reading) -> dict[str, Side]:
-    """Return the answers in ``path`` by task, or by the file's name where that is no task's."""
+def find_sides(path: Path, task: str | None, reading: Reading) -> dict[str, Side]:
+    """Return the answers in ``path`` by task, or by the file's name where that is no task's.
+
+    Args:
+        path: a directory or file of lm-eval's results, one of its ``samples_*.jsonl``, or any JSON lines.
+        task: the one task to take from results; None for all.
+        reading: how they will be read.
+
+    Raises:
+        CoTMaskError: there are no results, or not those of the task.
+    """
     if _is_results(path):
         sides = {name: Side(result.samples_path, reading, result) for name, result in find_tasks(path).items()}
         if task is None:
@@ -122,7 +131,7 @@ def compare_sides(a: Side, b: Side) -> Compared:
         CoTMaskError: a side cannot be read, or the two are not about the same questions; the sentence names the first
             that differs.
     """
-    graded_a, graded_b = _read(a), _read(b)
+    graded_a, graded_b = read_side(a), read_side(b)
     check_same_questions(graded_a, graded_b)
     pairs = list(zip(graded_a.concerned, graded_b.concerned, strict=True))
     if not pairs:
@@ -133,7 +142,12 @@ def compare_sides(a: Side, b: Side) -> Compared:
     return Compared(a, b, comparison, field if comparison.clusters < comparison.n else None, signatures)
 
 
-def _read(side: Side) -> GradedFile:
+def read_side(side: Side) -> GradedFile:
+    """Return the rated questions of a side.
+
+    Raises:
+        CoTMaskError: they cannot be read, or are not all that lm-eval scored.
+    """
     if side.result is None:
         return read_graded(side.answers, side.reading)
     graded = read_graded(side.result.samples_file(), side.reading)

@@ -14,7 +14,10 @@ def _to_example(row: Mapping[str, Any]) -> Example:
     return Example(alpaca_prompt(row["instruction"], row.get("input") or ""), SEPARATOR + row["output"])
 
 
-ROW_FORMAT = RowFormat(required=("instruction", "output"), optional=("input",), to_example=_to_example)
+#: Alpaca itself has 28 rows without an output: the end is what is learnt there.
+ROW_FORMAT = RowFormat(
+    required=("instruction", "output"), optional=("input",), may_be_empty=("output",), to_example=_to_example
+)
 
 #: Axolotl's entry point for ``type: axolotl_cotmask.prompt_strategies.instruction_output``.
 load = partial(load_strategy, ROW_FORMAT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,7 @@ class Example:
 class RowFormat:
     """A data format: the fields that must hold text, those that may, and how a row becomes an example.
 
+    A field of ``required`` that ``may_be_empty`` names has to be there, and be text.
     ``to_example`` raises CoTMaskError with a sentence about the row; data set and row number are put before it. With
     ``target_tokens`` a long prompt is cut from the left, so that so many tokens of ``sequence_len`` are left.
     Without ``add_special_tokens`` the prompt holds BOS itself.
@@ -41,6 +43,7 @@ class RowFormat:
     required: tuple[str, ...]
     to_example: Callable[[Mapping[str, Any]], Example]
     optional: tuple[str, ...] = ()
+    may_be_empty: tuple[str, ...] = ()
     target_tokens: int | None = None
     add_special_tokens: bool = True
 
@@ -105,8 +108,7 @@ class MarkedStrategy(DatasetWrappingStrategy):
         missing = [field for field in self.row_format.required if field not in dataset.column_names]
         if missing:
             raise CoTMaskError(
-                f"{self.dataset_path}: the field '{missing[0]}' is missing (there are: "
-                f"{', '.join(dataset.column_names)}): rename the column, or choose the `type` that fits the data"
+                f"{self.dataset_path}: {self._nested(dataset) or self._without(missing[0], dataset.column_names)}"
             )
         tokenised = dataset.map(
             self.tokenize_rows,
@@ -123,6 +125,23 @@ class MarkedStrategy(DatasetWrappingStrategy):
                 f"{self.sequence_len}: raise sequence_len"
             )
         return tokenised
+
+    @staticmethod
+    def _without(field: str, columns: list[str]) -> str:
+        there = ", ".join(columns)
+        return f"the field '{field}' is missing (there are: {there}): rename the column, or choose the `type` that fits"
+
+    def _nested(self, dataset: Any) -> str | None:
+        """Return what is wrong with data whose rows do not stand by themselves, which Axolotl cannot unpack either."""
+        for column, value in dataset[0].items() if len(dataset) else ():
+            row = value[0] if isinstance(value, list) and value else value
+            if isinstance(row, dict) and row.keys() >= set(self.row_format.required):
+                inside = f".[{json.dumps(column)}]{'[]' if isinstance(value, list) else ''}"
+                return (
+                    f"its rows stand within '{column}', and Axolotl reads none there: write each as a line of its own "
+                    f"(`jq -c '{inside}' FILE > rows.jsonl`)"
+                )
+        return None
 
     def tokenize_rows(self, columns: Mapping[str, list[Any]], indices: list[int]) -> dict[str, list[Any]]:
         """Tokenise a batch of rows, given by column; ``indices`` are their places in the data set, from 0."""
@@ -204,7 +223,7 @@ class MarkedStrategy(DatasetWrappingStrategy):
             if not isinstance(value, str):
                 kind = "missing" if value is None else f"a {type(value).__name__}, not text"
                 raise CoTMaskError(f"{self._place(index)}: the field '{field}' is {kind}: mend or remove the row")
-            if required and not value.strip():
+            if required and field not in self.row_format.may_be_empty and not value.strip():
                 raise CoTMaskError(f"{self._place(index)}: the field '{field}' is empty: mend or remove the row")
         try:
             return self.row_format.to_example(row)

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import datetime
 import statistics
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from axolotl_cotmask.common.files import read_json
-from axolotl_cotmask.evaluation.stats.claims import calibration, verdict, verdict_on_par
-from axolotl_cotmask.evaluation.stats.crossed import over_draws, pooled
-from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
-from axolotl_cotmask.evaluation.stats.paired import Comparison, compare_paired
-from axolotl_cotmask.reproduction.chains import without_chained
+from axolotl_cotmask.evaluation.stats.claims import calibration
+from axolotl_cotmask.evaluation.stats.estimates import over_seeds
 from axolotl_cotmask.reproduction.example import find_example
-from axolotl_cotmask.reproduction.layout import LOGS, RECIPE, RECORD, STATE, RunFiles, dependency_file
-from axolotl_cotmask.reproduction.plan import ClaimPlan, Draw, Measured, Plan, RowPlan, config_of, run_name
+from axolotl_cotmask.reproduction.judging import (
+    Scores,
+    counted_seeds,
+    judge,
+    judge_average,
+    over_bases_and_problems,
+    scores_of,
+)
+from axolotl_cotmask.reproduction.layout import LOGS, RECORD, STATE, RunFiles, dependency_file
+from axolotl_cotmask.reproduction.plan import Plan, RowPlan, run_name
+from axolotl_cotmask.reproduction.report.content import now
 from axolotl_cotmask.reproduction.report.outcome import (
     CalibratedModel,
     DependencyShares,
@@ -34,11 +35,8 @@ from axolotl_cotmask.reproduction.report.outcome import (
     RunStatus,
     StageFailure,
 )
-from axolotl_cotmask.reproduction.stages import OWN_KEYS
 
 _LAST_LINES = 30
-#: What a stage wrote of a run's answers to one task.
-Scores = Mapping[str, Any]
 
 
 def collect_outcome(plan: Plan, output: Path, externals: Sequence[ExternalResult]) -> PlanOutcome:
@@ -55,15 +53,16 @@ def collect_outcome(plan: Plan, output: Path, externals: Sequence[ExternalResult
     runs = {row.name: [_run_outcome(plan, row, seed, output) for seed in plan.seeds[row.name]] for row in plan.rows}
     all_runs = list(chain.from_iterable(runs.values()))
     released = [row for row in plan.rows if row.model]
-    claims = [_judge(plan, claim, output) for claim in plan.claims]
+    claims = [judge(plan, claim, output) for claim in plan.claims]
+    averages = [judge_average(plan, average, output) for average in plan.averages]
     return PlanOutcome(
         title=plan.title,
         command=plan.command,
-        made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        made=now(),
         notes=plan.notes,
         measures=plan.measures,
         rows=[_row_outcome(row, runs[row.name]) for row in plan.rows if row.config],
-        claims=claims,
+        claims=claims + averages,
         opening=_opening(plan, claims, output),
         calibrated=[model for row in released for model in _calibrated(row, runs[row.name][0])],
         external=externals,
@@ -75,28 +74,9 @@ def collect_outcome(plan: Plan, output: Path, externals: Sequence[ExternalResult
     )
 
 
-def _scores(plan: Plan, row: RowPlan, seed: int, measured: Measured, output: Path) -> Scores | None:
-    """Return a run's scores, or None where there are none, or where they belong to a recipe that has changed since."""
-    files = RunFiles(output, run_name(row, seed))
-    path = files.scores(plan.setup.backend, measured.task.name)
-    config = config_of(row, seed)
-    if not path.is_file():
-        return None
-    if config is not None:
-        trained = files.train / RECIPE
-        recipe = yaml.safe_load(trained.read_text(encoding="utf-8")) if trained.is_file() else {}
-        if _without_own(recipe, row) != _without_own(config, row):
-            return None
-    return read_json(path)
-
-
-def _without_own(config: Mapping[str, Any], row: RowPlan) -> dict[str, Any]:
-    return {key: value for key, value in without_chained(config, row.chain).items() if key not in OWN_KEYS}
-
-
 def _run_outcome(plan: Plan, row: RowPlan, seed: int, output: Path) -> RunOutcome:
     files, backend = RunFiles(output, run_name(row, seed)), plan.setup.backend
-    by_title = {title: _scores(plan, row, seed, measured, output) for title, measured in row.measures.items()}
+    by_title = {title: scores_of(plan, row, seed, measured, output) for title, measured in row.measures.items()}
     scores = {title: content for title, content in by_title.items() if content is not None}
     failure = next(_failures(output, _stages(row, files, backend)), None)
     done = len(scores) == len(by_title) and (row.curve is None or files.curve.is_file())
@@ -180,7 +160,7 @@ def _row_outcome(row: RowPlan, runs: Sequence[RunOutcome]) -> RowOutcome:
         row.label,
         row.group,
         estimates={
-            title: _over_draws(row.draws, by_seed) if row.draws else over_seeds(list(by_seed.values()))
+            title: over_bases_and_problems(row.draws, by_seed) if row.draws else over_seeds(list(by_seed.values()))
             for title, by_seed in values.items()
         },
         deviations={title: statistics.stdev(by_seed.values()) for title, by_seed in values.items() if len(by_seed) > 1},
@@ -190,55 +170,6 @@ def _row_outcome(row: RowPlan, runs: Sequence[RunOutcome]) -> RowOutcome:
         runs=runs,
         mask_ratio=block.get("mask_ratio"),
         schedule=block.get("schedule", "linear"),
-    )
-
-
-def _judge(plan: Plan, claim: ClaimPlan, output: Path) -> JudgedClaim:
-    rows = {row.name: row for row in (*plan.rows, *plan.others)}
-    measured = rows[claim.treated].measures[claim.measure]
-    # The baseline may stand in another plan: its runs are used when they lie in the same directory.
-    sides = {
-        name: {
-            seed: scores
-            for seed in plan.seeds[claim.treated]
-            if (scores := _scores(plan, rows[name], seed, measured, output)) is not None
-        }
-        for name in (claim.baseline, claim.treated)
-    }
-    draws = rows[claim.treated].draws
-    paired = [seed for seed in plan.seeds[claim.treated] if all(seed in side for side in sides.values())]
-    missing = " and ".join(name for name, side in sides.items() if not side)
-    if draws and not missing and not paired:
-        missing = "a seed that both sides have"
-    # With draws, each seed has questions of its own.
-    alike = [{name: {seed: side[seed]} for name, side in sides.items()} for seed in paired] if draws else [sides]
-    if not all(map(_same_questions, alike)):
-        missing = "scores on the same questions: remove runs/*/evaluate of one side, so that it is scored again"
-    per_seed: dict[int, Comparison] = {}
-    estimate: Estimate | None = None
-    for these in alike if not missing else ():
-        baseline, treated, clusters = _common_answers(these[claim.baseline], these[claim.treated], measured.metric)
-        per_seed |= {
-            seed: compare_paired(baseline[seed], treated[seed], clusters) for seed in baseline if seed in treated
-        }
-        if not draws:
-            estimate = pooled(list(baseline.values()), list(treated.values()), clusters, claim.comparisons)
-    if draws and per_seed:
-        differences = {seed: comparison.difference.value for seed, comparison in per_seed.items()}
-        estimate = _over_draws(draws, differences, claim.comparisons)
-    return JudgedClaim(
-        claim.measure,
-        claim.baseline,
-        claim.treated,
-        claim.difference,
-        claim.source,
-        per_seed,
-        estimate,
-        verdict_on_par(claim.margin, estimate) if claim.margin else verdict(claim.difference, estimate),
-        missing,
-        claim.comparisons,
-        _scored_otherwise(alike),
-        on_par=bool(claim.margin),
     )
 
 
@@ -253,69 +184,12 @@ def _opening(plan: Plan, claims: Sequence[JudgedClaim], output: Path) -> Opening
         return None
     rows = {row.name: row for row in plan.rows}
     # Its sentence is about the pairs that its interval is about.
-    counted = _counted(rows[headline.treated].draws, judged[0].per_seed)
+    counted = counted_seeds(rows[headline.treated].draws, judged[0].per_seed)
     claim = replace(judged[0], per_seed={seed: judged[0].per_seed[seed] for seed in counted})
     seed, task = min(claim.per_seed), rows[claim.treated].measures[claim.measure].task.name
     baseline, treated = (RunFiles(output, run_name(rows[name], seed)) for name in (claim.baseline, claim.treated))
     labels = rows[claim.baseline].label, rows[claim.treated].label
     return Opening(claim, headline.rows, find_example(baseline, treated, labels, plan.setup.backend, task))
-
-
-def _same_questions(sides: Mapping[str, Mapping[int, Scores]]) -> bool:
-    return len({scores["documents"] for side in sides.values() for scores in side.values()}) < 2
-
-
-def _over_draws(draws: Mapping[int, Draw], values: Mapping[int, float], comparisons: int = 1) -> Estimate:
-    """Return the mean over bases and sets of problems, of the seeds that count."""
-    counted = {(draws[seed].base, draws[seed].problems): values[seed] for seed in _counted(draws, values)}
-    return over_draws(counted, comparisons)
-
-
-def _counted(draws: Mapping[int, Draw], seeds: Iterable[int]) -> list[int]:
-    """Return the seeds of the sets that all bases have scores on: another set does not count yet.
-
-    Where no set is complete, the first base's runs speak for it alone.
-    """
-    seeds = list(seeds)
-    bases, times = {draws[seed].base for seed in seeds}, Counter(draws[seed].problems for seed in seeds)
-    complete = [seed for seed in seeds if times[draws[seed].problems] == len(bases)]
-    return complete or [seed for seed in seeds if draws[seed].base == draws[seeds[0]].base]
-
-
-Answers = dict[int, list[float]]
-
-
-def _common_answers(
-    baseline: Mapping[int, Scores], treated: Mapping[int, Scores], metric: str
-) -> tuple[Answers, Answers, list[int]]:
-    """Return both sides' answers by seed to the questions that all have, and the clusters of these questions."""
-    of_both = [*baseline.values(), *treated.values()]
-    # A metric may leave questions out.
-    answers = zip(*(scores["questions"][metric] for scores in of_both), strict=True)
-    places = [place for place, values in enumerate(answers) if None not in values]
-
-    def kept(side: Mapping[int, Scores]) -> Answers:
-        return {seed: [scores["questions"][metric][place] for place in places] for seed, scores in side.items()}
-
-    return kept(baseline), kept(treated), [of_both[0]["clusters"][place] for place in places]
-
-
-def _scored_otherwise(alike: Iterable[Mapping[str, Mapping[int, Scores]]]) -> str:
-    """Return what the signatures of runs to be compared differ in, besides this package's version, such as dtype."""
-    differing: dict[tuple[str, str], set[str]] = {}
-    for sides in alike:
-        values: dict[tuple[str, str], set[str]] = {}
-        for scores in (scores for side in sides.values() for scores in side.values()):
-            for line in scores["signatures"].values():
-                task, *parts = line.split("|")
-                for part in (task, *parts):
-                    name, _, value = part.partition(":")
-                    values.setdefault((task, name), set()).add(value)
-        for key, several in values.items():
-            if len(several) > 1 and key[1] != "axolotl-cotmask":
-                differing.setdefault(key, set()).update(several)
-    listed = "; ".join(f"{task} {name} {', '.join(sorted(several))}" for (task, name), several in differing.items())
-    return f"scored differently: {listed}" if listed else ""
 
 
 def _calibrated(row: RowPlan, run: RunOutcome) -> Iterator[CalibratedModel]:

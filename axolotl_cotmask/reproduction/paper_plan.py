@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.chained_rows import CHAINED, chained_rows
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.ablations import SWEEPS, Ablation
-from axolotl_cotmask.reproduction.plan import ClaimPlan, Measured, Plan, RowPlan, Setup, Task
+from axolotl_cotmask.reproduction.plan import AveragePlan, ClaimPlan, Measured, Plan, RowPlan, Setup, Task
 from axolotl_cotmask.reproduction.recipes import load_recipe, parse_yaml, recipe_gpus, recipe_path
 
 GSM8K, GSM_IC = Task("cotmask_gsm8k", "gsm8k"), Task("cotmask_gsm_ic", "gsm_ic")
@@ -95,6 +96,7 @@ def make_plan(what: Sequence[str], seeds: int, own_gpus: int = 1) -> Plan:
         # The same weights give the same answers: a released checkpoint has no seeds.
         seeds={name: range(1, (seeds if row.config else 1) + 1) for name, row in rows.items()},
         claims=list(claims),
+        averages=list(_averages(rows)),
         others=[row for name in sorted(baselines) for row in _expand(name, own_gpus)[0]],
         setup=Setup(directory=os.getcwd()),
     )
@@ -173,7 +175,8 @@ def _case_study() -> Iterator[RowPlan]:
 
 
 def _between_methods() -> Iterator[ClaimPlan]:
-    """Yield what the captions of Tables 2 and 5 claim between methods."""
+    """Yield what the captions of Tables 2 and 5 claim between methods; those on a benchmark are read together."""
+    together = Counter(claim.benchmark for claim in paper.METHODS)
     for claim in paper.METHODS:
         margin = 0.0
         if claim.on_par:
@@ -186,8 +189,17 @@ def _between_methods() -> Iterator[ClaimPlan]:
             claim.treated,
             paper.as_share(claim.difference),
             claim.source,
+            comparisons=together[claim.benchmark],
             margin=margin,
         )
+
+
+def _averages(rows: Mapping[str, RowPlan]) -> Iterator[AveragePlan]:
+    """Yield the paper's averages whose rows are all here, and scored on what is averaged."""
+    for claim in paper.AVERAGES:
+        title = paper.BENCHMARKS[claim.benchmark]
+        if all(name in rows and title in rows[name].measures for pair in claim.pairs for name in pair):
+            yield AveragePlan(title, claim.pairs, paper.as_share(claim.difference), claim.source)
 
 
 def _with_curve(row: RowPlan) -> RowPlan:

@@ -164,6 +164,16 @@ class ClaimPlan:
 
 
 @dataclass(frozen=True)
+class AveragePlan:
+    """A published mean over pairs of rows (baseline, treated) of their difference in a measure, a share from 0 to 1."""
+
+    measure: str
+    pairs: Sequence[tuple[str, str]]
+    difference: float
+    source: str
+
+
+@dataclass(frozen=True)
 class Headline:
     """The comparison that a report begins with: a measure of two rows. ``rows`` is on how many problems they train."""
 
@@ -218,7 +228,7 @@ class CoreSeconds:
 
 @dataclass(frozen=True)
 class Plan:
-    """Rows and seeds, claims on them, and how they are run.
+    """Rows and seeds, claims on them and on their averages, and how they are run.
 
     ``others`` are rows that a claim compares with and that are not run: they may lie in the same directory already.
     ``dependency`` names the groups whose dependency is measured. ``core_seconds`` is what costs are reckoned from;
@@ -230,6 +240,7 @@ class Plan:
     measures: Mapping[str, str]
     seeds: Mapping[str, Sequence[int]]
     claims: Sequence[ClaimPlan] = ()
+    averages: Sequence[AveragePlan] = ()
     headline: Headline | None = None
     others: Sequence[RowPlan] = ()
     notes: Sequence[str] = ()

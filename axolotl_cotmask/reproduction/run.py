@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -26,6 +28,8 @@ from axolotl_cotmask.reproduction.report.outcome import ExternalResult
 
 _HERE = Path(__file__).parent
 _LAST_LINES = 20
+#: Seconds that jobs have to end after an interruption, and between two looks at them.
+_GRACE, _PAUSE = 30.0, 0.1
 
 
 def reproduce(
@@ -94,15 +98,15 @@ def _run_workflow(
         filter(None, [str(_HERE / "snakemake_logger"), variables.get("PYTHONPATH")])
     )
     progress = WorkflowProgress(output, say, stage_seconds(plan))
+    # In a session of its own, so that it is interrupted once, however this process is.
     with subprocess.Popen(
-        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     ) as process:
         assert process.stdout is not None
         try:
             events = progress.follow(process.stdout)
         except KeyboardInterrupt:
-            # It has got the signal, too: it ends its jobs and releases its lock.
-            process.wait()
+            _end(process)
             raise
     if process.returncode and not events.failed:
         # No stage has failed: it is about the workflow itself.
@@ -115,3 +119,22 @@ def _run_workflow(
         # Planned and not done: a dry run.
         say("\n".join(f"{count} {rule}" for rule, count in events.planned.items()))
     return process.returncode
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let Snakemake end its jobs and release its lock, and come back when no process is left of them."""
+    try:
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate()
+        # What its jobs had started may take longer.
+        deadline = time.monotonic() + _GRACE
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, 0)
+            time.sleep(_PAUSE)
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    except BaseException:
+        # Interrupted once more.
+        os.killpg(process.pid, signal.SIGKILL)
+        raise

@@ -40,6 +40,7 @@ def with_settings(plan: Plan, settings: Sequence[str], gpus: int | None) -> Plan
         others=[changed(row) for row in plan.others],
         seeds={names[name]: seeds for name, seeds in plan.seeds.items()},
         claims=[replace(c, baseline=names[c.baseline], treated=names[c.treated]) for c in plan.claims],
+        averages=[replace(a, pairs=[(names[sft], names[mft]) for sft, mft in a.pairs]) for a in plan.averages],
         headline=line and replace(line, baseline=names[line.baseline], treated=names[line.treated]),
     )
 

@@ -53,13 +53,15 @@ def check_command_line() -> None:
     Raises:
         CoTMaskError: names the command or the option.
     """
-    if command() == "vllm-serve":
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return
+    if context.info_name == "vllm-serve":
         raise CoTMaskError(
             "axolotl vllm-serve serves a model to reinforcement training, which masking does not go with: serve a "
             "trained model by vLLM itself (`vllm serve OUTPUT_DIR`)"
         )
-    context = click.get_current_context(silent=True)
-    for argument in context.args if context else ():
+    for argument in context.args:
         name = argument.partition("=")[0].removeprefix("--")
         if argument.startswith("--") and (_means_cotmask(name) or name.replace("-", "_") in CoTMaskConfig.model_fields):
             raise CoTMaskError(

@@ -34,8 +34,11 @@ ENTRY_HONOURED = frozenset(
 ENTRY_REFUSED = _by_key(
     {
         "the type names the fields of a row: rename the columns of the data instead": (
-            "field", "field_human", "field_model", "field_messages", "field_tools", "field_thinking", "conversation",
+            "field_human", "field_model", "field_messages", "field_tools", "field_thinking", "conversation",
             "message_field_role", "message_field_content", "message_property_mappings", "roles",
+        ),
+        "it names the text of `type: completion`, and no rows within a file, which Axolotl does not read": (
+            "field",
         ),
         "a row is one question and one answer, and has no turns to choose from": (
             "message_field_training", "message_field_training_detail", "drop_system_message", "split_thinking",

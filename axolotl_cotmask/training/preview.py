@@ -10,6 +10,9 @@ from typing import Any, Literal
 
 import pyarrow.compute
 import torch
+from axolotl.cli.config import load_cfg
+from axolotl.loaders import load_tokenizer
+from axolotl.utils.data import prepare_datasets, sft
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking.config import parse_config
@@ -87,10 +90,17 @@ def make_preview(config_path: str, rows: int, epoch: int, step: int | None) -> P
         CoTMaskError: the config or a row is wrong.
         SystemExit: the same, where Axolotl called us.
     """
-    from axolotl.cli.config import load_cfg
-    from axolotl.loaders import load_tokenizer
-
-    cfg = load_cfg(config_path)
+    try:
+        cfg = load_cfg(config_path)
+        tokenizer = load_tokenizer(cfg)
+    except OSError as error:
+        # Of a file of its own it says which.
+        if error.filename is not None:
+            raise
+        reason = str(error).strip().splitlines()[0]
+        raise CoTMaskError(
+            f"{config_path}: base model or tokenizer cannot be loaded ({reason}): mend the config"
+        ) from error
     # Without the plugin's schema Axolotl has dropped the block.
     if not cfg.cotmask:
         raise CoTMaskError(
@@ -98,7 +108,6 @@ def make_preview(config_path: str, rows: int, epoch: int, step: int | None) -> P
             "`plugins: [axolotl_cotmask.CoTMaskPlugin]` and a `cotmask:` block"
         )
     config = parse_config(cfg.cotmask.to_dict())
-    tokenizer = load_tokenizer(cfg)
     masking = Masking.start(RunMasking(config, cfg.datasets), tokenizer, cfg.seed)
     prepared, packed_steps = _prepare(cfg, tokenizer)
     max_steps = cfg.max_steps
@@ -121,11 +130,10 @@ def _prepare(cfg: Any, tokenizer: Any) -> tuple[Any, int]:
 
     Each token tells its data set. They are not saved, since a run would take them for its own.
     """
-    from axolotl.utils.data import prepare_datasets, sft
-
     for number, entry in enumerate(cfg.datasets):
         entry[PREPARED_AS]["group"] = number
     cfg.test_datasets = cfg.push_dataset_to_hub = None
+    cfg.is_preprocess = True
     save = sft.save_preprocessed_dataset
     sft.save_preprocessed_dataset = lambda *_: None
     try:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm, t
 
 from axolotl_cotmask.evaluation.stats.claims import Verdict, verdict
-from axolotl_cotmask.evaluation.stats.crossed import over_draws, pooled
+from axolotl_cotmask.evaluation.stats.crossed import over_draws, pooled, pooled_mean
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
 
 Table = list[list[float]]
@@ -131,6 +131,56 @@ def test_repeated_questions_taken_for_new_ones_would_narrow_the_interval() -> No
     assert half_width(known) > 1.2 * half_width(unknown)
 
 
+def test_the_mean_of_two_pairs_with_a_pencil() -> None:
+    # Each pair alone has 1/16 of runs a side; of four sides a mean of two has (4 / 16) / 4. The questions' differences
+    # are the means of 0, 1 and 1, 0: a half each, so that questions add nothing. Single answers take off as much as
+    # runs give, but never so that less than the runs is left.
+    a, b = [[1, 0], [0, 0]], [[1, 1], [0, 1]]
+    turned = [[0, 1], [0, 0]], [[1, 1], [1, 0]]
+    found = pooled_mean([(a, b), turned], clusters=["x", "y"])
+    half = t.ppf(0.975, (4 / 64) ** 2 / (4 / 64**2)) * math.sqrt(4 / 64)
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5 - half, 0.5 + half))
+
+
+@settings(deadline=None)
+@given(experiments())
+def test_a_mean_over_pairs_does_not_take_repeated_questions_for_new_ones(
+    experiment: tuple[Table, Table, list[int]],
+) -> None:
+    a, b, clusters = experiment
+    alone = pooled(a, b, clusters)
+    assert pooled_mean([(a, b)], clusters) == alone
+    twice = pooled_mean([(a, b), (a, b)], clusters)
+    assert twice.value == pytest.approx(alone.value)
+    there_and_back = pooled_mean([(a, b), (b, a)], clusters)
+    assert there_and_back.value == pytest.approx(0)
+
+
+def test_questions_of_many_pairs_are_still_those_questions() -> None:
+    a, b, clusters = simulated(np.random.default_rng(0), runs=3, questions=100, deviation=0)
+    by_questions = half_width(questions_only(a, b, clusters))
+    assert half_width(pooled_mean([(a, b)] * 50, clusters)) > 0.95 * by_questions, (
+        "the same runs fifty times are no new questions"
+    )
+
+
+def test_it_covers_the_mean_of_pairs_with_questions_in_common() -> None:
+    rng, covered = np.random.default_rng(5), []
+    for _ in range(SIMULATIONS):
+        question = math.sqrt(0.7) * rng.standard_normal(200)
+        sides = []
+        for method in range(2):
+            of_method = math.sqrt(0.1) * rng.standard_normal(200)
+            for pair in range(3):
+                thresholds = norm.ppf(np.clip(0.4 + 0.1 * pair + 0.01 * rng.standard_normal(3), 0.01, 0.99))
+                own = math.sqrt(0.2) * rng.standard_normal((3, 200))
+                sides.append((method, pair, (question + of_method + own < thresholds[:, None]).astype(float)))
+        of = {(method, pair): side for method, pair, side in sides}
+        found = pooled_mean([(of[0, pair], of[1, pair]) for pair in range(3)], range(200))
+        covered.append(found.low <= 0 <= found.high)
+    assert 0.935 <= np.mean(covered) <= 0.985
+
+
 def test_more_comparisons_widen() -> None:
     a, b, clusters = simulated(np.random.default_rng(0), runs=3, questions=100, deviation=1)
     widths = [half_width(pooled(a, b, clusters, comparisons)) for comparisons in (1, 2, 10)]
@@ -151,6 +201,11 @@ def test_a_single_run_or_a_single_cluster_has_no_interval() -> None:
 def test_runs_and_questions_that_all_say_the_same_leave_no_width() -> None:
     nothing, everything = np.zeros((3, 4)), np.ones((2, 4))
     assert pooled(nothing, everything, range(4)) == Estimate(1.0, 1.0, 1.0, 2)
+
+
+def test_a_mean_over_no_pairs() -> None:
+    with pytest.raises(ValueError, match="a mean over no pairs"):
+        pooled_mean([], range(2))
 
 
 @pytest.mark.parametrize(

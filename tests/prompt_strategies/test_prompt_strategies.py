@@ -137,6 +137,21 @@ def test_query_response_and_instruction_output(tokenizer: PreTrainedTokenizerFas
     assert no_input_column["input_ids"] == rft["input_ids"]
 
 
+@pytest.mark.parametrize("output", ["", "  "])
+def test_an_empty_output_of_alpaca_is_learnt_as_the_end(tokenizer: PreTrainedTokenizerFast, output: str) -> None:
+    rows = [{"instruction": "How many?", "output": text} for text in ("7", output)]
+    said, nothing = prepare(rows, tokenizer, instruction_output.ROW_FORMAT)
+    prompt, target = split(nothing)
+    assert prompt == split(said)[0][: len(prompt)]
+    assert tokenizer.decode(target[:-1]).strip() == ""
+    assert target[-1] == tokenizer.eos_token_id
+    for row in ({"instruction": "", "output": "7"}, {"instruction": "How many?", "output": None}):
+        with pytest.raises(CoTMaskError, match=r"row 1: the field '(instruction|output)' is (empty|missing)"):
+            prepare([row], tokenizer, instruction_output.ROW_FORMAT)
+    with pytest.raises(CoTMaskError, match="the field 'response' is empty"):
+        prepare([{"query": "How many?", "response": output}], tokenizer, query_response.ROW_FORMAT)
+
+
 def test_a_tokenizer_without_offsets_gives_the_same(tokenizer: PreTrainedTokenizerFast, gsm8k_rows: Rows) -> None:
     class WithoutOffsets:
         is_fast = False

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.stats.claims import Verdict
-from axolotl_cotmask.evaluation.stats.crossed import over_draws, pooled
+from axolotl_cotmask.evaluation.stats.crossed import over_draws, pooled, pooled_mean
 from axolotl_cotmask.reproduction.collect import collect_outcome
 from axolotl_cotmask.reproduction.external import read_external
 from axolotl_cotmask.reproduction.integrity import remove_damaged, remove_scratch, write_manifest
@@ -27,8 +28,10 @@ SFT, MFT = "llama2-7b/math-sft", "llama2-7b/math-mft"
 LORA = Path(__file__).parents[2] / "bench" / "external" / "lora.yaml"
 
 
-def scored(out: Path, row: str, seed: int, right: Sequence[float | None], documents: str = "abc") -> None:
-    path = out / "runs" / row / f"seed-{seed}" / "scores" / "hf" / "cotmask_math.json"
+def scored(
+    out: Path, row: str, seed: int, right: Sequence[float | None], documents: str = "abc", task: str = "cotmask_math"
+) -> None:
+    path = out / "runs" / row / f"seed-{seed}" / "scores" / "hf" / f"{task}.json"
     path.parent.mkdir(parents=True)
     known = [value for value in right if value is not None]
     content = {
@@ -36,7 +39,7 @@ def scored(out: Path, row: str, seed: int, right: Sequence[float | None], docume
         "questions": {"exact_match": right},
         "clusters": list(range(len(right))),
         "documents": documents,
-        "signatures": {"cotmask_math": f"task:cotmask_math|data:{documents}|n:{len(right)}"},
+        "signatures": {task: f"task:{task}|data:{documents}|n:{len(right)}"},
     }
     path.write_text(json.dumps(content))
     trained(out, row, seed)
@@ -68,6 +71,65 @@ def test_rows_have_means_and_claims_verdicts_over_runs_and_questions(tmp_path: P
     assert (claim.measured.value, claim.measured.low) == (pytest.approx(0.25), pytest.approx(expected.low))
     assert claim.verdict is Verdict.UNDER_POWERED
     assert claim.per_seed[1].only_b == 50
+
+
+def test_the_average_over_a_tables_pairs(tmp_path: Path) -> None:
+    plan = make_plan(["table1"], 2)
+    (average,) = (average for average in plan.averages if average.measure == "MATH")
+    rows, rng = {row.name: row for row in plan.rows}, np.random.default_rng(0)
+    pairs = []
+    for pair in average.pairs:
+        sides = [(rng.random((2, 60)) < share).astype(float).tolist() for share in (0.3, 0.5)]
+        for name, side in zip(pair, sides, strict=True):
+            for seed in (1, 2):
+                scored(tmp_path, name, seed, side[seed - 1], task=rows[name].measures["MATH"].task.name)
+        pairs.append((sides[0], sides[1]))
+    *_, on_gsm8k, on_math = collect_outcome(plan, tmp_path, []).claims
+    assert (on_math.measured, on_math.claimed) == (pooled_mean(pairs, range(60)), pytest.approx(0.069 / 6))
+    assert on_math.verdict is Verdict.REPRODUCED
+    assert on_gsm8k.verdict is Verdict.NOT_RUN
+    assert "mistral-7b/metamath-mft" in on_gsm8k.missing
+    report = outcome_text(plan, tmp_path)
+    assert "the mean over 6 pairs of rows: MFT against SFT" in report
+    assert "Table 1, mean of 6 pairs; the abstract says +1" in report
+    # One row with other questions has no common mean with the others.
+    last = average.pairs[-1][1]
+    (tmp_path / "runs" / last / "seed-2" / "scores" / "hf" / "cotmask_mammoth_math.json").unlink()
+    (tmp_path / "runs" / last / "seed-2" / "scores" / "hf").rmdir()
+    scored(tmp_path, last, 2, [1.0] * 60, documents="other", task="cotmask_mammoth_math")
+    on_math = collect_outcome(plan, tmp_path, []).claims[-1]
+    assert (on_math.measured, on_math.verdict) == (None, Verdict.NOT_RUN)
+    assert "the same questions" in on_math.missing
+
+
+def outcome_text(plan: Plan, out: Path) -> str:
+    write_report(collect_outcome(plan, out, []), out)
+    return (out / "report.md").read_text(encoding="utf-8")
+
+
+def test_claims_that_are_read_together_have_wider_intervals_and_say_so(tmp_path: Path) -> None:
+    plan = make_plan(["methods", "table5"], 2)
+    rng = np.random.default_rng(0)
+    runs = {
+        name: (rng.random((2, 80)) < 0.5).astype(float).tolist()
+        for name in ("gsm8k-sft", "gsm8k-rft-100-sft", "gsm8k-mft")
+    }
+    for name, side in runs.items():
+        for seed in (1, 2):
+            scored(tmp_path, f"llama2-7b/{name}", seed, side[seed - 1], task="cotmask_gsm8k")
+    claims = {
+        (claim.baseline, claim.treated): claim
+        for claim in collect_outcome(plan, tmp_path, []).claims
+        if claim.measure == "GSM8K"
+    }
+    together = claims["llama2-7b/gsm8k-sft", "llama2-7b/gsm8k-rft-100-sft"]
+    assert together.measured == pooled(runs["gsm8k-sft"], runs["gsm8k-rft-100-sft"], range(80), 4)
+    alone = claims["llama2-7b/gsm8k-sft", "llama2-7b/gsm8k-mft"]
+    assert alone.measured == pooled(runs["gsm8k-sft"], runs["gsm8k-mft"], range(80))
+    verdicts, _, _ = outcome_text(plan, tmp_path).partition("Each seed")
+    lines = [line for line in verdicts.splitlines() if line.startswith("| GSM8K (") and "[" in line]
+    said = ["one of 4 read together" in line for line in lines]
+    assert sorted(said) == [False, True, True], "MFT against SFT is a claim of its own"
 
 
 def test_a_metric_may_leave_questions_out(tmp_path: Path) -> None:

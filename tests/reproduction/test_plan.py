@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +10,9 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from rich.console import Console
 from support import recipe_files
 
 from axolotl_cotmask.cli import cotmask
-from axolotl_cotmask.cli.common import print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.costs import cost_table, row_cost
 from axolotl_cotmask.reproduction.laptop.plans import is_laptop, laptop_plan, tiny_plan
@@ -129,6 +125,32 @@ def test_claims_between_methods() -> None:
     better = claims["GSM-IC", "llama2-13b/gsm8k-rft-100-sft", "llama2-13b/gsm8k-mft"]
     assert (better.difference, better.margin) == (pytest.approx(0.058), 0)
     assert claims["GSM8K", "llama2-13b/gsm8k-sft", "llama2-13b/gsm8k-rft-100-sft"].difference == pytest.approx(0.025)
+
+
+def test_claims_between_methods_on_a_benchmark_are_read_together() -> None:
+    assert [claim.comparisons for claim in make_plan(["methods"], 1).claims] == [4] * 8
+
+
+def test_the_averages_of_the_abstract_need_all_of_table_1() -> None:
+    averages = {average.measure: average for average in make_plan(["table1"], 1).averages}
+    # 5.5 + 2.6 + 2.5 + 3.6 + 3.1 + 2.5 + 1.5 + 2.1 over 8; 1.3 + 1.0 + 1.6 + 0.8 + 0.8 + 1.4 over 6.
+    assert {measure: average.difference for measure, average in averages.items()} == {
+        "GSM8K": pytest.approx(0.234 / 8), "MATH": pytest.approx(0.069 / 6),
+    }  # fmt: skip
+    assert [len(average.pairs) for average in averages.values()] == [8, 6]
+    assert len({name for average in averages.values() for pair in average.pairs for name in pair}) == 20
+    everything = make_plan(["llama2-7b", "mistral-7b"], 1)
+    assert [average.measure for average in everything.averages] == ["GSM8K", "MATH"], "however the rows are named"
+    for part in ("methods", "table2", "table5", "llama2-7b", "llama2-7b/gsm8k-mft"):
+        assert make_plan([part], 1).averages == []
+    # Without the two of MATH the one is whole, the other is not.
+    some = [row.name for row in make_plan(["table1"], 1).rows if "/math-" not in row.name]
+    assert [average.measure for average in make_plan(some, 1).averages] == ["GSM8K"]
+    renamed = with_settings(make_plan(["table1"], 1), ["learning_rate=2e-5"], None)
+    assert {name for average in renamed.averages for pair in average.pairs for name in pair} == {
+        row.name for row in renamed.rows
+    }
+    assert tiny_plan(make_plan(["table1"], 1)).averages == ()
 
 
 def test_one_row_of_a_sweep() -> None:
@@ -469,8 +491,10 @@ def test_the_command_plans_without_running_anything(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("columns", ["40", "80", "200"])
-def test_a_plan_in_a_pipe_has_a_line_per_row_and_whole_names(columns: str) -> None:
-    result = CliRunner().invoke(cotmask, ["repro", "--plan", "table1"], env={"COLUMNS": columns})
+@pytest.mark.parametrize("colour", ["", "1"])
+def test_a_plan_in_a_pipe_has_a_line_per_row_and_whole_names(columns: str, colour: str) -> None:
+    environment = {"COLUMNS": columns, "FORCE_COLOR": colour}
+    result = CliRunner().invoke(cotmask, ["repro", "--plan", "table1"], env=environment)
     title, header, *lines = result.stdout.splitlines()
     assert (title, header.split()[:3]) == ("table1", ["row", "seeds", "tasks"])
     assert [line.split()[0] for line in lines[:21]] == [
@@ -481,17 +505,6 @@ def test_a_plan_in_a_pipe_has_a_line_per_row_and_whole_names(columns: str) -> No
     assert not set("┃│─━…") & set(result.stdout)
     numbers = {line.index("cotmask_") for line in lines[:20]}
     assert len(numbers) == 1, "the columns are aligned"
-
-
-@pytest.mark.parametrize("width", [40, 200])
-def test_a_table_has_rules_on_a_wide_terminal_only(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = io.StringIO()
-    terminal = Console(file=shown, force_terminal=True, width=width, color_system=None)
-    monkeypatch.setattr("rich.console.Console", lambda: terminal)
-    with contextlib.redirect_stdout(shown):
-        print_table("a title", ("name", "number"), [["llama2-7b/gsm8k-rft-u33-mft [a]", "1.0"]])
-    assert "llama2-7b/gsm8k-rft-u33-mft [a]" in shown.getvalue()
-    assert ("│" in shown.getvalue()) == (width == 200)
 
 
 @pytest.mark.parametrize(

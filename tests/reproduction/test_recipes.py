@@ -85,7 +85,14 @@ def test_a_recipe_says_what_was_published_and_where_the_scripts_differ(name: str
 
 
 def test_every_file_is_known() -> None:
-    kinds = {"tiny/gsm8k-sft", "tiny/gsm8k-mft", "qwen2.5-1.5b/gsm8k-mft", "qwen2.5-1.5b/gsm8k-sft-matched"}
+    kinds = {
+        "llama2-7b/alpaca-mft",
+        "llama2-7b/alpaca-sft-matched",
+        "tiny/gsm8k-sft",
+        "tiny/gsm8k-mft",
+        "qwen2.5-1.5b/gsm8k-mft",
+        "qwen2.5-1.5b/gsm8k-sft-matched",
+    }
     matched = {name.removesuffix("mft") + "sft-matched" for name in PAPER if name.endswith("mft")}
     plain = {name for name in ALL if split(name)[1] is None}
     assert plain == PAPER.keys() | matched | kinds
@@ -132,7 +139,10 @@ def test_the_batch_is_the_papers_on_the_hardware_that_it_names(name: str) -> Non
         assert gpus == 2 * paper.GPUS
     if config.get("sample_packing"):
         return  # by tokens: the next test
-    batch = find_run(parent).batch_size if parent in PAPER else find_run("llama2-7b/gsm8k-mft").batch_size
+    if "alpaca" in name:
+        batch = 128  # Alpaca's own: the paper gives none
+    else:
+        batch = find_run(parent).batch_size if parent in PAPER else find_run("llama2-7b/gsm8k-mft").batch_size
     assert gpus * config["micro_batch_size"] * config["gradient_accumulation_steps"] == batch
 
 
@@ -236,6 +246,12 @@ def data(gsm8k_rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         rows = [{question: row["question"], answer: row["answer"]} for row in gsm8k_rows]
         real = user_data(f"{name}.jsonl")
         files[strategy] = real or write_jsonl(made / f"{strategy}.jsonl", rows)
+    # Alpaca's fields, and a row without an output, as it has some.
+    rows = [
+        {"instruction": row["question"], "input": "", "output": row["answer"] * (place != 3), "text": "unused"}
+        for place, row in enumerate(gsm8k_rows)
+    ]
+    files["instruction_output"] = write_jsonl(made / "alpaca.jsonl", rows)
     few = list(itertools.islice(read_jsonl(files["gsm8k"]), 300))
     files["gsm8k_few"] = files["gsm8k_chat"] = write_jsonl(made / "gsm8k_few.jsonl", few)
     return files

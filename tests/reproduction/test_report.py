@@ -199,7 +199,7 @@ FACTS = {
     "counts": ("15 runs", "14 done", "1 failed", "0 not run", "1,234 minutes", "4 claims", "1 under-powered"),
     "verdicts": ("+5.2 [+3.1, +7.3]", "Llama-2-7B MFT | random *0.4* against Llama-2-7B <SFT>", "Table 1, Llama-2-7B on GSM8K"),
     "all verdicts": ("reproduced", "not reproduced", "under-powered", "not run"),
-    "the rule": ("lies below half of the claimed difference", "GSM8K (2 claims)", "missing: ablation/0.8/3 has failed"),
+    "the rule": ("lies below half of the claimed difference", "one of 2 read together", "missing: ablation/0.8/3 has failed"),
     "calibration": ("adalaw/MFT", "47.1", "46.8", "-0.3", "agrees"),
     "measures": ("greedy answers, 1,319 questions", "with an irrelevant sentence <in> it"),
     "groups": ("Table 1 & 5", "Fig. 3", "2 of 3", "p_max $\\0.6$, fixed"),

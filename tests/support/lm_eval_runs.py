@@ -33,6 +33,7 @@ def write_results(
     directory.mkdir()
     content = {
         "results": {TASK: {"exact_match,none": sum(correct) / len(correct)}},
+        "configs": {TASK: {}},
         "config": {"model_args": {"pretrained": pretrained} if pretrained else {}},
     }
     (directory / f"results_{DATE}.json").write_text(json.dumps(content), encoding="utf-8")

@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 from axolotl.utils.data import sft, shared
 from axolotl.utils.dict import DictDefault
-from support.project import Project
+from support.project import Project, write_jsonl
 
 from axolotl_cotmask.training import reading
 
@@ -127,7 +127,10 @@ def test_a_network_error_is_axolotls(tmp_path: Path) -> None:
     ("changes", "of_entry", "expected"),
     [
         ({}, {"path": "./latin.jsonl"}, "./latin.jsonl cannot be read: line 7: not UTF-8: mend the data"),
-        ({}, {"path": "./nested.json"}, "./nested.json: the field 'question' is missing (there are: data)"),
+        ({}, {"path": "./nested.json"}, "./nested.json: its rows stand within 'data', and Axolotl reads none there: write each as a line of its own (`jq -c '.[\"data\"][]' FILE > rows.jsonl`)"),
+        ({}, {"path": "./nested.json", "field": "data"}, "datasets[0].field is set, which the type axolotl_cotmask.prompt_strategies.gsm8k does not honour, since it names the text of `type: completion`, and no rows within a file"),
+        ({}, {"path": "./inner.jsonl"}, "./inner.jsonl: its rows stand within 'a \"row\"', and Axolotl reads none there: write each as a line of its own (`jq -c '.[\"a \\\"row\\\"\"]' FILE > rows.jsonl`)"),
+        ({}, {"path": "./other.json"}, "./other.json: the field 'question' is missing (there are: data)"),
         ({}, {"path": "./array.jsonl", "shards": 2, "shards_idx": 2}, "datasets[0].shards_idx is 2, and shards is 2: give a number from 0 to 1"),
         ({}, {"path": "./array.jsonl", "shards_idx": 1}, "datasets[0].shards_idx is 1, and shards does not say of how many"),
         ({}, {"path": "./array.jsonl", "shards": 2, "preprocess_shards": 2}, "datasets[0].preprocess_shards does not go with shards"),
@@ -135,16 +138,27 @@ def test_a_network_error_is_axolotls(tmp_path: Path) -> None:
         ({"val_set_size": 6}, {"path": "./array.jsonl"}, "val_set_size is 6, and there are 6 rows, so that none is left on one side"),
         ({"sequence_len": 20, "excess_length_strategy": "drop"}, {"path": "./array.jsonl"}, "no row is left: of 6 rows none has from 2 (min_sample_len) to 20 tokens"),
     ],
-    ids=["bytes", "nested", "shard", "of what", "two shardings", "shard of the whole", "held out", "too long"],
+    ids=["bytes", "nested", "field", "inner", "other", "shard", "of what", "two shardings", "shard of the whole", "held out", "too long"],
 )  # fmt: skip
 def test_a_run_ends_in_the_sentence(
     project: Project, changes: dict[str, Any], of_entry: dict[str, Any], expected: str
 ) -> None:
     (project.directory / "array.jsonl").write_text(ARRAY, encoding="utf-8")
     (project.directory / "nested.json").write_text(json.dumps({"data": ROWS}), encoding="utf-8")
+    write_jsonl(project.directory / "inner.jsonl", [{"n": place, 'a "row"': row} for place, row in enumerate(ROWS)])
+    (project.directory / "other.json").write_text(json.dumps({"data": [{"a": 1}, {"a": 2}]}), encoding="utf-8")
     (project.directory / "latin.jsonl").write_bytes(LINES.encode() + b'{"question": "\xff", "answer": "#### 1"}\n')
     config = project.config(datasets=[{"type": OURS, **of_entry}], **changes)
     assert project.axolotl("train", config).sentence().startswith(expected)
+
+
+@pytest.mark.parametrize("field", [None, "data"])
+def test_axolotl_itself_reads_no_rows_within_a_key(tmp_path: Path, field: str | None) -> None:
+    path = tmp_path / "nested.json"
+    path.write_text(json.dumps({"data": ROWS}, indent=1), encoding="utf-8")
+    assert read(path, field=field).to_list() == [{"data": ROWS}], (
+        "`datasets` would, with field=data; Axolotl never says so"
+    )
 
 
 def test_training_on_an_array_is_training_on_its_lines(project: Project) -> None:

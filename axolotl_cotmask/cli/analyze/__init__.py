@@ -10,6 +10,7 @@ from axolotl_cotmask.cli.analyze.dependency import dependency
 from axolotl_cotmask.cli.analyze.judge import judge
 from axolotl_cotmask.cli.analyze.length import length
 from axolotl_cotmask.cli.analyze.samples import samples
+from axolotl_cotmask.cli.analyze.unanimous import unanimous
 
 
 @click.group()
@@ -17,5 +18,5 @@ def analyze() -> None:
     """Measure what the paper explains itself with: dependency, corrupted steps, answer length, samples seen, ..."""
 
 
-for command in (dependency, length, samples, corrupted_step, calculator, judge):
+for command in (dependency, length, samples, corrupted_step, calculator, judge, unanimous):
     analyze.add_command(command)

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from axolotl_cotmask.cli.common import RegularFile, cell, command, json_option, labelled, plot_option, print_table
+from axolotl_cotmask.cli.common import (
+    RegularFile,
+    cell,
+    command,
+    json_option,
+    labelled,
+    plot_option,
+    print_table,
+    quiet_libraries,
+)
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_jsonl
 
@@ -93,10 +102,17 @@ def _measure(
     from rich.console import Console
     from rich.progress import track
 
-    from axolotl_cotmask.analysis.dependency import measure, numeric_tokens
-    from axolotl_cotmask.analysis.models import load_model, tokenise
+    with quiet_libraries():
+        # What loading a model imports, too.
+        import_module("transformers.quantizers.auto")
+        from transformers.utils import logging
 
-    format_module = import_module(f"axolotl_cotmask.prompt_strategies.{row_format}")
+        format_module = import_module(f"axolotl_cotmask.prompt_strategies.{row_format}")
+        from axolotl_cotmask.analysis.dependency import measure, numeric_tokens
+        from axolotl_cotmask.analysis.models import load_model, tokenise
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
+
     model, tokenizer = load_model(name)
     tokenised = tokenise(rows, format_module.ROW_FORMAT, model, tokenizer, place)
     progress = partial(track, description=label, console=Console(stderr=True))

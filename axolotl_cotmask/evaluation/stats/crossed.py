@@ -46,6 +46,54 @@ def pooled(a: ArrayLike, b: ArrayLike, clusters: Sequence[Hashable], comparisons
         ValueError: a side is no table of finite numbers with at least one run and one question, or the numbers of
             questions (and of values in ``clusters``) differ.
     """
+    return pooled_mean([(a, b)], clusters, comparisons)
+
+
+def pooled_mean(
+    pairs: Sequence[tuple[ArrayLike, ArrayLike]], clusters: Sequence[Hashable], comparisons: int = 1
+) -> Estimate:
+    """Return the mean over pairs of sides of B minus A; all sides of all pairs answer the same questions.
+
+    As `pooled`, of which it is the general case: the runs of every side have their own variance, and a question's
+    difference is the mean over the pairs, so that a question that is hard for all counts once. The interval does not
+    hold for other pairs: they are those that the mean is claimed of.
+
+    Args:
+        pairs: at least one of A's and B's ratings, each as for `pooled`.
+        clusters: as for `pooled`.
+        comparisons: as for `pooled`.
+
+    Raises:
+        ValueError: as `pooled`, or there is no pair.
+    """
+    if not pairs:
+        raise ValueError("a mean over no pairs")
+    of_pairs = [_checked(a, b, clusters) for a, b in pairs]
+    sides = [side for pair in of_pairs for side in pair]
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
+    index = np.array([numbers[cluster] for cluster in clusters])
+
+    value = float(np.mean([b.mean() - a.mean() for a, b in of_pairs]))
+    n = min(map(len, sides))
+    if n == 1 or len(numbers) == 1:
+        return Estimate(value, -math.inf, math.inf, n)
+    # Of a sum's variance, the mean's.
+    weight = 1 / len(of_pairs) ** 2
+    of_runs = [weight * float(side.mean(axis=1).var(ddof=1)) / len(side) for side in sides]
+    difference = np.mean([b.mean(axis=0) - a.mean(axis=0) for a, b in of_pairs], axis=0)
+    of_questions = _variance((difference - value)[None], index)
+    of_answers = sum(weight * _variance(_residuals(side), index) / (len(side) * (len(side) - 1)) for side in sides)
+
+    variance = max(sum(of_runs) + of_questions - of_answers, sum(of_runs), of_questions)
+    if variance == 0:
+        return Estimate(value, value, value, n)
+    squares = [part**2 / (len(side) - 1) for part, side in zip(of_runs, sides, strict=True)]
+    degrees = variance**2 / (sum(squares) + of_questions**2 / (len(numbers) - 1))
+    return _interval(value, variance, degrees, n, comparisons)
+
+
+def _checked(a: ArrayLike, b: ArrayLike, clusters: Sequence[Hashable]) -> tuple[_Array, _Array]:
+    """Return both sides of a pair as tables; ValueError where they are none, or do not fit."""
     sides = [np.asarray(side, dtype=np.float64) for side in (a, b)]
     for side in sides:
         if side.ndim != 2 or side.size == 0:
@@ -58,24 +106,7 @@ def pooled(a: ArrayLike, b: ArrayLike, clusters: Sequence[Hashable], comparisons
             f"{questions} questions for A, {sides[1].shape[1]} for B, {len(clusters)} values in clusters: "
             "give the same questions, in the same order"
         )
-    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
-    index = np.array([numbers[cluster] for cluster in clusters])
-
-    value = float(sides[1].mean() - sides[0].mean())
-    n = min(map(len, sides))
-    if n == 1 or len(numbers) == 1:
-        return Estimate(value, -math.inf, math.inf, n)
-    of_runs = [float(side.mean(axis=1).var(ddof=1)) / len(side) for side in sides]
-    difference = sides[1].mean(axis=0) - sides[0].mean(axis=0)
-    of_questions = _variance((difference - value)[None], index)
-    of_answers = sum(_variance(_residuals(side), index) / (len(side) * (len(side) - 1)) for side in sides)
-
-    variance = max(sum(of_runs) + of_questions - of_answers, sum(of_runs), of_questions)
-    if variance == 0:
-        return Estimate(value, value, value, n)
-    squares = [part**2 / (len(side) - 1) for part, side in zip(of_runs, sides, strict=True)]
-    degrees = variance**2 / (sum(squares) + of_questions**2 / (len(numbers) - 1))
-    return _interval(value, variance, degrees, n, comparisons)
+    return sides[0], sides[1]
 
 
 def over_draws(values: Mapping[tuple[str, str], float], comparisons: int = 1) -> Estimate:

@@ -87,7 +87,7 @@ def claim_sections(outcome: PlanOutcome) -> Iterator[Section]:
     judged: Iterator[Row] = (
         {
             "claim": _claim(claim, names),
-            number("measured here"): estimate_cell(claim.measured, "+") or _missing(claim),
+            number("measured here"): _measured(claim),
             number("claimed"): TableCell(points(claim.claimed, "+"), below=claim.source),
             "verdict": TableCell(claim.verdict, chip=True),
         }
@@ -102,11 +102,10 @@ def claim_sections(outcome: PlanOutcome) -> Iterator[Section]:
     if any(map(_single, outcome.claims)):
         needs = "One run a side has no interval over runs, so a verdict has nothing to go by: it takes more runs."
         blocks.append(Paragraph(needs))
-    together = Counter({claim.measure: claim.comparisons for claim in outcome.claims if claim.comparisons > 1})
     blocks += [Paragraph(f"{claim.treated}: {claim.note}.") for claim in outcome.claims if claim.note]
-    if together:
-        listed = ", ".join(f"{measure} ({count} claims)" for measure, count in together.items())
-        blocks.append(Paragraph(f"The intervals of a measure hold together for all its claims (Bonferroni): {listed}."))
+    if any(claim.comparisons > 1 for claim in outcome.claims):
+        text = "Intervals of k claims that are read together hold at once: each covers 1 - 0.05 / k (Bonferroni)."
+        blocks.append(Paragraph(text))
     if any(claim.per_seed for claim in outcome.claims):
         blocks.append(Details("Each seed, paired by question", [_per_seed(outcome.claims, names)]))
     yield Section("Verdicts", blocks)
@@ -115,6 +114,13 @@ def claim_sections(outcome: PlanOutcome) -> Iterator[Section]:
 def _claim(claim: JudgedClaim, names: Mapping[str, str]) -> TableCell:
     treated, baseline = (names.get(name, name) for name in (claim.treated, claim.baseline))
     return TableCell(claim.measure, below=f"{treated} against {baseline}")
+
+
+def _measured(claim: JudgedClaim) -> TableCell:
+    cell = estimate_cell(claim.measured, "+")
+    if cell is None or claim.comparisons == 1:
+        return cell or _missing(claim)
+    return replace(cell, below=f"one of {claim.comparisons} read together")
 
 
 def _missing(claim: JudgedClaim) -> TableCell:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from axolotl_cotmask.reproduction.report.outcome import Example
+from axolotl_cotmask.reproduction.report.outcome import Answer, Example
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -172,7 +173,16 @@ class Solutions:
     example: Example
 
 
-Block = Lead | Solutions | Table | Paragraph | Markdown | Subheading | Listing | Tiles | Plots | Details
+@dataclass(frozen=True)
+class Beside:
+    """A question, the answers of two methods side by side, and the reference; the texts keep their lines."""
+
+    question: str
+    columns: tuple[Sequence[Answer], Sequence[Answer]]
+    reference: str
+
+
+Block = Lead | Solutions | Beside | Table | Paragraph | Markdown | Subheading | Listing | Tiles | Plots | Details
 
 
 @dataclass(frozen=True)
@@ -181,6 +191,11 @@ class Section:
 
     title: str
     blocks: Sequence[Block]
+
+
+def now() -> str:
+    """Return the time as a report says when it was made."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from axolotl_cotmask.reproduction.report.content import (
+    Beside,
     Block,
     Details,
     Lead,
@@ -60,6 +61,15 @@ def _block(block: Block) -> str:
             ]
             caption = f"Shown is {_escape(example.shown)}; its first wrong step is struck out."
             return "\n\n".join([f"> {_escape(example.question)}", "\n".join(answers), caption])
+        case Beside(question, columns, reference):
+            listed = [
+                f"**{_escape(answer.label)}, {'right' if answer.right else 'wrong'}:**\n\n"
+                + _fenced("".join(text for text, _ in answer.parts))
+                for column in columns
+                for answer in column
+            ]
+            of_reference = [f"**Reference:**\n\n{_fenced(reference)}"] if reference else []
+            return "\n\n".join([f"> {_escape(question)}", *listed, *of_reference])
         case Plots(plots):
             return f"Plotted in `report.html`: {_escape('; '.join(plot.title for plot in plots))}."
         case Details(summary, inner):
