@@ -9,8 +9,9 @@ from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.comparison import find_sides, read_side
+from axolotl_cotmask.evaluation.documents import QUESTION_FIELDS
 from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion, Reading, field_value
-from axolotl_cotmask.evaluation.same_questions import QUESTION_FIELDS, check_same_questions
+from axolotl_cotmask.evaluation.same_questions import check_same_questions
 
 #: Where lm-eval's samples hold the text that was scored, and the reference where the document has it.
 SCORED_TEXT, _REFERENCE = "filtered_resps", "answer"
