@@ -16,15 +16,19 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
+from support.project import Project
+from support.trained import LORA
 
 from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.chained_rows import CHAINED
+from axolotl_cotmask.reproduction.chains import chained_config
 from axolotl_cotmask.reproduction.laptop.data import laptop_rows, question_rows
 from axolotl_cotmask.reproduction.laptop.plans import laptop_plan
 from axolotl_cotmask.reproduction.laptop.settings import PlanSettings, read_settings
 from axolotl_cotmask.reproduction.paper_plan import make_plan
-from axolotl_cotmask.reproduction.plan import Plan, read_run
+from axolotl_cotmask.reproduction.plan import Chain, Plan, RowPlan, Setup, read_run
+from axolotl_cotmask.reproduction.recipes import load_recipe
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = ROOT / ".nox" / "workflow" / "bin"
@@ -144,6 +148,44 @@ def _as_read(plan: Plan, name: str) -> Any:
     run = plan.runs()[name]
     chain = run.chain and type(run.chain)(**{**vars(run.chain), "make": list(run.chain.make)})
     return type(run)(**{**vars(run), "needs": list(run.needs), "chain": chain})
+
+
+@pytest.mark.slow
+def test_an_adapter_is_merged_before_another_run_goes_on_from_it(project: Project) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    directory = project.directory
+    trained = project.train("first", learning_rate=5e-3, **LORA)
+    first = directory / "runs" / "first" / "seed-1"
+    (first / "train").mkdir(parents=True)
+    shutil.copy(directory / "first.yaml", first / "train" / "recipe.yaml")
+    trained.rename(first / "model")
+    recipe = yaml.safe_load((first / "train" / "recipe.yaml").read_text())
+    chain = Chain("first", ("pairs", "--rule", "wrong"), continues=True, merge=True)
+    second = load_recipe("laptop/dpo")
+    rows = [
+        RowPlan("first", "SFT", "chained", {}, recipe),
+        RowPlan("second", "DPO", "chained", {}, second, chain=chain),
+    ]
+    plan = Plan("a chain", rows, {}, {"first": [1], "second": [1]}, setup=Setup(device="cpu"))
+    (directory / "plan.json").write_text(plan.as_json(), encoding="utf-8")
+
+    stage = [sys.executable, "-m", "axolotl_cotmask.reproduction", "merge", "second/seed-1", "runs/second/seed-1/start"]
+    done = subprocess.run(stage, cwd=directory, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    merged = AutoModelForCausalLM.from_pretrained(directory / "runs/second/seed-1/start")
+    base = AutoModelForCausalLM.from_pretrained(project.model)
+    ids = torch.arange(5, 25).reshape(2, 10)
+    with torch.no_grad():
+        of_base = base(ids).logits
+        of_adapter = PeftModel.from_pretrained(base, str(first / "model"))(ids).logits
+        torch.testing.assert_close(merged.float()(ids).logits, of_adapter, atol=2e-5, rtol=1e-4)
+    assert (of_adapter - of_base).abs().max() > 1e-3, "the adapter is something else than its base model"
+    run = plan.runs()["second/seed-1"]
+    assert chained_config("second/seed-1", run)["base_model"].endswith("runs/second/seed-1/start")
+    assert json.loads((directory / "runs/second/seed-1/start/provenance.json").read_text())["seconds"] > 0
 
 
 # The chain itself.
