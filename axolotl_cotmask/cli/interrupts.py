@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from types import FrameType
 
@@ -30,6 +30,7 @@ def interruptible() -> Iterator[None]:
 
     A terminal sends Ctrl-C to all of them: those that share the work leave it to this one to end them. Whatever error
     libraries make of the interruption, it stays one; where Python would ignore it, as in a finalizer, it comes again.
+    Processes that libraries have forked and left behind are ended: Python would wait for them.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -69,5 +70,17 @@ def interruptible() -> Iterator[None]:
     finally:
         sys.unraisablehook = hook
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if came:
+            _end_children()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _end_children() -> None:
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            # It ends with this process, after it has removed what others leave in shared memory.
+            if "resource_tracker" not in " ".join(child.cmdline()):
+                child.kill()

@@ -48,9 +48,33 @@ waits()
 
 
 def interrupted(code: str) -> str:
-    run = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, start_new_session=True, check=False)  # fmt: skip
+    run = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, start_new_session=True, check=False, timeout=300)  # fmt: skip
     assert run.returncode == 1, run.stderr
     return run.stderr
+
+
+# With a process of a library's own that hears no signal, which Python would wait for at its end.
+DEAF = """
+import multiprocessing, os, signal, time
+from axolotl_cotmask.cli.common import command
+
+def deaf(ready):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    ready.set()
+    time.sleep(600)
+
+@command()
+def waits():
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    context.Process(target=deaf, args=[ready]).start()
+    ready.wait()
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(600)
+
+waits()
+"""
 
 
 # Where Python ignores an exception: as it forks, and in a finalizer.
@@ -89,6 +113,11 @@ def test_while_the_commands_are_imported() -> None:
 def test_while_lm_eval_is_at_work_and_it_ends_too() -> None:
     # `run` comes back when all that hold the pipe have ended, the child among them.
     assert interrupted(LATE).strip() == "Aborted!"
+
+
+def test_while_a_process_of_a_library_hears_nothing() -> None:
+    # Without an end of it `run` would come back after ten minutes.
+    assert interrupted(DEAF).strip() == "Aborted!"
 
 
 def test_the_console_script_is_that_program() -> None:

@@ -61,6 +61,14 @@ CASES = [
     ("COTMASK_DATA_DIR is ", "tiny-model new"),
     ("this runs programs that a model wrote", "execute rows.jsonl out.jsonl --rule mammoth_number"),
     ("rows.jsonl, line 1: the field 'resps' is missing", "execute rows.jsonl out.jsonl --rule mammoth_number --confirm_run_unsafe_code"),
+    ("empty: no results_*.json in it", "analyze judge A=empty --endpoint http://localhost:1/v1 --model x -o out.jsonl"),
+    ("nothing samples no training questions", "augment sample empty --task nothing -o new"),
+    ("empty: no samples_*.jsonl in it", "augment rft empty -o out.jsonl"),
+    ("empty: no samples_*.jsonl in it", "augment pairs empty --rule cot -o out.jsonl"),
+    ("rows.jsonl, line 1: the field 'exact_match' is missing", "augment hard rows.jsonl -o out.jsonl"),
+    ("rows.jsonl, line 1: the field 'answer' is one of the answers", "augment ask rows.jsonl --endpoint http://localhost:1/v1 --model x -o out.jsonl"),
+    ("no reply holds one question and its answer", "augment solve rows.jsonl -o out.jsonl"),
+    ("COTMASK_DATA_DIR is ", "augment merge rows.jsonl -o out.jsonl"),
     ("there is nothing called nonsense to reproduce", "repro nonsense"),
     ("rows.jsonl, line 1: the field 'a' is missing", "score rows.jsonl --rule robust_math --prediction-field a --gold-field b"),
     ("nowhere: there is no such file", "compare nowhere empty"),
@@ -93,8 +101,11 @@ def test_one_line(beginning: str, command: str, place: Path) -> None:
 def test_the_cases_name_every_command() -> None:
     from axolotl_cotmask.cli import COMMANDS
     from axolotl_cotmask.cli.analyze import analyze
+    from axolotl_cotmask.cli.augment import augment
 
-    named = {" ".join(case[1].split()[: 2 if case[1].startswith("analyze") else 1]) for case in CASES}
-    there = {command.name for command in COMMANDS} | {f"analyze {name}" for name in analyze.commands}
+    groups = {"analyze": analyze, "augment": augment}
+    named = {" ".join(case[1].split()[: 2 if case[1].split()[0] in groups else 1]) for case in CASES}
+    of_groups = {f"{group} {name}" for group, commands in groups.items() for name in commands.commands}
+    there = {command.name for command in COMMANDS} | of_groups
     # `tasks-path` takes nothing, and `fetch-data` reads a variable only (tests/data).
-    assert named == there - {"analyze", "tasks-path", "fetch-data"}, json.dumps(sorted(map(str, there)))
+    assert named == there - {*groups, "tasks-path", "fetch-data"}, json.dumps(sorted(map(str, there)))

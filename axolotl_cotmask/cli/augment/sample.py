@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from axolotl_cotmask.cli.common import command
-from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.errors import CoTMaskError, closest
+from axolotl_cotmask.common.resources import directory
 
 
 @command()
@@ -47,6 +48,11 @@ def sample(
     A round that is there is not drawn again: after an interruption the same command goes on, and with more --samples it
     adds to them. The directory is what `augment rft` and `augment pairs` take.
     """
+    known = sorted(path.stem for path in (directory("evaltasks") / "cotmask_sample").glob("cotmask_*.yaml"))
+    if task not in known:
+        raise CoTMaskError(
+            f"{task} samples no training questions{closest(task, known)}: name one of {', '.join(known)}"
+        )
     from axolotl_cotmask.augmentation.sampling import Machine, Sampling
     from axolotl_cotmask.augmentation.sampling import sample as draw
 
