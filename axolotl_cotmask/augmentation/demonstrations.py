@@ -17,6 +17,7 @@ from axolotl_cotmask.augmentation.forms import FORMS, AnswerForm
 from axolotl_cotmask.augmentation.reasoning import is_answer_alone, is_reasoning, states_answer
 from axolotl_cotmask.augmentation.samples import Asked, read_asked
 from axolotl_cotmask.augmentation.training_questions import each_once
+from axolotl_cotmask.common.chat_answers import was_cut
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import is_writable, numbered_jsonl
 from axolotl_cotmask.evaluation.answers import Judgement
@@ -76,8 +77,10 @@ def read_teacher_answers(path: Path) -> list[TeacherAnswer]:
         text = "" if row["answer"] is None else row["answer"]
         if not isinstance(text, str):
             raise CoTMaskError(f"{place}: the field 'answer' is no text: give one, or null")
-        asked = read_asked(AnswerRow(place, row), gold="gold")
-        answers.append(TeacherAnswer(place, asked, text, row.get("finish_reason") == "length"))
+        # Whatever else came along with the question is not lm-eval's.
+        fields = {name: row.get(name) for name in ("question", "gold", "answer_rule")}
+        asked = read_asked(AnswerRow(place, fields), gold="gold")
+        answers.append(TeacherAnswer(place, asked, text, was_cut(row)))
     if not answers:
         raise CoTMaskError(f"{path} holds no rows: give a file with an answer per line")
     return answers

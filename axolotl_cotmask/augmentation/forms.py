@@ -31,8 +31,9 @@ class AnswerForm:
 
 
 def _hash_line(gold: str) -> str:
-    """Return ``#### 72`` for a gold that ends so, or is the number alone."""
-    return f"#### {gold.rpartition('####')[2].strip()}"
+    """Return ``#### 72`` for a gold that has this line, or is the number alone."""
+    number = gold.partition("####")[2] or gold
+    return f"#### {number.strip().partition(chr(10))[0]}"
 
 
 #: By the name of the answer rule.

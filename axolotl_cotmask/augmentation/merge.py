@@ -10,6 +10,7 @@ from pathlib import Path
 
 from axolotl_cotmask.augmentation.contamination import KnownQuestions, Near, words
 from axolotl_cotmask.augmentation.teacher import has_steps, program_in_reply, read_problem, solution_in
+from axolotl_cotmask.common.chat_answers import was_cut
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import is_writable, numbered_jsonl
 from axolotl_cotmask.evaluation.answers import Rule
@@ -94,7 +95,7 @@ def read_replies(path: Path) -> list[TeacherReply]:
             texts[name] = (value or "").strip()
         # A teacher that thinks aloud drafts questions and answers there.
         text = after_the_thinking(texts["answer"]).strip()
-        cut = row.get("finish_reason") == "length"
+        cut = was_cut(row)
         replies.append(TeacherReply(texts["question"], text, texts["key"], cut, texts["seed_question"]))
     if not replies:
         raise CoTMaskError(f"{path} holds no rows: give a file with an answer per line")

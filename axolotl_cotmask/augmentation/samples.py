@@ -136,7 +136,7 @@ def read_asked(row: AnswerRow, rule: str | None = None, gold: str = "answer") ->
     if named is None:
         raise CoTMaskError(
             f"{row.place}: is a sample of another task than cotmask_sample_*: sample by one of these, or name the rule "
-            "of its answers with --answer-rule"
+            "of its answers (a field answer_rule, or --answer-rule)"
         )
     if not isinstance(named, str) or named not in RULES:
         raise CoTMaskError(f"{row.place}: there is no answer rule {named!r}{closest(str(named), RULES)}")

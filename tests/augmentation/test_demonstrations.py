@@ -17,6 +17,7 @@ from support.project import Rows, write_jsonl
 from axolotl_cotmask.augmentation.demonstrations import Dropped, demonstration
 from axolotl_cotmask.augmentation.forms import FORMS
 from axolotl_cotmask.augmentation.samples import Asked
+from axolotl_cotmask.augmentation.training_questions import training_questions
 from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.evaluation.answers import RULES, Judgement
@@ -26,6 +27,16 @@ OBQA = {
     "question_stem": "What do plants need?",
     "choices": {"text": ["salt", "light", "noise", "sand"], "label": ["A", "B", "C", "D"]},
     "answerKey": "B",
+}
+CSQA = {"question": "Where is a book?", "choices": {"text": ["sea", "shelf"], "label": ["A", "B"]}, "answerKey": "B"}
+PIQA = {"goal": "To open a tin,", "sol1": "use an opener", "sol2": "use a spoon", "label": 0}
+SIQA = {
+    "context": "Al fell.",
+    "question": "How is he?",
+    "answerA": "glad",
+    "answerB": "sad",
+    "answerC": "rich",
+    "label": "2",
 }
 MATH = {"problem": "What is $2^3 + 1$?", "solution": "It is $8 + 1 = \\boxed{9}$.", "level": "Level 1"}
 GSM8K = {"question": "Ann has 5 red and 7 blue pens. How many pens has she?", "answer": "5 + 7 = <<5+7=12>>12\n#### 12"}
@@ -50,8 +61,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gsm8k_rows: Rows) -> P
     directory.mkdir()
     write_jsonl(directory / "gsm8k_test.jsonl", [{"question": TEST_QUESTION, "answer": "16 - 3 = 13\n#### 13"}])
     write_jsonl(directory / "gsm8k_train.jsonl", gsm8k_rows[:8])
-    write_jsonl(directory / "obqa_train.jsonl", [OBQA])
-    write_jsonl(directory / "math_train.jsonl", [MATH])
+    for name, row in {"obqa": OBQA, "csqa": CSQA, "siqa": SIQA, "math": MATH}.items():
+        write_jsonl(directory / f"{name}_train.jsonl", [row])
     monkeypatch.setenv("COTMASK_DATA_DIR", str(directory))
     return directory
 
@@ -99,6 +110,9 @@ def test_a_solution_gets_the_answer_line_of_gsm8k(text: str, wanted: str | Dropp
 def test_the_line_is_the_golds() -> None:
     text = "There are 1000 + 250 = 1250 of them.\n#### 1250"
     assert demonstration(text, asked("gsm8k_hash", "so\n#### 1,250")) == text.replace("#### 1250", "#### 1,250")
+    assert demonstration(text, asked("gsm8k_hash", "#### 1,250\nNote: #### 7")) == text.replace(
+        "#### 1250", "#### 1,250"
+    )
     assert demonstration("It sinks by 7 - 12 = -5.\nSo it is -5", asked("gsm8k_hash", "-5")) == (
         "It sinks by 7 - 12 = -5.\n#### -5"
     )
@@ -124,8 +138,34 @@ def test_a_solution_gets_the_form_of_its_data_set(rule: str, gold: str, text: st
     assert demonstration(text, asked(rule, gold)) == wanted
 
 
-@pytest.mark.parametrize("source", ["gsm8k_train", "math_train", "obqa_train"])
-def test_prompts_of_a_training_set(source: str, tmp_path: Path, gsm8k_rows: Rows) -> None:
+@pytest.mark.slow
+def test_gsm8ks_own_solutions_stay_as_they_are(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COTMASK_DATA_DIR", str(real_data))
+    assert (real_data / "gsm8k_train.jsonl").is_file()
+    outcomes = [
+        (question, demonstration(question.answer, question)) for _, question in training_questions("gsm8k_train")
+    ]
+    other = [question for question, outcome in outcomes if outcome != question.answer]
+    assert (len(outcomes), len(other)) == (7473, 1), other
+
+
+def test_of_real_solutions_the_right_ones_are_kept(real_data: Path) -> None:
+    rows = list(read_jsonl(real_data / "generations" / "openai_gsm8k_example_solutions.jsonl"))
+    kept = 0
+    for row in rows:
+        gold = row["ground_truth"].rpartition("A: ")[2]
+        for model in row.keys() - {"question", "ground_truth"}:
+            outcome = demonstration(row[model]["solution"], asked("gsm8k_hash", gold))
+            assert (not isinstance(outcome, Dropped)) == row[model]["is_correct"], outcome
+            kept += not isinstance(outcome, Dropped)
+    assert kept == 2001
+
+
+@pytest.mark.parametrize(
+    "source", ["gsm8k_train", "math_train", "obqa_train", "csqa_train", "piqa_train", "siqa_train"]
+)
+def test_prompts_of_a_training_set(source: str, tmp_path: Path, data: Path, gsm8k_rows: Rows) -> None:
+    write_jsonl(data / "piqa_train.jsonl", [PIQA])
     output = tmp_path / "prompts"
     result = augment("prompts", source, "-o", output)
     assert result.exit_code == 0, result.output
@@ -134,6 +174,9 @@ def test_prompts_of_a_training_set(source: str, tmp_path: Path, gsm8k_rows: Rows
         "gsm8k_train": [(row["question"], row["answer"], "gsm8k_hash") for row in gsm8k_rows[:8]],
         "math_train": [(MATH["problem"], "9", "math_boxed")],
         "obqa_train": [("What do plants need?\nA) salt\nB) light\nC) noise\nD) sand", "B", "robust_choice")],
+        "csqa_train": [("Where is a book?\nA) sea\nB) shelf", "B", "robust_choice")],
+        "piqa_train": [("To open a tin,\nA) use an opener\nB) use a spoon", "A", "robust_choice")],
+        "siqa_train": [("Al fell. How is he?\nA) glad\nB) sad\nC) rich", "B", "robust_choice")],
     }
     assert [(row["question"], row["gold"], row["answer_rule"]) for row in rows] == wanted[source]
     for row in rows:
@@ -214,6 +257,7 @@ def test_the_shortest_right_answers_are_kept_and_the_others_counted(tmp_path: Pa
         answer("5 + 7 = 12\n**#### 12**"),
         answer("5 + 7 = 13\n#### 13"),
         answer("5 + 7", finish_reason="length"),
+        answer("5 + 7 = 12\nSo", finish_reason="content_filter"),
         answer(None),
         answer("12"),
         answer("#### 1. Add\n5 + 7 = 12\n#### 12"),
@@ -223,8 +267,10 @@ def test_the_shortest_right_answers_are_kept_and_the_others_counted(tmp_path: Pa
     assert rows == [{"query": GSM8K["question"], "response": "5 + 7 = 12\n#### 12"}]
     assert (report["questions"], report["solved"]) == (2, 1)
     assert report["dropped"] == {
-        Dropped.CUT: 1, Dropped.NO_ANSWER: 1, Dropped.WRONG: 2, Dropped.NO_REASONING: 1, Dropped.FORM: 1, Dropped.MORE: 2,
+        Dropped.CUT: 2, Dropped.NO_ANSWER: 1, Dropped.WRONG: 2, Dropped.NO_REASONING: 1, Dropped.FORM: 1, Dropped.MORE: 2,
     }  # fmt: skip
+    other = {"doc_id": 1, "doc": {"question": "What is 3 + 4?", "gold": "7"}}
+    assert made(tmp_path, {**answers[1], **other})[0] == rows, "what else is in the line does not matter"
     more, report = made(tmp_path, *answers, options=("--most", "5"))
     assert [len(row["response"]) for row in more] == sorted(len(row["response"]) for row in more)
     assert (len(more), report["dropped"][Dropped.MORE]) == (2, 1), "the same response is one"
