@@ -16,20 +16,28 @@ _BASE = "original_question"
 def refuse_test_questions(questions: Iterable[Question], tests: KnownQuestions) -> Iterator[Question]:
     """Yield the questions.
 
-    A question counts as a test question when it has the same words. Nearly the same is not refused here, since
-    GSM8K's own training split has a few of these.
-
     Raises:
-        CoTMaskError: one of them is a test question.
+        CoTMaskError: as `refuse_test_question`.
     """
     for question in questions:
-        found = tests.same(question.asked.question)
-        if found is not None:
-            raise CoTMaskError(
-                f"{question.place}: is a test question ({found.place}): {question.asked.question[:80]!r}: give samples "
-                "of training questions"
-            )
+        refuse_test_question(question.place, question.asked.question, tests)
         yield question
+
+
+def refuse_test_question(place: str, question: str, tests: KnownQuestions) -> None:
+    """Check that a question is none of ``tests``: a test question counts as the same when it has the same words.
+
+    Nearly the same is not refused here, since GSM8K's own training split has a few of these.
+
+    Raises:
+        CoTMaskError: it is one.
+    """
+    found = tests.same(question)
+    if found is not None:
+        raise CoTMaskError(
+            f"{place}: is a test question ({found.place}): {question[:80]!r}: give training questions, or samples of "
+            "these"
+        )
 
 
 def load_bases(names: Sequence[str]) -> KnownQuestions:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from axolotl_cotmask.augmentation.contamination import KnownQuestions, Near, words
 from axolotl_cotmask.augmentation.teacher import has_steps, program_in_reply, read_problem, solution_in
+from axolotl_cotmask.common.chat_answers import was_cut
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import numbered_jsonl
+from axolotl_cotmask.common.files import is_writable, numbered_jsonl
 from axolotl_cotmask.evaluation.answers import Rule
 from axolotl_cotmask.evaluation.answers.cuts import after_the_thinking
 
@@ -94,7 +95,7 @@ def read_replies(path: Path) -> list[TeacherReply]:
             texts[name] = (value or "").strip()
         # A teacher that thinks aloud drafts questions and answers there.
         text = after_the_thinking(texts["answer"]).strip()
-        cut = row.get("finish_reason") == "length"
+        cut = was_cut(row)
         replies.append(TeacherReply(texts["question"], text, texts["key"], cut, texts["seed_question"]))
     if not replies:
         raise CoTMaskError(f"{path} holds no rows: give a file with an answer per line")
@@ -107,8 +108,8 @@ def new_questions(replies: Iterable[TeacherReply]) -> list[str]:
     Raises:
         CoTMaskError: there is none.
     """
-    problems = [read_problem(reply.text) for reply in replies if not reply.question and not reply.cut]
-    questions = sorted({problem.question for problem in problems if problem is not None and _is_text(problem.question)})
+    problems = (read_problem(reply.text) for reply in replies if not reply.question and not reply.cut)
+    questions = sorted(filter(is_writable, {problem.question for problem in problems if problem is not None}))
     if not questions:
         raise CoTMaskError(
             "no reply holds one question and its answer, in lines that begin with 'Question:' and 'Answer:': give the "
@@ -179,28 +180,19 @@ def _votes(
         question, solution = reply.question, solution_in(reply.text)
         if not question and not reply.cut and (problem := read_problem(reply.text)) is not None:
             question, solution = problem.question, problem.solution
-        if not words(question) or not _is_text(question):
+        if not words(question) or not is_writable(question):
             dropped[Dropped.CUT if reply.cut else Dropped.UNREADABLE] += 1
             continue
         if reply.question and (program := program_in_reply(reply.text)) is not None:
             programs.append((question, program))
             continue
-        answer = None if reply.cut or not _is_text(solution) else rule.extract(solution)
+        answer = None if reply.cut or not is_writable(solution) else rule.extract(solution)
         by_question.setdefault(question, []).append(Vote(bool(reply.question), solution, answer))
     outputs = run_programs([program for _, program in programs])
     for (question, _), output in zip(programs, outputs, strict=True):
         answer = None if output is None else rule.extract_gold(output.strip())
         by_question.setdefault(question, []).append(Vote(True, "", answer))
     return by_question
-
-
-def _is_text(text: str) -> bool:
-    """Return whether a text can be written: half a character, as JSON may hold it, cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _checked(votes: Sequence[Vote], rule: Rule, needed: int) -> str | Dropped:

@@ -16,8 +16,17 @@ def has_reasoning(text: str) -> bool:
     The answer begins at ``####``, a box, ``answer is`` or ``answer:``; in a text without these all of it counts.
     """
     mark = _ANSWER_BEGINS.search(text)
-    before = text[: mark.start() if mark else None]
+    return is_reasoning(text[: mark.start() if mark else None])
+
+
+def is_reasoning(before: str) -> bool:
+    """Tell whether what stands ``before`` an answer has an equation or at least `FEWEST_WORDS`."""
     return "=" in before or len(before.split()) >= FEWEST_WORDS
+
+
+def states_answer(text: str) -> bool:
+    """Tell whether an answer begins in a text, by ``####``, a box, ``answer is`` or ``answer:``."""
+    return _ANSWER_BEGINS.search(text) is not None
 
 
 def is_answer_alone(text: str) -> bool:

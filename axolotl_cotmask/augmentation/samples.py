@@ -9,7 +9,7 @@ from typing import Any
 
 from axolotl_cotmask.augmentation.reasoning import has_reasoning
 from axolotl_cotmask.common.errors import CoTMaskError, closest
-from axolotl_cotmask.common.files import check_file, numbered_jsonl
+from axolotl_cotmask.common.files import check_file, is_writable, numbered_jsonl
 from axolotl_cotmask.data.prompts import alpaca_prompt
 from axolotl_cotmask.evaluation.answers import GSM8K_HASH, RULES, Judgement, Rule
 from axolotl_cotmask.evaluation.results import AnswerRow
@@ -98,7 +98,7 @@ def read_sampled(path: Path, rule: str | None = None, *, direct: bool = False) -
         chosen = fields.get("filter", "") if chosen is None else chosen
         if fields.get("filter", "") != chosen:
             continue  # the same texts, by another filter of lm-eval
-        sampled = Sampled(row.place, _asked(row, rule), _responses(row))
+        sampled = Sampled(row.place, read_asked(row, rule), _responses(row))
         _check_purpose(sampled, direct)
         yield sampled
         repeated += len(sampled.responses) > 1
@@ -112,19 +112,31 @@ def read_sampled(path: Path, rule: str | None = None, *, direct: bool = False) -
         )
 
 
-def _asked(row: AnswerRow, rule: str | None) -> Asked:
+def read_asked(row: AnswerRow, rule: str | None = None, gold: str = "answer") -> Asked:
+    """Return the question of a row: its document has ``question``, the gold, and maybe ``solution``, ``answer_rule``.
+
+    Args:
+        row: of any file.
+        rule: as in `read_sampled`.
+        gold: the field that holds the gold.
+
+    Raises:
+        CoTMaskError: a field is missing, or is not of its kind, or the rule reads no answer from the gold.
+    """
     document = row.document
     question, solution = (_text(row, document, name) for name in ("question", "solution"))
-    answer = document.get("answer")
+    answer = document.get(gold)
     if question is None or not question.strip():
-        raise CoTMaskError(f"{row.place}: no field 'question': give samples of a cotmask_sample_* task")
+        raise CoTMaskError(f"{row.place}: no field 'question': give one, or samples of a cotmask_sample_* task")
     if isinstance(answer, bool) or not isinstance(answer, (str, int, float)) or not str(answer).strip():
-        raise CoTMaskError(f"{row.place}: no gold, the field 'answer': give samples of questions with their answers")
-    named = rule or document.get("answer_rule", None if row.is_sample else GSM8K_HASH.name)
+        raise CoTMaskError(f"{row.place}: no gold, the field '{gold}': give questions with their answers")
+    named = rule or document.get("answer_rule")
+    if named is None and not row.is_sample:
+        named = GSM8K_HASH.name
     if named is None:
         raise CoTMaskError(
             f"{row.place}: is a sample of another task than cotmask_sample_*: sample by one of these, or name the rule "
-            "of its answers with --answer-rule"
+            "of its answers (a field answer_rule, or --answer-rule)"
         )
     if not isinstance(named, str) or named not in RULES:
         raise CoTMaskError(f"{row.place}: there is no answer rule {named!r}{closest(str(named), RULES)}")
@@ -163,10 +175,8 @@ def _text(row: AnswerRow, document: dict[str, Any], name: str) -> str | None:
 
 
 def _whole(row: AnswerRow, text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise CoTMaskError(f"{row.place}: a text holds half of a surrogate pair: mend the row") from error
+    if not is_writable(text):
+        raise CoTMaskError(f"{row.place}: a text holds half of a surrogate pair: mend the row")
     return text
 
 

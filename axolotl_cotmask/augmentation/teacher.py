@@ -10,7 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from axolotl_cotmask.augmentation.forms import FORMS
 from axolotl_cotmask.augmentation.hard import HardExample
+from axolotl_cotmask.augmentation.samples import Asked
+from axolotl_cotmask.evaluation.answers import GSM8K_HASH
 
 _SYSTEM = """\
 You write practice problems for a student of mathematics. You are shown a problem that the student got wrong, with its \
@@ -27,7 +30,7 @@ answer as that does.
 Question: <the new problem>
 Answer: <its solution>"""
 
-_STEPS = "Solve this problem step by step. End with a line that has #### and the answer alone, such as #### 72."
+_STEPS = "Solve this problem step by step."
 _PROGRAM = (
     "Write a Python program that solves this problem and prints the answer alone. Reply with the program in one "
     "```python block."
@@ -51,9 +54,27 @@ def hard_row(example: HardExample) -> dict[str, Any]:
 
 
 def solve_row(question: str, as_program: bool) -> dict[str, Any]:
-    """Return the row that asks a teacher to solve a question, by steps or by a program."""
-    asked = f"{_PROGRAM if as_program else _STEPS}\n\n{question}"
-    return {"question": question, "messages": [{"role": "user", "content": asked}]}
+    """Return the row that asks a teacher to solve a question of GSM8K's kind, by steps or by a program."""
+    told = _PROGRAM if as_program else _step_by_step(GSM8K_HASH.name)
+    return {"question": question, "messages": _told(told, question)}
+
+
+def prompt_row(asked: Asked) -> dict[str, Any]:
+    """Return the row that asks a teacher to solve a training question; the gold is not shown."""
+    return {
+        "question": asked.question,
+        "gold": asked.answer,
+        "answer_rule": asked.rule,
+        "messages": _told(_step_by_step(asked.rule), asked.question),
+    }
+
+
+def _step_by_step(rule: str) -> str:
+    return f"{_STEPS} {FORMS[rule].asked_for}"
+
+
+def _told(instruction: str, question: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": f"{instruction}\n\n{question}"}]
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,20 @@ from axolotl_cotmask.common.files import check_place, numbered_jsonl, parse_json
 #: What a line of the file has besides the question's own fields.
 OWN_FIELDS = ("key", "model", "settings", "sample", "answer", "finish_reason")
 
+#: Why an endpoint stopped before the model had ended.
+_CUT_SHORT = ("length", "content_filter")
+
 _FIRST_BYTES = b'{"key": "'
 #: So many requests without an answer, one after the other, end the asking: the endpoint is at fault, and not they.
 _FAILURES_IN_A_ROW = 5
 
 #: Goes through an iterable of the given length, and shows how far it is.
 AskProgress = Callable[[Iterable[Any], int], Iterable[Any]]
+
+
+def was_cut(row: Mapping[str, Any]) -> bool:
+    """Return whether the answer in a line of the file was cut off."""
+    return row.get("finish_reason") in _CUT_SHORT
 
 
 @dataclass(frozen=True)

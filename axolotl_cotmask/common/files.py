@@ -89,6 +89,15 @@ def check_file(path: Path) -> None:
     raise CoTMaskError(f"{path}: is no regular file: name one, and write there what a pipe would give")
 
 
+def is_writable(text: str) -> bool:
+    """Return whether a text can be written as UTF-8: half a character, as JSON may hold it, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in ``path``.
 

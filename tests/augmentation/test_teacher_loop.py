@@ -389,6 +389,7 @@ def merged(
         ([{**row, "answer": f"<think>{row['answer']}"} for row in votes(NEW, "19", "19", "19")], 0, {"question without an answer that the rule reads": 1}),
         ([{"answer": GOOD}] * 3, 0, {"question with too few answers to check": 1}),
         ([{"answer": GOOD, "finish_reason": "length"}], 0, {"reply that was cut off": 1}),
+        ([{"answer": GOOD, "finish_reason": "content_filter"}], 0, {"reply that was cut off": 1}),
         ([*votes(NEW, "19", "19"), *({**row, "key": "x", "finish_reason": "length"} for row in votes(NEW, "19"))], 1, {}),
         ([*votes(NEW, "19"), *({**row, "key": n, "finish_reason": "length"} for n in "xy" for row in votes(NEW, "19"))], 0, {"question without a majority for a written answer": 1}),
         ([{"question": "?!", "answer": "So\n#### 19", "key": str(n)} for n in range(3)], 0, {"reply that is not one question and one answer": 3}),

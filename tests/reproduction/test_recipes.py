@@ -26,8 +26,8 @@ from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.facts import BENCHMARKS, RUNS, find_run
 
 PAPER = {run.name: run for run in RUNS}
-#: What is trained on samples of a model has tests of its own (test_chained_recipes.py).
-ALL = [name for name in recipes.names() if not name.startswith(("laptop/", "self-refine/", "dpo-st/"))]
+#: What is trained on what models wrote has tests of its own (test_chained_recipes.py).
+ALL = [name for name in recipes.names() if not name.startswith(("laptop/", "self-refine/", "dpo-st/", "llm2llm/"))]
 #: What a recipe may change of the one that its name begins with.
 VARIANTS = {
     "lora": {"adapter", "learning_rate", "lora_r", "lora_alpha", "lora_dropout", "lora_target_linear"} | (one_gpu := {"micro_batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "fsdp_version", "fsdp_config"}),

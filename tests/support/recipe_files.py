@@ -65,13 +65,15 @@ def on_cpu(name: str, model: Path, data: Mapping[str, Path], where: Path) -> Pat
     if "adapter" in config:
         config["adapter"] = "lora"
         config |= {f"lora_{kernel}_kernel": False for kernel in ("mlp", "qkv", "o", "embedding")}
-    (entry,) = config["datasets"]
-    kind = config.get("rl") or entry["type"].rsplit(".", 1)[-1]
-    local = {"path": str(data[kind]), "ds_type": "json", "type": entry["type"]}
+    datasets = []
+    for entry in config["datasets"]:
+        kind = config.get("rl") or entry["type"].rsplit(".", 1)[-1]
+        local = {"path": str(data[kind]), "ds_type": "json", "type": entry["type"]}
+        datasets.append(local | ({"split": entry["split"]} if "rl" in config else {}))
     config |= {
         "base_model": str(model), "output_dir": str(where / "out"), "max_steps": 3,
         "dataset_prepared_path": str(where.parent / "prepared"), "save_strategy": "steps", "save_steps": 3,
-        "datasets": [local | ({"split": entry["split"]} if "rl" in config else {})],
+        "datasets": datasets,
     }  # fmt: skip
     where.mkdir()
     path = where / "recipe.yaml"

@@ -26,6 +26,14 @@ _KINDS: Mapping[str, _Kind] = {
     "math_train": (MATH_BOXED, tasks.math_document("solution"), " $\\boxed{"),
     **{source: _choice(source) for source in ("obqa_train", "csqa_train", "piqa_train", "siqa_train")},
 }
+#: The data sets of the tasks.
+TRAINING_SETS = tuple(_KINDS)
+
+
+def document_of(source: str) -> Callable[[Row], Row]:
+    """Return what makes a document of a row of ``source``: with ``question``, ``answer`` and ``answer_rule``."""
+    rule, document, _ = _KINDS[source]
+    return lambda row: document(row) | {"answer_rule": rule.name}
 
 
 def load_documents(source: str, direct: bool = False, **arguments: Any) -> dict[str, Dataset]:
@@ -37,9 +45,9 @@ def load_documents(source: str, direct: bool = False, **arguments: Any) -> dict[
     Raises:
         SystemExit: as for `tasks.load_documents`.
     """
-    rule, document, start = _KINDS[source]
-    facts = {"answer_rule": rule.name} | ({"answer_start": start} if direct else {})
-    return tasks.load_documents(source, rule, prepare=lambda row: document(row) | facts, **arguments)
+    rule, _, start = _KINDS[source]
+    document, begun = document_of(source), {"answer_start": start} if direct else {}
+    return tasks.load_documents(source, rule, prepare=lambda row: document(row) | begun, **arguments)
 
 
 def prompt(doc: Row) -> str:
