@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from pathlib import Path
 import pytest
 import yaml
 from support.project import Rows, write_jsonl
+
+SNAKEMAKE = Path(__file__).parents[2] / ".nox" / "workflow" / "bin"
 
 # While the commands are imported.
 EARLY = """
@@ -273,8 +274,9 @@ def test_preview_with_workers(
 @pytest.mark.slow
 @each_way
 def test_repro(number: int, whole_group: bool, tmp_path: Path) -> None:
-    if shutil.which("snakemake") is None:
-        pytest.skip("snakemake is not on PATH")
+    if not (SNAKEMAKE / "snakemake").is_file():
+        pytest.skip("Snakemake's environment is not there: nox -s workflow")
+    path = os.pathsep.join([str(SNAKEMAKE), os.environ["PATH"]])
     plan = tmp_path / "out" / "plan.json"
 
     def training(seen: set[int]) -> bool:
@@ -282,7 +284,7 @@ def test_repro(number: int, whole_group: bool, tmp_path: Path) -> None:
         return any(b"axolotl\0" in path.read_bytes() for path in commands if path.exists())
 
     words = cotmask("repro", "demo", "--problems", "8", "--output", "out", "--", "--cores", "1")
-    said = end(words, number, whole_group, training, tmp_path)
+    said = end(words, number, whole_group, training, tmp_path, PATH=path)
     assert said.endswith("\nAborted!\n")
     assert "Traceback" not in said
     assert json.loads(plan.read_text())["runs"]

@@ -69,6 +69,8 @@ CASES = [
     ("rows.jsonl, line 1: the field 'answer' is one of the answers", "augment ask rows.jsonl --endpoint http://localhost:1/v1 --model x -o out.jsonl"),
     ("no reply holds one question and its answer", "augment solve rows.jsonl -o out.jsonl"),
     ("COTMASK_DATA_DIR is ", "augment merge rows.jsonl -o out.jsonl"),
+    ("COTMASK_DATA_DIR is ", "augment prompts gsm8k_train -o out.jsonl"),
+    ("COTMASK_DATA_DIR is ", "augment demonstrations rows.jsonl -o out.jsonl"),
     ("there is nothing called nonsense to reproduce", "repro nonsense"),
     ("rows.jsonl, line 1: the field 'a' is missing", "score rows.jsonl --rule robust_math --prediction-field a --gold-field b"),
     ("nowhere: there is no such file", "compare nowhere empty"),
