@@ -41,6 +41,8 @@ _INLINE = re.compile(
     r"(?:(?i:next|new|another) (?:question|problem|exercise|example)"
     r"|Question|Problem|Exercise|Example|Instruction|Input|Human|User|Q)(?: ?#?\d{1,4})?[ *]{0,4}:(?=\s)"
 )
+# What stands behind a word that is the name of a quantity: `Test: 4(x + 5) = 20`.
+_CALCULATION = re.compile(r"(?!.{0,200}(?:[A-Za-z]{3}|\?)).{0,200}=")
 # A question: a sentence that asks for something, and is none that the text puts to itself.
 _ASKED = re.compile(
     r"\?(?=\s|\Z)|(?<=\n\n)(?:(?:[^\n]{0,300}\. )?"
@@ -122,7 +124,7 @@ def _next_question(text: str) -> int | None:
     stated = _STATES.search(text)
     answered, begun = min(_first_number(text, 0), stated.start() if stated else len(text)), 0
     for question in _QUESTION.finditer(text):
-        if question.start() < begun:
+        if question.start() < begun or _CALCULATION.match(text, question.end()):
             continue
         if question.start() > answered:
             return question.start()
