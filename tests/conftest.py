@@ -14,7 +14,10 @@ from support.project import Project, Rows, write_jsonl
 hermetic.begin()
 
 #: Files that take minutes: they begin first, so that no worker waits for them at the end.
-_LONG = ("test_run.py", "test_recipes.py", "test_training.py", "test_noise_through_axolotl.py", "test_sandbox.py")
+_LONG = (
+    "test_run.py", "test_recipes.py", "test_chains.py", "test_interrupt.py", "test_training.py", "test_llm2llm.py",
+    "test_noise_through_axolotl.py", "test_sandbox.py", "test_chained_recipes.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

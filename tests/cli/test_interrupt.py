@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 from support.project import Rows, write_jsonl
+from support.signals import hear_interrupts
 
 SNAKEMAKE = Path(__file__).parents[2] / ".nox" / "workflow" / "bin"
 
@@ -49,7 +50,7 @@ waits()
 
 
 def interrupted(code: str) -> str:
-    run = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, start_new_session=True, check=False, timeout=300)  # fmt: skip
+    run = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_interrupts, check=False, timeout=300)  # fmt: skip
     assert run.returncode == 1, run.stderr
     return run.stderr
 
@@ -156,7 +157,8 @@ def end(
     """Start a command, send it a signal once it is at work, and return what it wrote to standard error."""
     log = where / "stderr"
     with log.open("w") as stderr, subprocess.Popen(
-        words, cwd=where, env={**os.environ, **variables}, stdin=subprocess.DEVNULL, stderr=stderr, start_new_session=True
+        words, cwd=where, env={**os.environ, **variables}, stdin=subprocess.DEVNULL, stderr=stderr,
+        start_new_session=True, preexec_fn=hear_interrupts,
     ) as process:  # fmt: skip
         while not at_work(seen := tree(process.pid)):
             assert process.poll() is None, log.read_text()

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from support.chat_stub import Body, ChatStub, Raw, chat_stub, reply
+from support.signals import hear_interrupts
 
 from axolotl_cotmask.common import chat
 from axolotl_cotmask.common.chat import Endpoint, NoReplyError
@@ -361,7 +362,7 @@ def test_ctrl_c_ends_it_at_once_and_keeps_what_came(tmp_path: Path) -> None:
 
     with chat_stub(answer) as stub:
         command = [sys.executable, "-c", INTERRUPTED, stub.url, str(path)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts)
         deadline = time.monotonic() + 60
         while not (path.exists() and path.read_text().count("\n") == 3) and time.monotonic() < deadline:
             time.sleep(0.02)
