@@ -13,12 +13,12 @@ from axolotl_cotmask.common.resources import directory
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.plan import Config
 
-#: The recipes for two machines.
-_TWO_NODES: Mapping[str, int] = {
+#: The sharded recipes that are for another number of GPUs than the paper's: those for two machines, and LLM2LLM's.
+_OTHERS: Mapping[str, int] = {
     f"{base}/gsm8k-mft-{layout}": 2 * paper.GPUS
     for base in ("llama2-7b", "llama2-13b")
     for layout in ("2nodes", "zero3-2nodes")
-}
+} | {f"llm2llm/llama2-7b-{method}": 4 for method in ("sft", "mft")}
 
 
 def recipe_path(name: str) -> Path:
@@ -35,7 +35,7 @@ def recipe_gpus(name: str) -> int:
     """Return for how many GPUs a packaged recipe is: the paper's eight where the model is sharded over them."""
     config = load_recipe(name)
     sharded = "fsdp_config" in config or "deepspeed" in config
-    return _TWO_NODES.get(name, paper.GPUS if sharded else 1)
+    return _OTHERS.get(name, paper.GPUS if sharded else 1)
 
 
 def parse_yaml(text: str | bytes, place: str) -> Any:
