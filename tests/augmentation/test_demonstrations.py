@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from support import recipe_files as recipes
+from support.augment import augment, sentence
 from support.chat_stub import Body, Raw, chat_stub, reply
 from support.forked import Axolotl
 from support.project import Rows, write_jsonl
@@ -18,7 +18,6 @@ from axolotl_cotmask.augmentation.demonstrations import Dropped, demonstration
 from axolotl_cotmask.augmentation.forms import FORMS
 from axolotl_cotmask.augmentation.samples import Asked
 from axolotl_cotmask.augmentation.training_questions import training_questions
-from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.evaluation.answers import RULES, Judgement
 
@@ -40,18 +39,6 @@ SIQA = {
 }
 MATH = {"problem": "What is $2^3 + 1$?", "solution": "It is $8 + 1 = \\boxed{9}$.", "level": "Level 1"}
 GSM8K = {"question": "Ann has 5 red and 7 blue pens. How many pens has she?", "answer": "5 + 7 = <<5+7=12>>12\n#### 12"}
-
-
-def augment(*arguments: str | Path) -> Result:
-    """Run a command of the group."""
-    return CliRunner().invoke(cotmask, ["augment", *map(str, arguments)])
-
-
-def sentence(result: Result) -> str:
-    """The error that a command ended with."""
-    assert result.exit_code == 1, (result.output, result.exception)
-    [line] = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
-    return line.removeprefix("Error: ")
 
 
 @pytest.fixture(autouse=True)

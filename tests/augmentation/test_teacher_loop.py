@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from support.augment import augment, sentence
 from support.chat_stub import Body, Raw, chat_stub, reply
 from support.forked import Axolotl
 from support.lm_eval_runs import EVALTASKS
 from support.project import Project, Rows, write_jsonl
 
-from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.data.prompts import alpaca_prompt
 
 TEST_QUESTION = (
@@ -24,18 +23,6 @@ TEST_QUESTION = (
 
 NEW = "Ann bakes 4 trays of 6 rolls, and her brother eats 5 of them. How many rolls are left?"
 GOOD = f"Question: {NEW}\nAnswer: She bakes 4 * 6 = <<4*6=24>>24 rolls.\n24 - 5 = <<24-5=19>>19 are left.\n#### 19"
-
-
-def augment(*arguments: str | Path) -> Result:
-    """Run a command of the group."""
-    return CliRunner().invoke(cotmask, ["augment", *map(str, arguments)])
-
-
-def sentence(result: Result) -> str:
-    """The error that a command ended with."""
-    assert result.exit_code == 1, (result.output, result.exception)
-    [line] = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
-    return line.removeprefix("Error: ")
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.harness import SNAKEMAKE
 from support.project import Rows, write_jsonl
 from support.signals import hear_interrupts
-
-SNAKEMAKE = Path(__file__).parents[2] / ".nox" / "workflow" / "bin"
 
 # While the commands are imported.
 EARLY = """

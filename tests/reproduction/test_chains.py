@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from click.testing import CliRunner
+from support.harness import SNAKEMAKE, finish, kill, start
 from support.project import Project
 from support.trained import LORA
 
@@ -30,8 +27,6 @@ from axolotl_cotmask.reproduction.paper_plan import make_plan
 from axolotl_cotmask.reproduction.plan import Chain, Plan, RowPlan, Setup, read_run
 from axolotl_cotmask.reproduction.recipes import load_recipe
 
-ROOT = Path(__file__).parents[2]
-SNAKEMAKE = ROOT / ".nox" / "workflow" / "bin"
 PLAN: dict[str, Any] = {
     "groups": {
         "chained": {
@@ -191,46 +186,6 @@ def test_an_adapter_is_merged_before_another_run_goes_on_from_it(project: Projec
 # The chain itself.
 
 
-def start(out: Path) -> subprocess.Popen[str]:
-    plan = out.parent / "plan.yaml"
-    plan.write_text(yaml.safe_dump(PLAN), encoding="utf-8")
-    command = [str(Path(sys.executable).with_name("axolotl-cotmask")), "repro", str(plan), "--output", str(out)]
-    path = os.pathsep.join([str(SNAKEMAKE), os.environ["PATH"]])
-    return subprocess.Popen(
-        command, env={**os.environ, "PATH": path}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    said, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, said
-    return said
-
-
-def kill_stage(words: tuple[str, ...], process: subprocess.Popen[str]) -> None:
-    """Kill a stage's program, as the machine does when memory runs out, and wait for the harness to say so."""
-    deadline = time.monotonic() + 300
-    while process.poll() is None:
-        assert time.monotonic() < deadline, f"no process with {words}"
-        for pid in programs(words):
-            os.kill(pid, signal.SIGKILL)
-            process.communicate(timeout=300)
-            assert process.returncode != 0
-            return
-        time.sleep(0.1)
-    raise AssertionError(process.communicate()[0])
-
-
-def programs(words: tuple[str, ...]) -> Iterator[int]:
-    for directory in Path("/proc").iterdir():
-        try:
-            arguments = (directory / "cmdline").read_bytes().decode().split("\0") if directory.name.isdigit() else []
-        except OSError:
-            continue
-        if all(any(word in argument for argument in arguments) for word in words) and "-c" not in arguments:
-            yield int(directory.name)
-
-
 def result(out: Path, row: str) -> tuple[dict[str, Any], bytes]:
     run = out / "runs" / "chained" / row / "seed-1"
     scored = json.loads((run / "scores/hf/cotmask_gsm8k.json").read_text())
@@ -243,7 +198,7 @@ def result(out: Path, row: str) -> tuple[dict[str, Any], bytes]:
 )
 def test_a_chain_that_is_killed_in_every_stage_ends_in_the_same_numbers(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    finish(start(out))
+    assert finish(start(PLAN, out))[0] == 0
     runs = out / "runs" / "chained"
     before = {row: result(out, row) for row in ("rft", "dpo")}
     (train,) = [json.loads((runs / "dpo/seed-1" / "train/trainer_state.json").read_text())]
@@ -265,8 +220,10 @@ def test_a_chain_that_is_killed_in_every_stage_ends_in_the_same_numbers(tmp_path
         ("bin/lm_eval", str(runs / "dpo")),
     ]
     for words in stages:
-        kill_stage(words, start(out))
-    finish(start(out))
+        process = start(PLAN, out)
+        kill(words, process)
+        assert finish(process)[0] != 0
+    assert finish(start(PLAN, out))[0] == 0
     assert {row: result(out, row) for row in ("rft", "dpo")} == before
     assert (runs / "sft/seed-1/model/model.safetensors").read_bytes() == weights
-    assert "Nothing to be done" in finish(start(out))
+    assert "Nothing to be done" in finish(start(PLAN, out))[1]

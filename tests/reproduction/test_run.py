@@ -5,22 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from support.harness import SNAKEMAKE, finish, kill, start
 
 from axolotl_cotmask.reproduction.laptop.plans import tiny_plan
 from axolotl_cotmask.reproduction.paper_plan import make_plan
 from axolotl_cotmask.reproduction.run import reproduce
 
-ROOT = Path(__file__).parents[2]
-SNAKEMAKE = ROOT / ".nox" / "workflow" / "bin"
 PLAN = {
     "groups": {
         "copying": {
@@ -46,53 +40,12 @@ pytestmark = [
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the plan."""
     out = tmp_path_factory.mktemp("repro") / "out"
-    status, said = finish(start(out))
+    status, said = finish(start(PLAN, out))
     assert status == 0, said
     for name in ("report.html", "report.md"):
         # The other tests write it anew.
         shutil.copy(out / name, out.parent / name)
     return out
-
-
-def start(out: Path, *arguments: str) -> subprocess.Popen[str]:
-    plan = out.parent / "plan.yaml"
-    plan.write_text(yaml.safe_dump(PLAN), encoding="utf-8")
-    command = [str(Path(sys.executable).with_name("axolotl-cotmask")), "repro", str(plan), "--output", str(out)]
-    if arguments:
-        command += ["--", *arguments]
-    path = os.pathsep.join([str(SNAKEMAKE), os.environ["PATH"]])
-    return subprocess.Popen(
-        command, env={**os.environ, "PATH": path}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    said, _ = process.communicate(timeout=600)
-    return process.returncode, said
-
-
-def kill(words: tuple[str, ...], process: subprocess.Popen[str], ready: Path | None = None) -> None:
-    """Kill the program whose command line holds ``words`` as the machine does when memory runs out."""
-    deadline = time.monotonic() + 300
-    while process.poll() is None:
-        assert time.monotonic() < deadline, f"no process with {words}"
-        if ready is None or list(ready.parent.glob(ready.name)):
-            for pid in commands(words):
-                os.kill(pid, signal.SIGKILL)
-                return
-        time.sleep(0.2)
-    raise AssertionError(process.communicate()[0])
-
-
-def commands(words: tuple[str, ...]) -> Iterator[int]:
-    for directory in Path("/proc").iterdir():
-        try:
-            arguments = (directory / "cmdline").read_bytes().decode().split("\0") if directory.name.isdigit() else []
-        except OSError:
-            continue
-        # The program itself, not the shells and stages above it.
-        if all(any(word in argument for argument in arguments) for word in words) and "-c" not in arguments:
-            yield int(directory.name)
 
 
 def scores(out: Path, run: Path) -> dict[str, object]:
@@ -135,7 +88,7 @@ def test_a_second_time_nothing_is_done_and_it_says_so(out: Path) -> None:
     scratch = out / MFT / ".model.abcd1234" / "new"
     scratch.mkdir(parents=True)
     (scratch / "manifest.json").write_text("{")
-    status, said = finish(start(out))
+    status, said = finish(start(PLAN, out))
     assert status == 0
     assert "Nothing to be done" in said
     assert before == {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*") if path.is_file()}
@@ -143,7 +96,7 @@ def test_a_second_time_nothing_is_done_and_it_says_so(out: Path) -> None:
 
 @pytest.mark.parametrize("spelling", [("-n",), ("-np",), ("--dry-run", "--quiet"), ("--dryru",)], ids=" ".join)
 def test_a_dry_run_counts_the_stages_and_does_none(tmp_path: Path, spelling: tuple[str, ...]) -> None:
-    status, said = finish(start(tmp_path / "out", *spelling))
+    status, said = finish(start(PLAN, tmp_path / "out", *spelling))
     assert status == 0, said
     assert {"2 train", "2 evaluate"} <= set(said.splitlines())
     assert not list(tmp_path.rglob("model"))
@@ -153,7 +106,7 @@ def test_a_truncated_file_is_found_and_made_again_without_training(out: Path) ->
     before, model = scores(out, MFT), (out / MFT / "model/model.safetensors").stat().st_mtime_ns
     (samples,) = (out / MFT / "evaluate").rglob("samples_*.jsonl")
     os.truncate(samples, samples.stat().st_size // 2)
-    status, said = finish(start(out))
+    status, said = finish(start(PLAN, out))
     assert status == 0, said
     assert "is not what was written: it and what rests on it are made again" in said
     assert scores(out, MFT) == before
@@ -166,7 +119,7 @@ def test_killed_in_training_and_in_evaluation_it_ends_in_the_same_numbers(out: P
     for stage in ("train", "model", "evaluate", "scores"):
         shutil.rmtree(out / MFT / stage)
 
-    process = start(out)
+    process = start(PLAN, out)
     work = out / "work/copying/mft-random-0.1/seed-1/output"
     kill(
         ("bin/axolotl", "train", str(out / "work" / "copying" / "mft-random-0.1")),
@@ -184,13 +137,13 @@ def test_killed_in_training_and_in_evaluation_it_ends_in_the_same_numbers(out: P
     newest = max(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     os.truncate(newest / "trainer_state.json", 10)
 
-    process = start(out)
+    process = start(PLAN, out)
     kill(("bin/lm_eval", str(out / MFT)), process)
     assert finish(process)[0] != 0
     assert len(json.loads((out / MFT / "train/provenance.json").read_text())["attempts"]) == 2
     assert (out / MFT / "model/model.safetensors").read_bytes() == weights
 
-    status, said = finish(start(out))
+    status, said = finish(start(PLAN, out))
     assert status == 0, said
     assert scores(out, MFT) == before
 
