@@ -74,8 +74,8 @@ def _twin(
     chain: ChainSettings, chained: Mapping[str, RowPlan], group: Group, unmasked: Callable[[ChainSettings], bool]
 ) -> RowPlan | None:
     """Return the row without masking that is made as this one is."""
-    alike = (row for name, row in chained.items() if group.chains[name].augment == chain.augment)
-    return next((row for row in alike if unmasked(group.chains[row.name.rpartition("/")[2]])), None)
+    others = ((group.chains[name], row) for name, row in chained.items())
+    return next((row for other, row in others if other.augment == chain.augment and unmasked(other)), None)
 
 
 def _claim(baseline: RowPlan, treated: RowPlan, difference: float, source: str) -> ClaimPlan:

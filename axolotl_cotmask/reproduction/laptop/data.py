@@ -89,9 +89,11 @@ def write_laptop_data(directory: Path, seed: int, train_rows: int, test_rows: in
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        data = laptop_rows(seed, train_rows, test_rows)
-        if questions:
-            data = {"gsm8k_train": question_rows(seed, train_rows, test_rows, questions)}
+        data = (
+            {"gsm8k_train": question_rows(seed, train_rows, test_rows, questions)}
+            if questions
+            else laptop_rows(seed, train_rows, test_rows)
+        )
         for name, rows in data.items():
             with whole_file(directory / SOURCES[name].file) as temporary:
                 temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -197,6 +197,8 @@ def tiny_plan(plan: Plan, name: str = "tiny") -> Plan:
     def tiny(row: RowPlan) -> RowPlan:
         if row.config is None:
             raise CoTMaskError(f"{row.name} is a released checkpoint: it has no tiny version")
+        if row.chain is not None or row.sampling is not None:
+            raise CoTMaskError(f"{row.name} is part of a chain, which has no tiny version: laptop-augmented is small")
         block = {"cotmask": (row.config.get("cotmask") or {"mask_ratio": 0}) | _FASTER}
         # The score that the paper has on GSM8K stands beside the laptop's clean problems.
         published = row.measures[gsm8k].published if gsm8k in row.measures else None
