@@ -20,15 +20,22 @@ def with_settings(plan: Plan, settings: Sequence[str], gpus: int | None) -> Plan
         CoTMaskError: a setting is no ``key=value`` or changes no row, a row needs no GPU, or its batch cannot be split
             over so many.
     """
-    names = {}
+    by_name = {row.name: row for row in (*plan.rows, *plan.others)}
+
+    def named(row: RowPlan) -> str:
+        # A row that begins from another is another one when that is.
+        begun = by_name[row.chain.source] if row.chain else row
+        said = [setting for setting in settings if _concerns(setting, row) or _concerns(setting, begun)]
+        # A `=` ends the label in the analyses' LABEL=MODEL; a shell or a path may take other signs for its own.
+        return row.name + re.sub(r"[^\w.:,+-]+", "_", "".join(f",{setting}" for setting in said).replace("=", ":"))
+
+    names = {name: named(row) for name, row in by_name.items()}
 
     def changed(row: RowPlan) -> RowPlan:
         chosen = [setting for setting in settings if _concerns(setting, row)]
-        # A `=` ends the label in the analyses' LABEL=MODEL; a shell or a path may take other signs for its own.
-        suffix = re.sub(r"[^\w.:,+-]+", "_", "".join(f",{setting}" for setting in chosen).replace("=", ":"))
-        names[row.name] = row.name + suffix
         config = row.config and _changed(row, row.config, chosen, gpus)
-        return replace(row, name=names[row.name], config=config, gpus=gpus or row.gpus)
+        chain = row.chain and replace(row.chain, source=names[row.chain.source])
+        return replace(row, name=names[row.name], config=config, gpus=gpus or row.gpus, chain=chain)
 
     for setting in settings:
         if not any(_concerns(setting, row) for row in plan.rows):

@@ -21,11 +21,12 @@ from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.chained_rows import CHAINED
 from axolotl_cotmask.reproduction.chains import chained_config
 from axolotl_cotmask.reproduction.laptop.data import laptop_rows, question_rows
-from axolotl_cotmask.reproduction.laptop.plans import laptop_plan
+from axolotl_cotmask.reproduction.laptop.plans import laptop_plan, tiny_plan
 from axolotl_cotmask.reproduction.laptop.settings import PlanSettings, read_settings
 from axolotl_cotmask.reproduction.paper_plan import make_plan
 from axolotl_cotmask.reproduction.plan import Chain, Plan, RowPlan, Setup, read_run
 from axolotl_cotmask.reproduction.recipes import load_recipe
+from axolotl_cotmask.reproduction.settings import with_settings
 
 PLAN: dict[str, Any] = {
     "groups": {
@@ -118,6 +119,25 @@ def test_rows_that_sample_a_model_in_two_ways_are_refused() -> None:
     assert len(make_plan(["rft/llama2-7b-sft", "rft/llama2-7b-mft", "llama2-7b/gsm8k-sft"], 1).rows) == 3
     with pytest.raises(CoTMaskError, match=r"llama2-7b/gsm8k-sft would be sampled in two ways"):
         make_plan(["rft/llama2-7b-sft", "dpo-st/llama2-7b-sft"], 1)
+
+
+def test_a_setting_of_the_first_stage_stands_in_the_name_of_the_second() -> None:
+    plan = with_settings(make_plan(["dpo-st/llama2-7b-mft"], 1), ["cotmask.mask_ratio=0.2"], None)
+    source, row = plan.rows
+    assert row.chain is not None
+    assert (source.name, row.name) == (
+        "llama2-7b/gsm8k-mft,cotmask.mask_ratio:0.2",
+        "dpo-st/llama2-7b-mft,cotmask.mask_ratio:0.2",
+    )
+    assert row.chain.source == source.name
+    assert "cotmask" not in (row.config or {})
+    both = with_settings(make_plan(["rft/llama2-7b-sft"], 1), ["learning_rate=2e-5"], None)
+    assert set(both.runs()) >= {run.chain.source for run in both.runs().values() if run.chain}
+
+
+def test_a_chain_has_no_tiny_version() -> None:
+    with pytest.raises(CoTMaskError, match=r"llama2-7b/gsm8k-sft is part of a chain, which has no tiny version"):
+        tiny_plan(make_plan(["rft/llama2-7b-sft"], 1))
 
 
 def test_what_a_chain_needs_and_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
