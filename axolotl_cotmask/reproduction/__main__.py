@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from axolotl_cotmask.common.errors import one_sentence
-from axolotl_cotmask.reproduction import chains, stages
+from axolotl_cotmask.reproduction import chain_stages, stages
 
 
 @click.group()
@@ -16,7 +16,15 @@ def stage() -> None:
     """Do one stage of a run of plan.json; `axolotl cotmask repro` does them all."""
 
 
-for command in (chains.sample, chains.augment, chains.merge, stages.data, stages.train, stages.evaluate, stages.score):
+for command in (
+    chain_stages.sample,
+    chain_stages.augment,
+    chain_stages.merge,
+    stages.data,
+    stages.train,
+    stages.evaluate,
+    stages.score,
+):
     # Its arguments are those of its function, all given: paths, and the names of a run and of a task.
     arguments = [
         click.Argument([name], type=click.Path(path_type=Path) if parameter.annotation is Path else str)

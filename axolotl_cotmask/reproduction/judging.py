@@ -14,7 +14,7 @@ from axolotl_cotmask.evaluation.stats.claims import verdict, verdict_on_par
 from axolotl_cotmask.evaluation.stats.crossed import over_draws, pooled, pooled_mean
 from axolotl_cotmask.evaluation.stats.estimates import Estimate
 from axolotl_cotmask.evaluation.stats.paired import Comparison, compare_paired
-from axolotl_cotmask.reproduction.chains import without_chained
+from axolotl_cotmask.reproduction.chain_stages import without_chained
 from axolotl_cotmask.reproduction.layout import RECIPE, RunFiles
 from axolotl_cotmask.reproduction.plan import AveragePlan, ClaimPlan, Draw, Measured, Plan, RowPlan, config_of, run_name
 from axolotl_cotmask.reproduction.report.outcome import JudgedClaim

@@ -15,7 +15,7 @@ from axolotl_cotmask.evaluation import signature
 from axolotl_cotmask.evaluation.graded import clusters_of
 from axolotl_cotmask.evaluation.lm_eval import evaluation_command, model_args
 from axolotl_cotmask.evaluation.results import check_all_there, find_tasks, read_samples
-from axolotl_cotmask.reproduction.chains import chained_config
+from axolotl_cotmask.reproduction.chain_stages import chained_config
 from axolotl_cotmask.reproduction.layout import PLAN, RECIPE, STATE, RunFiles
 from axolotl_cotmask.reproduction.plan import read_run
 from axolotl_cotmask.reproduction.stage_program import CONFIG, begin, result, run_program, write_config, write_record

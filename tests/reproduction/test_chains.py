@@ -18,8 +18,8 @@ from support.trained import LORA
 
 from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.reproduction.chain_stages import chained_config
 from axolotl_cotmask.reproduction.chained_rows import CHAINED
-from axolotl_cotmask.reproduction.chains import chained_config
 from axolotl_cotmask.reproduction.laptop.data import laptop_rows, question_rows
 from axolotl_cotmask.reproduction.laptop.plans import laptop_plan, tiny_plan
 from axolotl_cotmask.reproduction.laptop.settings import PlanSettings, read_settings

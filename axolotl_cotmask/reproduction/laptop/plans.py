@@ -10,7 +10,7 @@ from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.laptop.bases import find_base
-from axolotl_cotmask.reproduction.laptop.chains import chain_claims, chained_rows, with_sampling
+from axolotl_cotmask.reproduction.laptop.chained_rows import chain_claims, chained_rows, with_sampling
 from axolotl_cotmask.reproduction.laptop.settings import (
     Group,
     PlanSettings,
