@@ -16,15 +16,8 @@ def stage() -> None:
     """Do one stage of a run of plan.json; `axolotl cotmask repro` does them all."""
 
 
-for command in (
-    chain_stages.sample,
-    chain_stages.augment,
-    chain_stages.merge,
-    stages.data,
-    stages.train,
-    stages.evaluate,
-    stages.score,
-):
+_OF_CHAINS = (chain_stages.sample, chain_stages.augment, chain_stages.merge)
+for command in (*_OF_CHAINS, stages.data, stages.train, stages.evaluate, stages.score):
     # Its arguments are those of its function, all given: paths, and the names of a run and of a task.
     arguments = [
         click.Argument([name], type=click.Path(path_type=Path) if parameter.annotation is Path else str)
