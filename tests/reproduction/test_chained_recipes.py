@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from pathlib import Path
 
 import pytest
@@ -69,14 +68,13 @@ def test_the_batch_is_what_the_header_says(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_axolotl_validates_and_trains_it(
-    name: str, tiny_model: Path, gsm8k_rows: Rows, tmp_path: Path, axolotl: Axolotl
-) -> None:
-    # Not in this process: Axolotl keeps the registered plugins.
-    process = multiprocessing.get_context("forkserver").Process(target=recipes.validate, args=(name, tiny_model))
-    process.start()
-    process.join()
-    assert process.exitcode == 0, "Axolotl's validation"
+def test_axolotl_validates_it(name: str, tiny_model: Path, axolotl: Axolotl) -> None:
+    axolotl.apart(recipes.validate, name, tiny_model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [group[0] for group in recipes.differ_in_numbers(NAMES)])
+def test_axolotl_trains_it(name: str, tiny_model: Path, gsm8k_rows: Rows, tmp_path: Path, axolotl: Axolotl) -> None:
     rows = gsm8k_rows[:16]
     pairs = [{"prompt": row["question"], "chosen": f" {row['answer']}", "rejected": " #### 0"} for row in rows]
     demonstrations = [{"query": row["question"], "response": row["answer"]} for row in rows]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-import multiprocessing
 import re
 import runpy
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -227,10 +227,7 @@ def models(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 @pytest.fixture(scope="module")
 def data(gsm8k_rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A file with the fields of each data set, by type: the real sample where COTMASK_DATA_DIR has one.
-
-    ``gsm8k`` has all of GSM8K's training rows, ``gsm8k_few`` the first 300.
-    """
+    """A file with the fields of each data set, by type: some rows of the real sample where COTMASK_DATA_DIR has one."""
     names = {
         "gsm8k": "gsm8k_train", "query_response": "gsm8k_screl_train_use_500",
         "math": "math_train_sample", "metamath": "metamathqa_sample", "mathinstruct": "mathinstruct_sample",
@@ -244,17 +241,16 @@ def data(gsm8k_rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     for strategy, name in names.items():
         question, answer = fields.get(strategy, ("question", "answer"))
         rows = [{question: row["question"], answer: row["answer"]} for row in gsm8k_rows]
-        real = user_data(f"{name}.jsonl")
-        files[strategy] = real or write_jsonl(made / f"{strategy}.jsonl", rows)
+        if real := user_data(f"{name}.jsonl"):
+            rows = list(itertools.islice(read_jsonl(real), 300))
+        files[strategy] = write_jsonl(made / f"{strategy}.jsonl", rows)
     # Alpaca's fields, and a row without an output, as it has some.
     rows = [
         {"instruction": row["question"], "input": "", "output": row["answer"] * (place != 3), "text": "unused"}
         for place, row in enumerate(gsm8k_rows)
     ]
     files["instruction_output"] = write_jsonl(made / "alpaca.jsonl", rows)
-    few = list(itertools.islice(read_jsonl(files["gsm8k"]), 300))
-    files["gsm8k_few"] = files["gsm8k_chat"] = write_jsonl(made / "gsm8k_few.jsonl", few)
-    return files
+    return files | {"gsm8k_chat": files["gsm8k"]}
 
 
 @pytest.fixture(scope="module")
@@ -267,26 +263,34 @@ def prepared_key(name: str) -> str:
     """What decides the prepared data of a recipe, in this test."""
     config = recipes.load(name)
     strategy = config["datasets"][0]["type"].rsplit(".", 1)[-1]
-    return f"{re.match('[a-z]+', name)[0]}-{strategy}-{config['sequence_len']}-{config['cotmask'].get('noise') == 'mask'}-{name in PAPER}"  # type: ignore[index]  # fmt: skip
+    return f"{re.match('[a-z]+', name)[0]}-{strategy}-{config['sequence_len']}-{config['cotmask'].get('noise') == 'mask'}"  # type: ignore[index]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "name", [name if name.startswith("tiny/") else pytest.param(name, marks=pytest.mark.slow) for name in ALL]
-)
-def test_axolotl_validates_prepares_and_trains_it(
+def slow_unless_tiny(names: Sequence[str]) -> list[Any]:
+    return [name if name.startswith("tiny/") else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("name", slow_unless_tiny(ALL))
+def test_axolotl_validates_it(name: str, models: dict[str, Path], axolotl: Axolotl) -> None:
+    axolotl.apart(recipes.validate, name, model_of(name, models))
+
+
+def model_of(name: str, models: dict[str, Path]) -> Path:
+    return next(path for start, path in models.items() if name.startswith(start))
+
+
+#: One of those that differ, on a CPU, in nothing but numbers.
+TRAINED = [group[0] for group in recipes.differ_in_numbers(ALL)]
+
+
+@pytest.mark.parametrize("name", slow_unless_tiny(TRAINED))
+def test_axolotl_prepares_and_trains_it(
     name: str, models: dict[str, Path], data: dict[str, Path], prepared: Path, axolotl: Axolotl
 ) -> None:
     """Three steps on a CPU, with a tiny base model of the same architecture and real rows or rows with their fields."""
-    model = next(path for start, path in models.items() if name.startswith(start))
-    # Not in this process: Axolotl keeps the registered plugins.
-    process = multiprocessing.get_context("forkserver").Process(target=recipes.validate, args=(name, model))
-    process.start()
-    process.join()
-    assert process.exitcode == 0, "Axolotl's validation"
+    model = model_of(name, models)
     where = prepared / name.replace("/", "-")
-    # What is not the paper's differs in other things than the data.
-    swapped = data if name in PAPER else {**data, "gsm8k": data["gsm8k_few"]}
-    path = recipes.on_cpu(name, model, swapped, where)
+    path = recipes.on_cpu(name, model, data, where)
     # The same data in the same format for the same base are prepared once, as a user's are.
     if not any(prepared.glob(f"{prepared_key(name)}.done")):
         assert "Success! Preprocessed data path" in axolotl("preprocess", path, cwd=where).check().output

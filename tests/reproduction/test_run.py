@@ -135,7 +135,7 @@ def test_killed_in_training_and_in_evaluation_it_ends_in_the_same_numbers(out: P
     assert last.splitlines()[-1].strip() in text, "the last lines of the log are in the report"
     # The newest checkpoint, as a kill in the middle of writing it would leave it.
     newest = max(work.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    os.truncate(newest / "trainer_state.json", 10)
+    (newest / "trainer_state.json").write_text('{"best_glob', encoding="utf-8")
 
     process = start(PLAN, out)
     kill(("bin/lm_eval", str(out / MFT)), process)

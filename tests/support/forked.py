@@ -6,6 +6,7 @@ import io
 import multiprocessing
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
@@ -73,6 +74,13 @@ class Axolotl:
         ranks = [self._start("axolotl", arguments, cwd, {**shared, "RANK": rank, "LOCAL_RANK": rank}) for rank in "01"]
         for rank in ranks:
             self._end(rank).check()
+
+    def apart(self, function: Callable[..., None], *arguments: object) -> None:
+        """Call a function in a process of its own; it must return."""
+        process = self._context.Process(target=function, args=arguments)
+        process.start()
+        process.join(_HANGS)
+        assert process.exitcode == 0, f"{function.__name__} ended with {process.exitcode}"
 
     def _start(
         self, program: str, arguments: tuple[str | Path, ...], cwd: Path, environment: dict[str, str], typed: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +61,7 @@ def on_cpu(name: str, model: Path, data: Mapping[str, Path], where: Path) -> Pat
         data: files that replace the data sets, by the last part of their ``type``, or by ``rl``.
         where: gets the config and the output; the prepared data lie beside it, for other recipes to share.
     """
-    config = {key: value for key, value in load(name).items() if key not in _GPU_KEYS} | _CPU
-    if "adapter" in config:
-        config["adapter"] = "lora"
-        config |= {f"lora_{kernel}_kernel": False for kernel in ("mlp", "qkv", "o", "embedding")}
+    config = _without_gpu(name)
     datasets = []
     for entry in config["datasets"]:
         kind = config.get("rl") or entry["type"].rsplit(".", 1)[-1]
@@ -81,6 +78,34 @@ def on_cpu(name: str, model: Path, data: Mapping[str, Path], where: Path) -> Pat
     return path
 
 
+def _without_gpu(name: str) -> dict[str, Any]:
+    config = {key: value for key, value in load(name).items() if key not in _GPU_KEYS} | _CPU
+    if "adapter" in config:
+        config["adapter"] = "lora"
+        config |= {f"lora_{kernel}_kernel": False for kernel in ("mlp", "qkv", "o", "embedding")}
+    return config
+
+
+def differ_in_numbers(names: Sequence[str]) -> list[list[str]]:
+    """Group recipes that are the same on a CPU but for their numbers, and are of one architecture."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        config = _without_gpu(name)
+        types = [entry["type"] for entry in config.pop("datasets")]
+        # Whether a number is 0 decides what is built.
+        keys = {key: _kind(value) for key, value in config.items() if key not in ("base_model", "output_dir")}
+        architecture = re.match("[a-z]+", name)
+        assert architecture
+        groups.setdefault(json.dumps([architecture[0], types, keys], sort_keys=True), []).append(name)
+    return list(groups.values())
+
+
+def _kind(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _kind(of) for key, of in value.items()}
+    return bool(value) if isinstance(value, int | float) else value
+
+
 def logged(output_dir: Path) -> list[dict[str, Any]]:
     """What was logged at each training step."""
     state = json.loads(next(output_dir.glob("checkpoint-3/trainer_state.json")).read_text(encoding="utf-8"))
@@ -88,7 +113,10 @@ def logged(output_dir: Path) -> list[dict[str, Any]]:
 
 
 def validate(name: str, model: Path) -> None:
-    """Let Axolotl validate the recipe as it stands, on the GPUs that it is for; only the base model is another one."""
+    """Let Axolotl validate the recipe as it stands, on the GPUs that it is for; only the base model is another one.
+
+    For a process of its own: Axolotl keeps the registered plugins.
+    """
     from axolotl.cli.config import prepare_plugins
     from axolotl.utils.config import validate_config
     from axolotl.utils.dict import DictDefault
