@@ -8,6 +8,8 @@ from pathlib import Path
 PLAN = "plan.json"
 #: Held by the command that is at work in the directory.
 LOCK = ".lock"
+#: Held by the Snakemake that it started, as long as that lives.
+ALIVE = ".alive"
 RUNS, LOGS, WORK = "runs", "logs", "work"
 #: In the directory of an unfinished training: its step, its loss and the time that is left.
 PROGRESS = "progress.json"

@@ -43,14 +43,13 @@ class WorkflowEvents:
     """What Snakemake has told so far.
 
     ``jobs`` are the stages under way by their number; ``planned`` and ``finished`` count the stages by rule; ``failed``
-    are the logs of those that failed; ``exceptions`` are Snakemake's own by name; ``texts`` is what is no event.
+    are the logs of those that failed; ``texts`` is what is no event.
     """
 
     jobs: dict[int, _Job] = field(default_factory=dict)
     planned: dict[str, int] = field(default_factory=dict)
     finished: dict[str, int] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
-    exceptions: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     _known: dict[int, _Job] = field(default_factory=dict)
 
@@ -79,8 +78,6 @@ class WorkflowEvents:
                 self.jobs.pop(event["jobid"], None)
                 self.failed.append(next(iter(event.get("log") or ()), ""))
                 return f"failed: {self.failed[-1]} says why, and the report has its last lines"
-            case "error":
-                self.exceptions.append(str(event.get("exception")))
         if "text" in event:
             self.texts.append(str(event["text"]))
         return None

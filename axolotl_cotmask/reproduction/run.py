@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,8 +16,9 @@ from axolotl_cotmask.common.files import whole_file
 from axolotl_cotmask.data.sources import ENV_VAR, named_dir
 from axolotl_cotmask.reproduction.collect import collect_outcome
 from axolotl_cotmask.reproduction.costs import stage_seconds
+from axolotl_cotmask.reproduction.guarded import guarded
 from axolotl_cotmask.reproduction.integrity import remove_damaged, remove_scratch
-from axolotl_cotmask.reproduction.layout import LOCK, PLAN
+from axolotl_cotmask.reproduction.layout import ALIVE, LOCK, PLAN
 from axolotl_cotmask.reproduction.plan import Plan
 from axolotl_cotmask.reproduction.progress import WorkflowProgress
 from axolotl_cotmask.reproduction.report import write_report
@@ -28,8 +26,7 @@ from axolotl_cotmask.reproduction.report.outcome import ExternalResult
 
 _HERE = Path(__file__).parent
 _LAST_LINES = 20
-#: Seconds that jobs have to end after an interruption, and between two looks at them.
-_GRACE, _PAUSE = 30.0, 0.1
+_SNAKEMAKES_LOCKS = Path(".snakemake", "locks")
 
 
 def reproduce(
@@ -87,7 +84,7 @@ def _run_workflow(
         *("--directory", str(output), "--profile", str(settings.resolve())),
         # Not by code: the shell lines of the Snakefile say nothing about what they call.
         *("--rerun-triggers", "mtime", "params", "input", "--rerun-incomplete", "--keep-going"),
-        *("--logger", "cotmask", *(("--notemp",) if plan.setup.keep_weights else ()), *arguments),
+        *("--logger", "cotmask", *(("--notemp",) if plan.setup.keep_weights else ())),
     ]
     # The programs of this environment, also where it is not activated.
     variables = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
@@ -98,43 +95,19 @@ def _run_workflow(
         filter(None, [str(_HERE / "snakemake_logger"), variables.get("PYTHONPATH")])
     )
     progress = WorkflowProgress(output, say, stage_seconds(plan))
-    # In a session of its own, so that it is interrupted once, however this process is.
-    with subprocess.Popen(
-        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    ) as process:
+    if any((output / _SNAKEMAKES_LOCKS).glob("*")):
+        # It was killed, and is no longer at work: this process holds the directory.
+        with guarded([*command, "--unlock"], variables, output / ALIVE):
+            pass
+    with guarded([*command, *arguments], variables, output / ALIVE) as process:
         assert process.stdout is not None
-        try:
-            events = progress.follow(process.stdout)
-        except KeyboardInterrupt:
-            _end(process)
-            raise
+        events = progress.follow(process.stdout)
     if process.returncode and not events.failed:
         # No stage has failed: it is about the workflow itself.
         say("\n".join(events.texts[-_LAST_LINES:]))
-    if "LockException" in events.exceptions:
-        say(f"Snakemake left {output} locked when it was killed: release it with `-- --unlock`")
     if not process.returncode and not arguments and not events.planned:
         say("Nothing to be done: every result of this plan is there")
     elif not process.returncode and not events.finished:
         # Planned and not done: a dry run.
         say("\n".join(f"{count} {rule}" for rule, count in events.planned.items()))
     return process.returncode
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """Let Snakemake end its jobs and release its lock, and come back when no process is left of them."""
-    try:
-        os.killpg(process.pid, signal.SIGINT)
-        process.communicate()
-        # What its jobs had started may take longer.
-        deadline = time.monotonic() + _GRACE
-        while time.monotonic() < deadline:
-            os.killpg(process.pid, 0)
-            time.sleep(_PAUSE)
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    except BaseException:
-        # Interrupted once more.
-        os.killpg(process.pid, signal.SIGKILL)
-        raise

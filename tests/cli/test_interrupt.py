@@ -17,7 +17,7 @@ import pytest
 import yaml
 from support.harness import SNAKEMAKE
 from support.project import Rows, write_jsonl
-from support.signals import hear_interrupts
+from support.signals import hear_interrupts, ignore_interrupts
 
 # While the commands are imported.
 EARLY = """
@@ -151,13 +151,22 @@ def tree(pid: int) -> set[int]:
 
 
 def end(
-    words: list[str], number: int, whole_group: bool, at_work: Callable[[set[int]], bool], where: Path, **variables: str
+    words: list[str],
+    number: int,
+    whole_group: bool,
+    at_work: Callable[[set[int]], bool],
+    where: Path,
+    before: Callable[[], None] = hear_interrupts,
+    **variables: str,
 ) -> str:
-    """Start a command, send it a signal once it is at work, and return what it wrote to standard error."""
+    """Start a command, send it a signal once it is at work, and return what it wrote to standard error.
+
+    ``before`` is done in its process.
+    """
     log = where / "stderr"
     with log.open("w") as stderr, subprocess.Popen(
         words, cwd=where, env={**os.environ, **variables}, stdin=subprocess.DEVNULL, stderr=stderr,
-        start_new_session=True, preexec_fn=hear_interrupts,
+        start_new_session=True, preexec_fn=before,
     ) as process:  # fmt: skip
         while not at_work(seen := tree(process.pid)):
             assert process.poll() is None, log.read_text()
@@ -273,8 +282,16 @@ def test_preview_with_workers(
 
 
 @pytest.mark.slow
-@each_way
-def test_repro(number: int, whole_group: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "whole_group", "before"),
+    [
+        (signal.SIGINT, True, hear_interrupts),
+        (signal.SIGTERM, False, ignore_interrupts),
+        (signal.SIGKILL, False, hear_interrupts),
+    ],
+    ids=["Ctrl-C", "kill, under nohup", "kill -9"],
+)
+def test_repro(number: int, whole_group: bool, before: Callable[[], None], tmp_path: Path) -> None:
     if not (SNAKEMAKE / "snakemake").is_file():
         pytest.skip("Snakemake's environment is not there: nox -s workflow")
     path = os.pathsep.join([str(SNAKEMAKE), os.environ["PATH"]])
@@ -285,9 +302,13 @@ def test_repro(number: int, whole_group: bool, tmp_path: Path) -> None:
         return any(b"axolotl\0" in path.read_bytes() for path in commands if path.exists())
 
     words = cotmask("repro", "demo", "--problems", "8", "--output", "out", "--", "--cores", "1")
-    said = end(words, number, whole_group, training, tmp_path, PATH=path)
-    assert said.endswith("\nAborted!\n")
+    said = end(words, number, whole_group, training, tmp_path, before, PATH=path)
+    assert number == signal.SIGKILL or said.endswith("\nAborted!\n")
     assert "Traceback" not in said
     assert json.loads(plan.read_text())["runs"]
     assert not list((tmp_path / "out").glob(".plan*"))
     assert not list((tmp_path / "out").glob("report*"))
+    # The directory is free again.
+    run = subprocess.run([*words, "--dry-run"], cwd=tmp_path, env={**os.environ, "PATH": path}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)  # fmt: skip
+    assert run.returncode == 0, run.stdout
+    assert {"2 train", "6 evaluate"} <= set(run.stdout.splitlines()), run.stdout

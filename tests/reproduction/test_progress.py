@@ -47,7 +47,6 @@ def test_events_become_lines_and_counts() -> None:
     assert events.take(event("error", exception="LockException", text="cannot be locked")) is None
     assert events.take("a warning of Python\n") is None
     assert events.take("[1, 2]\n") is None
-    assert events.exceptions == ["LockException"]
     assert events.texts == ["cannot be locked", "a warning of Python", "[1, 2]"]
 
 
