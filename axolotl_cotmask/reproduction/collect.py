@@ -12,6 +12,7 @@ from axolotl_cotmask.common.files import read_json
 from axolotl_cotmask.evaluation.stats.claims import calibration
 from axolotl_cotmask.evaluation.stats.estimates import over_seeds
 from axolotl_cotmask.reproduction.example import find_example
+from axolotl_cotmask.reproduction.integrity import read_sealed
 from axolotl_cotmask.reproduction.judging import (
     Scores,
     counted_seeds,
@@ -99,7 +100,7 @@ def _run_outcome(plan: Plan, row: RowPlan, seed: int, output: Path) -> RunOutcom
         signatures={task: line for content in scores.values() for task, line in content["signatures"].items()},
         records={stage: read_json(path / RECORD) for stage, path in records.items() if (path / RECORD).is_file()},
         history=read_json(state)["log_history"] if state.is_file() else (),
-        curve=[(point["samples"], point["accuracy"]["value"]) for point in read_json(files.curve)["run"]]
+        curve=[(point["samples"], point["accuracy"]["value"]) for point in read_sealed(files.curve)["run"]]
         if files.curve.is_file()
         else (),
         failure=None if status is RunStatus.DONE else failure,
@@ -205,7 +206,7 @@ def _calibrated(row: RowPlan, run: RunOutcome) -> Iterator[CalibratedModel]:
 def _dependency(plan: Plan, path: Path) -> DependencyShares:
     """Return the shares that ``axolotl cotmask analyze dependency`` measured of the models in ``path``."""
     rows = {name: run.row for name, run in plan.runs().items()}
-    models = read_json(path) if path.is_file() else {}
+    models = read_sealed(path) if path.is_file() else {}
     shares: dict[str, dict[str, dict[str, list[float]]]] = {}
     for label, model in models.items():
         by_source = shares.setdefault(rows.get(label, label), {})

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import SCRATCH, read_json, sha256
-from axolotl_cotmask.reproduction.layout import RunFiles, find_runs
+from axolotl_cotmask.common.files import SCRATCH, read_json, sha256, whole_file
+from axolotl_cotmask.reproduction.layout import RunFiles, dependency_file, find_runs
 
 #: Size and SHA-256 of the files of a finished directory.
 MANIFEST = "manifest.json"
+#: The checksum of a result that is a file of its own, in it.
+_SEAL = "sha256"
 _HASHED = 64 * 2**20  # larger files, which are weights, are known by their size alone
 
 
@@ -20,6 +24,24 @@ def write_manifest(directory: Path) -> None:
     """Write size and SHA-256 of every file of a finished directory into it."""
     files = {str(path.relative_to(directory)): _known(path) for path in _files(directory)}
     (directory / MANIFEST).write_text(json.dumps(files, indent=1), encoding="utf-8")
+
+
+def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a result that is a file of its own, a JSON object, with a checksum in it."""
+    as_read = json.loads(json.dumps(content))
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(as_read | {_SEAL: _checksum(as_read)}), encoding="utf-8")
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Return what `write_sealed` was given."""
+    content = read_json(path)
+    content.pop(_SEAL, None)
+    return content
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _files(directory: Path) -> Iterator[Path]:
@@ -36,8 +58,9 @@ def _damaged(path: Path) -> str | None:
     """Return what is wrong with a finished file or directory, or None; also where it is not there."""
     try:
         if path.is_file():
-            read_json(path)
-        if not (path / MANIFEST).is_file():
+            content = read_json(path)
+            return None if content.pop(_SEAL, None) == _checksum(content) else f"{path} is not what was written"
+        if not path.is_dir():
             return None
         for name, known in read_json(path / MANIFEST).items():
             if not (path / name).is_file() or _known(path / name) != known:
@@ -56,6 +79,10 @@ def remove_damaged(output: Path) -> list[str]:
                 complaints.append(wrong)
                 for result in (path, *resting):
                     _remove(result)
+    for path in sorted(dependency_file(output, "*").parent.glob(dependency_file(output, "*").name)):
+        if (wrong := _damaged(path)) is not None:
+            complaints.append(wrong)
+            _remove(path)
     return complaints
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
-from axolotl_cotmask.common.files import read_json
 from axolotl_cotmask.evaluation.stats.claims import verdict, verdict_on_par
 from axolotl_cotmask.evaluation.stats.crossed import over_draws, pooled, pooled_mean
 from axolotl_cotmask.evaluation.stats.estimates import Estimate
 from axolotl_cotmask.evaluation.stats.paired import Comparison, compare_paired
 from axolotl_cotmask.reproduction.chain_stages import without_chained
+from axolotl_cotmask.reproduction.integrity import read_sealed
 from axolotl_cotmask.reproduction.layout import RECIPE, RunFiles
 from axolotl_cotmask.reproduction.plan import AveragePlan, ClaimPlan, Draw, Measured, Plan, RowPlan, config_of, run_name
 from axolotl_cotmask.reproduction.report.outcome import JudgedClaim
@@ -39,7 +39,7 @@ def scores_of(plan: Plan, row: RowPlan, seed: int, measured: Measured, output: P
         recipe = yaml.safe_load(trained.read_text(encoding="utf-8")) if trained.is_file() else {}
         if _without_own(recipe, row) != _without_own(config, row):
             return None
-    return read_json(path)
+    return read_sealed(path)
 
 
 def _without_own(config: Mapping[str, Any], row: RowPlan) -> dict[str, Any]:

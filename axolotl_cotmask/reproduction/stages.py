@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import read_json, whole_file
+from axolotl_cotmask.common.files import read_json
 from axolotl_cotmask.evaluation import signature
 from axolotl_cotmask.evaluation.graded import clusters_of
 from axolotl_cotmask.evaluation.lm_eval import evaluation_command, model_args
 from axolotl_cotmask.evaluation.results import check_all_there, find_tasks, read_samples
 from axolotl_cotmask.reproduction.chain_stages import chained_config
+from axolotl_cotmask.reproduction.integrity import write_sealed
 from axolotl_cotmask.reproduction.layout import PLAN, RECIPE, STATE, RunFiles
 from axolotl_cotmask.reproduction.plan import read_run
 from axolotl_cotmask.reproduction.stage_program import CONFIG, begin, result, run_program, write_config, write_record
@@ -166,5 +167,14 @@ def score(results: Path, task: str, output: Path) -> None:
         "documents": signature.fingerprint(documents),
         "signatures": signatures,
     }
-    with whole_file(output) as temporary:
-        temporary.write_text(json.dumps(scored), encoding="utf-8")
+    write_sealed(output, scored)
+
+
+def seal(printed: Path, output: Path) -> None:
+    """Write what a command has printed, a JSON object, with its checksum, and remove what was printed.
+
+    Raises:
+        CoTMaskError: it is no complete JSON.
+    """
+    write_sealed(output, read_json(printed))
+    printed.unlink()

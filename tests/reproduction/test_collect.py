@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from axolotl_cotmask.evaluation.stats.claims import Verdict
 from axolotl_cotmask.evaluation.stats.crossed import over_draws, pooled, pooled_mean
 from axolotl_cotmask.reproduction.collect import collect_outcome
 from axolotl_cotmask.reproduction.external import read_external
-from axolotl_cotmask.reproduction.integrity import remove_damaged, remove_scratch, write_manifest
+from axolotl_cotmask.reproduction.integrity import remove_damaged, remove_scratch, write_manifest, write_sealed
 from axolotl_cotmask.reproduction.paper_plan import make_plan
 from axolotl_cotmask.reproduction.plan import Draw, ExtraRules, Headline, Plan
 from axolotl_cotmask.reproduction.recipes import load_recipe
@@ -369,6 +369,7 @@ def test_only_the_stages_of_this_plan_are_asked_whether_they_failed(tmp_path: Pa
         ("train", {"data"}),
         ("model", {"data"}),
         ("evaluate/hf/a", {"data", "train", "model", "evaluate/hf/b", "scores/hf/b.json"}),
+        ("evaluate/hf/a/manifest.json", {"data", "train", "model", "evaluate/hf/b", "scores/hf/b.json"}),
         ("scores/hf/a.json", {"data", "train", "model", "evaluate/hf/a", "evaluate/hf/b", "scores/hf/b.json"}),
     ],
 )
@@ -377,15 +378,37 @@ def test_damage_takes_what_rests_on_it_along(damaged: str, left: set[str], tmp_p
     finished(run, "data", "train", "model", "evaluate/hf/a", "evaluate/hf/b")
     for name in ("a", "b"):
         (run / "scores/hf").mkdir(parents=True, exist_ok=True)
-        (run / f"scores/hf/{name}.json").write_text("{}")
+        write_sealed(run / f"scores/hf/{name}.json", {"values": {"exact_match": 0.0}})
     assert remove_damaged(tmp_path) == []
     path = run / damaged
-    (path if path.is_file() else path / "file.txt").write_text("{")
+    if path.suffix:
+        path.unlink() if path.name == "manifest.json" else path.write_text("{")
+    else:
+        (path / "file.txt").write_text("{")
     # Nobody reads the data of a trained run again.
     assert len(remove_damaged(tmp_path)) == (0 if damaged == "data" else 1)
     everything = ("data", "train", "model", "evaluate/hf/a", "evaluate/hf/b", "scores/hf/a.json", "scores/hf/b.json")
     assert {name for name in everything if (run / name).exists()} == left
     assert remove_damaged(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "place", ["runs/row/seed-1/scores/hf/a.json", "runs/row/seed-1/curve.json", "dependency/a.json"]
+)
+@pytest.mark.parametrize(
+    "edit",
+    [lambda text: text.replace("0.25", "0.99"), lambda _: "{}", lambda _: "", lambda _: "[]", lambda text: text[:-1]],
+    ids=["another number", "emptied", "empty", "a list", "cut off"],
+)
+def test_an_edited_result_is_made_again(place: str, edit: Callable[[str], str], tmp_path: Path) -> None:
+    path = tmp_path / place
+    path.parent.mkdir(parents=True)
+    write_sealed(path, {"values": {"exact_match": 0.25}, "nan": float("nan"), "by number": {2: 1, 10: 2}})
+    assert remove_damaged(tmp_path) == []
+    path.write_text(edit(path.read_text()))
+    (said,) = remove_damaged(tmp_path)
+    assert str(path) in said
+    assert not path.exists()
 
 
 def test_what_a_killed_stage_was_at_work_on_is_no_result_and_is_removed(tmp_path: Path) -> None:
