@@ -20,12 +20,13 @@ import pytest
 from markdown_it import MarkdownIt
 from matplotlib.image import imread
 
+from axolotl_cotmask.common import pages
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.figures import COLOURS, GLYPHS, MARKERS
 from axolotl_cotmask.evaluation.stats.claims import Verdict, verdict
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
 from axolotl_cotmask.evaluation.stats.paired import compare_paired
-from axolotl_cotmask.reproduction.report import svg, write_report
+from axolotl_cotmask.reproduction.report import write_report
 from axolotl_cotmask.reproduction.report.outcome import (
     CalibratedModel,
     ExternalResult,
@@ -364,7 +365,7 @@ def test_without_matplotlib_a_sentence_says_so(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_page_has_the_colours_of_all_other_figures() -> None:
-    sheet = (Path(svg.__file__).parent / "report.css").read_text(encoding="utf-8")
+    sheet = (Path(pages.__file__).parent / "page.css").read_text(encoding="utf-8")
     light, _ = sheet.split("@media (prefers-color-scheme: dark)", 1)
     assert re.findall(r"--series-\d: (#[0-9a-f]{6});", light) == list(COLOURS)
     assert len(COLOURS) == len(MARKERS) == len(GLYPHS)
