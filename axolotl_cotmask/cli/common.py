@@ -8,7 +8,7 @@ import math
 import shlex
 import sys
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -92,6 +92,14 @@ command = partial(click.command, cls=Command)
 plot_option = click.option(
     "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.png", help="Draw a figure, too."
 )
+
+
+def page_option(help_text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the option ``--html FILE``, the argument ``page``; the file's name is as the user likes."""
+    place = click.Path(dir_okay=False, path_type=Path)
+    return click.option("--html", "page", type=place, metavar="FILE", help=help_text)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
 
 

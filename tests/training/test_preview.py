@@ -134,9 +134,9 @@ def test_a_row_that_is_too_long_stops_both(project: Project, gsm8k_rows: Rows, t
 
 
 def view(tokenizer: Any, ids: tuple[int, ...]) -> list[str]:
-    from axolotl_cotmask.training.preview import _text
+    from axolotl_cotmask.training.preview import token_text
 
-    return [_text(tokenizer, token) for token in ids]
+    return [token_text(tokenizer, token) for token in ids]
 
 
 def test_kinds_of_tokens_steps_and_data_sets(project: Project) -> None:

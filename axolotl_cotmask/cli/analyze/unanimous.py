@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.analysis.unanimous import SCORED_TEXT, Case, Unanimous, find_unanimous
+from axolotl_cotmask.analysis.unanimous import Case, Unanimous, find_unanimous
 from axolotl_cotmask.cli.common import command, grouped, json_option, print_table, printable, typed_command
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.graded import Reading
+from axolotl_cotmask.evaluation.shown import SCORED_TEXT
 
 if TYPE_CHECKING:
     from axolotl_cotmask.reproduction.report.content import Block
