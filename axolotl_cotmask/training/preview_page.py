@@ -42,8 +42,8 @@ def preview_page(prepared: PreparedRows, rows: int, epoch: int, step: int | None
     texts = _Texts(prepared.tokenizer)
     datasets = [
         {
-            "path": str(entry.path),
-            "type": str(entry.type),
+            "path": str(entry["path"]),
+            "type": str(entry["type"]),
             "weight": marking_of(entry).weight,
             "rows": [_row(prepared, number, epochs, texts) for number in numbers],
         }

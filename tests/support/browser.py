@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -93,7 +94,10 @@ class Browser:
         self._call("Page.navigate", url=page.as_uri())
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(self._read())
-        self.wait("document.documentElement.dataset.ready || document.querySelector('[role=alert]')")
+        self.wait(
+            "document.documentElement.dataset.ready || document.querySelector('[role=alert]') || "
+            "!document.getElementById('data')"
+        )
 
     def value(self, expression: str) -> Any:
         """Return the value of JavaScript, after its promise where it is one."""
@@ -155,3 +159,16 @@ class Browser:
         self.settle()
         sent = (e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent")
         return list(sent)
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of ``rgb(...)``, as WCAG has it."""
+    channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, from 1 to 21, as WCAG has it."""
+    dark, light = sorted(map(luminance, (one, other)))
+    return (light + 0.05) / (dark + 0.05)
