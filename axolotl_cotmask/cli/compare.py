@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from axolotl_cotmask.cli.common import cell, command, json_option, page_option, print_table, tell_newest, typed_command
-from axolotl_cotmask.common.files import check_place
 from axolotl_cotmask.evaluation.answers import RULES
 from axolotl_cotmask.evaluation.comparison import Compared, compare_answers, pair_answers, pair_sides
 from axolotl_cotmask.evaluation.graded import Reading
@@ -84,8 +83,6 @@ def compare(
         raise click.UsageError("--metric reads verdicts, --rule makes them: give one or the other")
     if texts and page is None:
         raise click.UsageError("--text-field says what --html shows: give both, or neither")
-    if page is not None:
-        check_place(page)
     rule = None if rule_name is None else RULES[rule_name]
     readings = [
         Reading(

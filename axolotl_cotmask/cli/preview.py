@@ -24,7 +24,6 @@ from axolotl_cotmask.cli.common import (
     typed_command,
 )
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import check_place
 from axolotl_cotmask.reproduction.recipes import parse_yaml
 
 if TYPE_CHECKING:
@@ -42,8 +41,6 @@ _STYLES = {"prompt": "dim", "target": "green", "protected": "cyan underline", "m
 @json_option
 def preview(config: Path, rows: int, epoch: int, step: int | None, page: Path | None, as_json: bool) -> None:
     """Show training rows of CONFIG's data sets with what is masked, as training does it. Loads no model weights."""
-    if page is not None:
-        check_place(page)
     content = parse_yaml(config.read_bytes(), str(config))
     if not isinstance(content, dict):
         raise CoTMaskError(f"{config}: holds no keys with values: give a config of Axolotl")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.answers import RULES, Judgement, Rule
 
-#: An answer that is longer is looked for as it stands only.
+#: An answer that is longer is looked for as it stands, without commas.
 _LONGEST = 100
 #: Places that are tried, from the end.
 _MOST_PLACES = 50
@@ -53,11 +53,18 @@ def parted(text: str, rule: Rule) -> tuple[str, str, str] | None:
     return None
 
 
-def _places(text: str, answer: str) -> Iterable[tuple[int, int]]:
-    """Return where the characters of ``answer`` stand in a text, the last place first; thousands may have commas."""
-    joint = ",?" if len(answer) <= _LONGEST else ""
-    found = list(re.finditer(joint.join(map(re.escape, answer)), text))
-    return [match.span() for match in reversed(found[-_MOST_PLACES:])]
+def _places(text: str, answer: str) -> Iterator[tuple[int, int]]:
+    """Yield where the characters of ``answer`` stand in a text, the last places first; then, where they have commas."""
+    end = len(text)
+    for _ in range(_MOST_PLACES):
+        start = text.rfind(answer, 0, end)
+        if start < 0:
+            break
+        yield start, start + len(answer)
+        end = start + len(answer) - 1
+    if len(answer) <= _LONGEST:
+        found = list(re.finditer(",?".join(map(re.escape, answer)), text))
+        yield from (match.span() for match in reversed(found[-_MOST_PLACES:]))
 
 
 def _other(text: str) -> str:

@@ -19,8 +19,8 @@ from axolotl_cotmask.training.collator import marks_of
 from axolotl_cotmask.training.prepared_rows import PreparedRows
 from axolotl_cotmask.training.preview import token_kinds, token_text
 
-#: The step's slider has no more positions than these, and where it begins.
-_POSITIONS = 1000
+#: The sliders have no more positions than these, and where they begin.
+_STEPS, _EPOCHS = 1000, 200
 #: Draws are multiples of 1 over this.
 _DRAWS = 2**24
 
@@ -37,8 +37,7 @@ def preview_page(prepared: PreparedRows, rows: int, epoch: int, step: int | None
     """
     masking, most = prepared.masking, prepared.max_steps
     begin = most if step is None else step
-    steps = sorted({begin, *(round(most * place / _POSITIONS) for place in range(_POSITIONS + 1))})
-    epochs = range(max(prepared.epochs, epoch + 1))
+    steps, epochs = _positions(most, _STEPS, begin), _positions(prepared.epochs - 1, _EPOCHS, epoch)
     texts = _Texts(prepared.tokenizer)
     datasets = [
         {
@@ -53,8 +52,8 @@ def preview_page(prepared: PreparedRows, rows: int, epoch: int, step: int | None
         "steps": steps,
         "ratios": [masking.ratio(each, most) for each in steps],
         "step": steps.index(begin),
-        "epoch": epoch,
-        "epochs": len(epochs),
+        "epochs": epochs,
+        "epoch": epochs.index(epoch),
         "maxSteps": most,
         "maxRatio": masking.config.mask_ratio,
         "stepsPerEpoch": prepared.steps_per_epoch,
@@ -64,11 +63,16 @@ def preview_page(prepared: PreparedRows, rows: int, epoch: int, step: int | None
         "datasets": datasets,
     }
     template = Path(__file__).with_name("pages") / "preview.html.jinja"
-    notes = list(_notes(prepared, len(steps)))
+    notes = list(_notes(prepared, steps, epochs))
     return render_with_data(template, data, title="What is masked", made=now(), command=command, notes=notes)
 
 
-def _notes(prepared: PreparedRows, positions: int) -> Iterable[str]:
+def _positions(last: int, most: int, begin: int) -> list[int]:
+    """Return ``begin`` and ``most`` evenly spaced numbers from 0 to ``last``, or all of them."""
+    return sorted({begin, *(round(last * place / most) for place in range(most + 1))})
+
+
+def _notes(prepared: PreparedRows, steps: Sequence[int], epochs: Sequence[int]) -> Iterable[str]:
     """Yield what the page cannot show as it is in the run."""
     config = prepared.masking.config
     if config.schedule == "random":
@@ -87,8 +91,10 @@ def _notes(prepared: PreparedRows, positions: int) -> Iterable[str]:
         yield f"The loss counts only the predictions that are made at {config.loss_on} tokens."
     if config.hide_from_attention:
         yield "Masked tokens are hidden from attention, too."
-    if positions <= prepared.max_steps:
-        yield f"The slider stops at {positions:,} of the run's {prepared.max_steps:,} steps."
+    if len(steps) <= prepared.max_steps:
+        yield f"Its slider stops at {len(steps):,} of the run's {prepared.max_steps:,} steps."
+    if len(epochs) < prepared.epochs:
+        yield f"Its slider stops at {len(epochs):,} of the run's {prepared.epochs:,} epochs."
 
 
 def _row(prepared: PreparedRows, number: int, epochs: Sequence[int], texts: _Texts) -> dict[str, Any]:

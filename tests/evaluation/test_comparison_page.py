@@ -265,7 +265,8 @@ def test_mistakes_write_nothing(tmp_path: Path) -> None:
         (compare(tmp_path, b=without), "b.jsonl, line 1: the field 'filtered_resps' is missing"),
         (compare(tmp_path, "--text-field", "none"), "name the one with the answer's text by --text-field"),
         (compare(tmp_path, "--html", str(tmp_path / "nowhere" / "page.html")), "there is no directory"),
-        (compare(tmp_path, "--html", "/dev/null"), "is no regular file"),
+        (compare(tmp_path, "--html", str(tmp_path)), "name a file that ends in .html"),
+        (compare(tmp_path, "--html", str(tmp_path / "a.jsonl")), "name a file that ends in .html"),
     ):
         assert result.exit_code == 1, result.output
         assert sentence in result.stderr

@@ -89,7 +89,8 @@ show((tasks) => {
 
   function text(sample, field, kind = "") {
     const value = sample.fields[field];
-    const parts = typeof value === "string" ? [visible(value)] : [visible(value[0]), element("mark", {}, visible(value[1])), visible(value[2])];
+    const lines = (part) => visible(part.replaceAll("\r\n", "\n"));
+    const parts = typeof value === "string" ? [lines(value)] : [lines(value[0]), element("mark", {}, lines(value[1])), lines(value[2])];
     return element("div", { class: `text ${kind}` }, ...parts);
   }
 

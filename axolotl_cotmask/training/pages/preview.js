@@ -8,17 +8,17 @@ show((data) => {
   let marker;
 
   const ratio = () => data.ratios[stepSlider.value];
-  const epoch = () => Number(epochSlider.value);
+  const epoch = () => data.epochs[epochSlider.value];
 
   /** Tell of the tokens that a row may mask which are, as the step of the training does: in float32. */
   function maskedOf(row) {
     const p = Math.fround(ratio());
-    const draws = row.draws[epoch()];
+    const draws = row.draws[epochSlider.value];
     return row.weights.map((weight, place) => draws[place] / data.draws < Math.fround(p * weight));
   }
 
   /** Return the id of what the model is given in place of the row's maskable token `place`; null where it is no token. */
-  const becomes = (row, place) => row.becomes[epoch()]?.[place] ?? null;
+  const becomes = (row, place) => row.becomes[epochSlider.value]?.[place] ?? null;
 
   /** Return the text of a token, such that there is something to see. */
   function shownText(id) {
@@ -55,7 +55,7 @@ show((data) => {
   function update() {
     const step = data.steps[stepSlider.value];
     const inRun = Math.min(Math.floor(step / data.stepsPerEpoch), Math.ceil(data.maxSteps / data.stepsPerEpoch) - 1);
-    if (follow.checked) epochSlider.value = inRun;
+    if (follow.checked) epochSlider.value = data.epochs.findLastIndex((each) => each <= inRun);
     const about = data.packed ? "about " : "";
     say("step-says", `${count(step)} of ${about}${count(data.maxSteps)}: p = ${ratio().toFixed(3)}`);
     say("epoch-says", inRun === epoch() ? `${epoch()}, as in the run` : `${epoch()}; this step of the run: ${about}${inRun}`);
@@ -90,11 +90,11 @@ show((data) => {
       parts.push("weight 0: never masked");
     } else {
       const unit = row.at.filter((other) => row.units[other] === row.units[place]);
-      const drawn = (row.draws[epoch()][number] / data.draws).toFixed(4);
+      const drawn = (row.draws[epochSlider.value][number] / data.draws).toFixed(4);
       const other = becomes(row, number);
       parts.push(`weight ${row.weights[number]}`, `its number in epoch ${epoch()}: ${drawn}`);
-      parts.push(maskedOf(row)[number] ? `masked, since p times weight is greater` : `not masked at p = ${ratio().toFixed(3)}`);
-      parts.push(other === null ? "masked, it becomes no token that is known without the model" : `masked, it becomes ${quoted(other)}`);
+      parts.push(maskedOf(row)[number] ? "masked now, since p times weight is greater" : `not masked at p = ${ratio().toFixed(3)}`);
+      parts.push(other === null ? "when masked it becomes no token that is known without the model" : `when masked it becomes ${quoted(other)}`);
       if (unit.length > 1) {
         parts.push(`unit: ${unit.length} tokens from ${unit[0] + 1} to ${unit.at(-1) + 1} share this number`);
         unit.forEach((member) => row.tokens[member].classList.add("unit"));
@@ -160,7 +160,7 @@ show((data) => {
   given.addEventListener("input", update);
 
   Object.assign(stepSlider, { max: data.steps.length - 1, value: data.step });
-  Object.assign(epochSlider, { max: data.epochs - 1, value: data.epoch, disabled: data.epochs === 1 });
+  Object.assign(epochSlider, { max: data.epochs.length - 1, value: data.epoch, disabled: data.epochs.length === 1 });
   drawSchedule();
   update();
 });
