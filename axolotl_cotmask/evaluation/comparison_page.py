@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,16 +60,15 @@ def compared_task(
         rule = reading.rule or rule_behind(rated)
         marked_by.setdefault(_marked_by(reading, rule), []).append(label)
         answers.append([_parts(each.text, rule) for each in rated])
-    numbers: dict[Any, int] = {}
-    if paired.cluster_field is not None:
-        for cluster in paired.clusters:
-            numbers.setdefault(cluster, len(numbers))
+    # A question without a value in that field is its own cluster, and has no name.
+    named = [cluster for cluster in paired.clusters if isinstance(cluster, str) and paired.cluster_field is not None]
+    numbers: dict[Hashable, int] = {cluster: number for number, cluster in enumerate(dict.fromkeys(named))}
     return ComparedTask(
         name=name,
         summary=summary,
         notes=[f"{' and '.join(labels)}: {note}." for note, labels in marked_by.items()],
         cluster_field=paired.cluster_field,
-        clusters=[str(cluster)[:_SHOWN] for cluster in numbers],
+        clusters=[cluster[:_SHOWN] for cluster in dict.fromkeys(named)],
         samples=[
             [
                 shown_question(in_a, paired.a.reading.question),

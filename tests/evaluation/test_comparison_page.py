@@ -134,6 +134,17 @@ def test_search_length_and_cluster(open_page: Callable[..., Browser]) -> None:
     assert window.value("document.querySelectorAll('.entry').length") == 0
 
 
+def test_a_question_of_no_cluster_has_none(open_page: Callable[..., Browser]) -> None:
+    a, b = rows(0), rows(1)
+    for row in (*a[:10], *b[:10]):
+        row["doc"]["base_id"] = None
+    window = open_page(a=a, b=b)
+    assert "only its cluster" not in shown(window)
+    assert window.value("document.getElementById('cluster').innerText").split() == ["all", "1", "2"]
+    window.press("End", *"j" * 10)
+    assert "only its cluster, base_id 1" in shown(window)
+
+
 def test_the_list_is_chosen_from_by_clicks_and_keys(open_page: Callable[..., Browser]) -> None:
     window = open_page()
     window.click(".entry", 4)
