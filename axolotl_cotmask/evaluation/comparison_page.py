@@ -24,7 +24,8 @@ class ComparedTask:
     """A task on the page: its name, the table of its numbers, how the read answers were found, and its questions.
 
     Each of ``samples`` is ``[question, reference, answer of A, answer of B, rating of A, rating of B, cluster]``. An
-    answer is a text, or its parts before, at and after what was read. Ratings are 0 (wrong), 1 (right), 2 (no answer).
+    answer is a text, or its parts before, at and after what was read, or the text and what was read of it, where that
+    stands nowhere. Ratings are 0 (wrong), 1 (right), 2 (no answer).
     A cluster is a place in ``clusters``, or -1.
     """
 
@@ -89,8 +90,11 @@ def _rated(row: GradedQuestion, reading: Reading, field: str) -> RatedText:
     return RatedText(text, gold or shown_reference(row, reading.gold or None), row.right == 1.0)
 
 
-def _parts(text: str, rule: Rule | None) -> str | tuple[str, str, str]:
-    return text if rule is None else parted(text, rule) or text
+def _parts(text: str, rule: Rule | None) -> str | tuple[str, ...]:
+    if rule is None:
+        return text
+    read = rule.extract(text)
+    return parted(text, rule) or ((text, read[:_SHOWN]) if read else text)
 
 
 def _marked_by(reading: Reading, rule: Rule | None) -> str:

@@ -211,6 +211,9 @@ def test_files_of_others(open_page: Callable[..., Browser]) -> None:
     window = open_page("--rule", "robust_number", "--prediction-field", "out", "--gold-field", "gold", a=own, b=own)
     assert window.value("[...document.querySelectorAll('mark')].map((mark) => mark.textContent)") == ["7", "7"]
     assert shown(window).rstrip().endswith("7")
+    own = [{"question": "q", "out": "The answer is seventy-two.", "gold": 72}]
+    window = open_page("--rule", "robust_number", "--prediction-field", "out", "--gold-field", "gold", a=own, b=own)
+    assert shown(window).count("The answer is seventy-two.") == shown(window).count("Read as 72") == 2
 
 
 def test_hostile_texts_stay_texts(open_page: Callable[..., Browser], tmp_path: Path) -> None:

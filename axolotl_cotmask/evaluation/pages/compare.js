@@ -9,10 +9,11 @@ show((tasks) => {
   let found = [];
   let chosen = 0;
 
-  /** Return the text of a field of a sample; an answer may be in parts. */
+  /** Return the text of a field of a sample; an answer may be in parts, or the text and what was read of it. */
   const textOf = (sample, field) => {
     const value = sample.fields[field];
-    return typeof value === "string" ? value : value.join("");
+    if (typeof value === "string") return value;
+    return value.length === 2 ? value[0] : value.join("");
   };
   const right = (sample, field) => sample.fields[field] === 1;
 
@@ -90,8 +91,9 @@ show((tasks) => {
   function text(sample, field, kind = "") {
     const value = sample.fields[field];
     const lines = (part) => visible(part.replaceAll("\r\n", "\n"));
-    const parts = typeof value === "string" ? [lines(value)] : [lines(value[0]), element("mark", {}, lines(value[1])), lines(value[2])];
-    return element("div", { class: `text ${kind}` }, ...parts);
+    if (typeof value === "string") return element("div", { class: `text ${kind}` }, lines(value));
+    if (value.length === 2) return element("div", { class: `text ${kind}` }, lines(value[0]), element("p", { class: "made" }, "Read as ", element("mark", {}, lines(value[1]))));
+    return element("div", { class: `text ${kind}` }, lines(value[0]), element("mark", {}, lines(value[1])), lines(value[2]));
   }
 
   function button(words, act, enabled = true) {
