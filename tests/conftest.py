@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support import hermetic
+from support.browser import Browser
 from support.forked import Axolotl
 from support.project import Project, Rows, write_jsonl
 
@@ -95,6 +96,13 @@ def new_project(tiny_model: Path, gsm8k_rows: Rows, axolotl: Axolotl) -> Callabl
 def project(new_project: Callable[[Path], Project], tmp_path: Path) -> Project:
     """A project of this test alone."""
     return new_project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A headless Chromium; where there is none, the test is skipped."""
+    with Browser(tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

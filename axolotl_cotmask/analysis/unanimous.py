@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.comparison import find_sides, read_side
-from axolotl_cotmask.evaluation.documents import QUESTION_FIELDS
-from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion, Reading, field_value
+from axolotl_cotmask.evaluation.graded import GradedFile, Reading
 from axolotl_cotmask.evaluation.same_questions import check_same_questions
-
-#: Where lm-eval's samples hold the text that was scored, and the reference where the document has it.
-SCORED_TEXT, _REFERENCE = "filtered_resps", "answer"
+from axolotl_cotmask.evaluation.shown import SCORED_TEXT, shown_answer, shown_question, shown_reference
 
 
 @dataclass(frozen=True)
@@ -77,9 +73,10 @@ def find_unanimous(
         sides = row[: len(first)], row[len(first) :]
         verdicts = tuple({answer.right == 1.0 for answer in side} for side in sides)
         if all(len(of_side) == 1 for of_side in verdicts):
-            texts = ([_text(answer, text_field) for answer in side] for side in sides)
+            texts = ([shown_answer(answer, text_field) for answer in side] for side in sides)
             of_first, of_second = (of_side.pop() for of_side in verdicts)
-            agreed[of_first, of_second].append(Case(_question(row[0], reading), _reference(row[0]), *texts))
+            question = shown_question(row[0], reading.question)
+            agreed[of_first, of_second].append(Case(question, shown_reference(row[0]), *texts))
     return Unanimous(
         len(rows), agreed[True, False], agreed[False, True], len(agreed[True, True]), len(agreed[False, False])
     )
@@ -91,26 +88,3 @@ def _read(path: Path, task: str | None, reading: Reading) -> GradedFile:
         raise CoTMaskError(f"{path} holds {len(sides)} tasks ({', '.join(sides)}): name one with --task")
     (side,) = sides.values()
     return read_side(side)
-
-
-def _question(answer: GradedQuestion, reading: Reading) -> str:
-    fields = (reading.question,) if reading.question else QUESTION_FIELDS
-    name = next((name for name in fields if name in answer.document), None)
-    return _as_text(answer.document[name]) if name else ""
-
-
-def _reference(answer: GradedQuestion) -> str:
-    return _as_text(answer.document[_REFERENCE]) if answer.is_sample and _REFERENCE in answer.document else ""
-
-
-def _text(answer: GradedQuestion, field: str) -> str:
-    try:
-        value = field_value(answer.fields, field)
-    except CoTMaskError as error:
-        raise CoTMaskError(f"{answer.place}: {error}: name the one with the answer's text by --text-field") from error
-    # Such as a program and a chain of thought.
-    return "\n\n".join(map(_as_text, value)) if isinstance(value, list) else _as_text(value)
-
-
-def _as_text(value: Any) -> str:
-    return str(value).strip()

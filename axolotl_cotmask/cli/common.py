@@ -8,7 +8,7 @@ import math
 import shlex
 import sys
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ import click
 
 from axolotl_cotmask.cli.interrupts import interruptible
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import check_file
+from axolotl_cotmask.common.files import check_file, check_place
 
 if TYPE_CHECKING:
     from axolotl_cotmask.evaluation.results import TaskResult
@@ -92,6 +92,30 @@ command = partial(click.command, cls=Command)
 plot_option = click.option(
     "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.png", help="Draw a figure, too."
 )
+
+
+class PagePlace(click.Path):
+    """A path where a page can stand; its name ends in .html, so that no file of data is meant."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if Path(value).suffix != ".html":
+            raise click.ClickException(f"--html {value}: the page is HTML: name a file that ends in .html")
+        try:
+            check_place(Path(value))
+        except CoTMaskError as error:
+            raise click.ClickException(str(error)) from error
+        return super().convert(value, param, ctx)
+
+
+def page_option(help_text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the option ``--html FILE``, the argument ``page``."""
+    return click.option("--html", "page", type=PagePlace(), metavar="FILE", help=help_text)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from axolotl_cotmask.cli.common import cell, command, json_option, print_table, tell_newest
+from axolotl_cotmask.cli.common import cell, command, json_option, page_option, print_table, tell_newest, typed_command
 from axolotl_cotmask.evaluation.answers import RULES
-from axolotl_cotmask.evaluation.comparison import Compared, compare_sides, pair_sides
+from axolotl_cotmask.evaluation.comparison import Compared, compare_answers, pair_answers, pair_sides
 from axolotl_cotmask.evaluation.graded import Reading
+from axolotl_cotmask.evaluation.shown import SCORED_TEXT
 
 _METRIC = "exact_match"
 _PER_SIDE = "Twice where A and B differ."
@@ -38,6 +39,13 @@ _SOURCE = click.Path(path_type=Path)
     multiple=True,
     help=f"What has to be the same in A and B. {_PER_SIDE}  [default: lm-eval's document; question, source, ...]",
 )
+@click.option(
+    "--text-field",
+    "texts",
+    multiple=True,
+    help=f"With --html: the text of the answer. {_PER_SIDE}  [default: {SCORED_TEXT}]",
+)
+@page_option("Write a page with all answers side by side, too.")
 @json_option
 def compare(
     a: Path,
@@ -48,6 +56,8 @@ def compare(
     predictions: tuple[str, ...],
     golds: tuple[str, ...],
     questions: tuple[str, ...],
+    texts: tuple[str, ...],
+    page: Path | None,
     as_json: bool,
 ) -> None:
     """Compare two models on the same questions: B against A.
@@ -63,7 +73,7 @@ def compare(
     tells what besides the models may have moved scores.
     """
     options = {"--prediction-field": predictions, "--gold-field": golds}
-    for name, values in {"--metric": metrics, "--question-field": questions, **options}.items():
+    for name, values in {"--metric": metrics, "--question-field": questions, "--text-field": texts, **options}.items():
         if len(values) > 2:
             raise click.UsageError(f"{name} comes {len(values)} times: give it once, or once for A and once for B")
     for name, values in options.items():
@@ -71,6 +81,8 @@ def compare(
             raise click.UsageError(f"--rule and {name} go together: give both or neither")
     if rule_name is not None and metrics:
         raise click.UsageError("--metric reads verdicts, --rule makes them: give one or the other")
+    if texts and page is None:
+        raise click.UsageError("--text-field says what --html shows: give both, or neither")
     rule = None if rule_name is None else RULES[rule_name]
     readings = [
         Reading(
@@ -84,10 +96,25 @@ def compare(
     ]
     pairs, left_out = pair_sides(a, b, task, *readings)
     tell_newest(side.result for pair in pairs for side in pair if side.result is not None)
-    comparisons = [compare_sides(*pair) for pair in pairs]
+    metric = rule_name or " / ".join(dict.fromkeys(reading.metric for reading in readings))
+    comparisons, shown = [], []
+    for pair in pairs:
+        paired = pair_answers(*pair)
+        comparisons.append(compare_answers(paired))
+        if page is not None:
+            from axolotl_cotmask.evaluation.comparison_page import compared_task
+
+            name = comparisons[-1].task or ""
+            shown.append(
+                compared_task(paired, name, _numbers(comparisons[-1]), [(texts or ("",))[side] for side in (0, -1)])
+            )
+    if page is not None:
+        from axolotl_cotmask.common.pages import write_page
+        from axolotl_cotmask.evaluation.comparison_page import comparison_page
+
+        write_page(page, comparison_page(shown, metric, {"A": str(a), "B": str(b)}, typed_command("compare")))
     if left_out:
         click.echo(f"not compared, for want of a partner or the metric: {', '.join(left_out)}", err=True)
-    metric = rule_name or " / ".join(dict.fromkeys(reading.metric for reading in readings))
     if as_json:
         described = [_as_dict(compared) for compared in comparisons]
         click.echo(json.dumps({"metric": metric, "comparisons": described, "left_out": left_out}))
@@ -122,7 +149,8 @@ def _as_dict(compared: Compared) -> dict[str, Any]:
     }
 
 
-def _print(metric: str, compared: Compared) -> None:
+def _numbers(compared: Compared) -> list[tuple[str, str]]:
+    """Return the comparison in numbers: what, and how much."""
     result = compared.comparison
     points = [
         f"{100 * share:+.1f}" for share in (result.difference.value, result.difference.low, result.difference.high)
@@ -141,7 +169,12 @@ def _print(metric: str, compared: Compared) -> None:
         rows.insert(1, (f"clusters, by {compared.cluster_field}", f"{result.clusters:,}"))
         rows.append(("p, sign flips of clusters", f"{result.p:.2g}"))
         rows.append(("p, McNemar, as if no clusters", f"{result.mcnemar_p:.2g}"))
-    print_table(f"{_place(compared)}{metric}, % [95 % interval]", (), rows)
+    return rows
+
+
+def _print(metric: str, compared: Compared) -> None:
+    result = compared.comparison
+    print_table(f"{_place(compared)}{metric}, % [95 % interval]", (), _numbers(compared))
     if compared.cluster_field is not None:
         click.echo("The p that counts is that of the sign flips: the questions of a cluster are not independent.")
     if result.clusters == 1:

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 import click
 from pydantic import ValidationError
 
-from axolotl_cotmask.cli.common import RegularFile, command, json_option, print_table, printable, quiet_libraries
+from axolotl_cotmask.cli.common import (
+    RegularFile,
+    command,
+    json_option,
+    page_option,
+    print_table,
+    printable,
+    quiet_libraries,
+    typed_command,
+)
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.recipes import parse_yaml
 
@@ -28,8 +37,9 @@ _STYLES = {"prompt": "dim", "target": "green", "protected": "cyan underline", "m
 @click.option("--rows", type=click.IntRange(min=1), default=2, show_default=True, help="Rows of each data set.")
 @click.option("--epoch", type=click.IntRange(min=0), default=0, show_default=True, help="Epoch, counted from 0.")
 @click.option("--step", type=click.IntRange(min=0), help="Optimizer steps done.  [default: the end of the run]")
+@page_option("Write a page with sliders for step and epoch, too.")
 @json_option
-def preview(config: Path, rows: int, epoch: int, step: int | None, as_json: bool) -> None:
+def preview(config: Path, rows: int, epoch: int, step: int | None, page: Path | None, as_json: bool) -> None:
     """Show training rows of CONFIG's data sets with what is masked, as training does it. Loads no model weights."""
     content = parse_yaml(config.read_bytes(), str(config))
     if not isinstance(content, dict):
@@ -39,17 +49,24 @@ def preview(config: Path, rows: int, epoch: int, step: int | None, as_json: bool
         with quiet_libraries():
             import datasets
 
+            from axolotl_cotmask.training.preparing_rows import prepare_rows
             from axolotl_cotmask.training.preview import make_preview
         if not sys.stderr.isatty():
             datasets.disable_progress_bars()
         # Axolotl logs the whole config, which is not what was asked for here.
         logging.disable(logging.INFO)
         try:
-            result = make_preview(str(config), rows=rows, epoch=epoch, step=step)
+            prepared = prepare_rows(str(config))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"])) or "the whole"
             raise CoTMaskError(f"{config}: Axolotl refuses {place} ({first['msg']}): mend the config") from error
+        result = make_preview(prepared, rows=rows, epoch=epoch, step=step)
+        if page is not None:
+            from axolotl_cotmask.common.pages import write_page
+            from axolotl_cotmask.training.preview_page import preview_page
+
+            write_page(page, preview_page(prepared, rows, epoch, step, typed_command("preview")))
     if as_json:
         click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
     else:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation import signature
-from axolotl_cotmask.evaluation.graded import GradedFile, Reading, clusters_of, read_graded
+from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion, Reading, clusters_of, read_graded
 from axolotl_cotmask.evaluation.results import TaskResult, check_all_there, find_tasks
 from axolotl_cotmask.evaluation.results_file import holds_answers, read_results_file, results_of_samples
 from axolotl_cotmask.evaluation.same_questions import check_same_questions
@@ -35,6 +36,21 @@ class Side:
             return True
         metrics = self.result.content["results"].get(self.result.task, {})
         return any(name.partition(",")[0] == self.reading.metric.partition(",")[0] for name in metrics)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The rated answers of two sides to the same questions, without those that the metric leaves out: at least one.
+
+    ``cluster_field`` is what tells the ``clusters`` of the questions apart, None where every question is its own.
+    """
+
+    a: Side
+    b: Side
+    questions: Sequence[tuple[GradedQuestion, GradedQuestion]]
+    cluster_field: str | None
+    clusters: Sequence[Hashable]
+    signatures: dict[str, Signature | None]
 
 
 @dataclass(frozen=True)
@@ -124,8 +140,8 @@ def find_sides(path: Path, task: str | None, reading: Reading) -> dict[str, Side
     return {name: Side(path, reading, TaskResult(name, results, read_results_file(results)))}
 
 
-def compare_sides(a: Side, b: Side) -> Compared:
-    """Compare the answers of A and B.
+def pair_answers(a: Side, b: Side) -> Paired:
+    """Read the answers of A and B.
 
     Raises:
         CoTMaskError: a side cannot be read, or the two are not about the same questions; the sentence names the first
@@ -137,9 +153,15 @@ def compare_sides(a: Side, b: Side) -> Compared:
     if not pairs:
         raise CoTMaskError(f"{a.answers}: the metric is null in every row: name another with --metric")
     field, clusters = clusters_of([in_a.document | in_b.document for in_a, in_b in pairs])
-    comparison = compare_paired([in_a.right for in_a, _ in pairs], [in_b.right for _, in_b in pairs], clusters)
     signatures = {"A": _signature(a, graded_a), "B": _signature(b, graded_b)}
-    return Compared(a, b, comparison, field if comparison.clusters < comparison.n else None, signatures)
+    return Paired(a, b, pairs, field if len(set(clusters)) < len(pairs) else None, clusters, signatures)
+
+
+def compare_answers(paired: Paired) -> Compared:
+    """Compare the answers that were read."""
+    rights_a, rights_b = ([question.right for question in side] for side in zip(*paired.questions, strict=True))
+    comparison = compare_paired(rights_a, rights_b, paired.clusters)
+    return Compared(paired.a, paired.b, comparison, paired.cluster_field, paired.signatures)
 
 
 def read_side(side: Side) -> GradedFile:

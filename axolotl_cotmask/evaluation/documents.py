@@ -22,11 +22,16 @@ def question_text(row: AnswerRow) -> str:
     Raises:
         CoTMaskError: no field holds it.
     """
-    question = _first_text(row, _MORE_QUESTION_FIELDS)
+    question = first_question(row)
     if question is None:
         raise CoTMaskError(f"{row.place}: no field holds the question ({_there(row)}): call it question")
-    story = _first_text(row, _STORIES)
-    return question if story is None else f"{story} {question}"
+    return question
+
+
+def first_question(row: AnswerRow) -> str | None:
+    """Return what `question_text` does, None where no field holds it."""
+    question, story = (_first_text(row, names) for names in (_MORE_QUESTION_FIELDS, _STORIES))
+    return question if question is None or story is None else f"{story} {question}"
 
 
 def solution_text(row: AnswerRow) -> str:

@@ -97,6 +97,11 @@ def draw_integers(token_key: Tensor, bound: int, *, seed: int, epoch: int, strea
     return (_shift_right(word, 32) * bound) >> 32
 
 
+def selection_draws(token_key: Tensor, *, seed: int, epoch: int) -> Tensor:
+    """Return the number of each token that is compared with its ratio; arguments and shapes as `draw_uniform`."""
+    return draw_uniform(token_key, seed=seed, epoch=epoch, stream=Stream.SELECT)
+
+
 def select_positions(mask_weight: Tensor, token_key: Tensor, *, ratio: float, seed: int, epoch: int) -> Tensor:
     """Return which tokens are noised: ``M_i = 1`` of paper section 3.1, with probability ``ratio * mask_weight``.
 
@@ -110,4 +115,4 @@ def select_positions(mask_weight: Tensor, token_key: Tensor, *, ratio: float, se
     Returns:
         ``[batch, seq]`` bool.
     """
-    return draw_uniform(token_key, seed=seed, epoch=epoch, stream=Stream.SELECT) < ratio * mask_weight
+    return selection_draws(token_key, seed=seed, epoch=epoch) < ratio * mask_weight

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from axolotl_cotmask.masking.config import CoTMaskConfig
 from axolotl_cotmask.masking.datasets import RunMasking
-from axolotl_cotmask.masking.draws import select_positions
+from axolotl_cotmask.masking.draws import select_positions, selection_draws
 from axolotl_cotmask.masking.experimental.adaptive import AdaptiveRatios
 from axolotl_cotmask.masking.marks import MASK_GROUP, MASK_WEIGHT, TOKEN_KEY, UNIT_KEY
 from axolotl_cotmask.masking.noise import Noise, Noised
@@ -84,14 +84,16 @@ class Masking:
             ratio: from `ratio`.
             epoch: epoch of the run, from 0.
         """
-        # Tokens of a unit share the draw of its first one.
-        key = marks.get(UNIT_KEY, marks[TOKEN_KEY])
-        return select_positions(self.weight(marks), key, ratio=ratio, seed=self.seed, epoch=epoch)
+        return select_positions(self.weight(marks), _drawn_by(marks), ratio=ratio, seed=self.seed, epoch=epoch)
+
+    def draws(self, marks: Marks, epoch: int) -> Tensor:
+        """Return what `select` compares with ratio times weight, ``[batch, seq]`` float32, multiples of 2**-24."""
+        return selection_draws(_drawn_by(marks), seed=self.seed, epoch=epoch)
 
     @staticmethod
     def begins_unit(marks: Marks) -> Tensor:
         """Return which tokens are a chance of their own, ``[batch, seq]`` bool: a unit's tokens are masked together."""
-        return marks.get(UNIT_KEY, marks[TOKEN_KEY]) == marks[TOKEN_KEY]
+        return _drawn_by(marks) == marks[TOKEN_KEY]
 
     @contextmanager
     def noised(
@@ -144,3 +146,8 @@ class Masking:
             numbers = [number for number, other in enumerate(self.noises) if other is noise]
             of_noise = torch.isin(marks[MASK_GROUP], torch.tensor(numbers, device=selected.device))
             yield noise, selected & of_noise
+
+
+def _drawn_by(marks: Marks) -> Tensor:
+    """Return the key of each token's draw: tokens of a unit share that of its first one."""
+    return marks.get(UNIT_KEY, marks[TOKEN_KEY])

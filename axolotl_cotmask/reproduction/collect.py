@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from axolotl_cotmask.common.files import read_json
+from axolotl_cotmask.common.pages import now
 from axolotl_cotmask.evaluation.stats.claims import calibration
 from axolotl_cotmask.evaluation.stats.estimates import over_seeds
 from axolotl_cotmask.reproduction.example import find_example
@@ -23,7 +24,6 @@ from axolotl_cotmask.reproduction.judging import (
 )
 from axolotl_cotmask.reproduction.layout import LOGS, RECORD, STATE, RunFiles, dependency_file
 from axolotl_cotmask.reproduction.plan import Plan, RowPlan, run_name
-from axolotl_cotmask.reproduction.report.content import now
 from axolotl_cotmask.reproduction.report.outcome import (
     CalibratedModel,
     DependencyShares,

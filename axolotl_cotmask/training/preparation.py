@@ -45,6 +45,8 @@ def use_local_files(cfg: Any) -> None:
 
 def describe_datasets(cfg: Any, config: CoTMaskConfig) -> None:
     """Give every data set the `Marking` of its tokens, and with it what the cache hash has to cover."""
+    from axolotl.utils.dict import DictDefault
+
     tokenizer = tokenizer_files(cfg)
     for key in ("datasets", "test_datasets"):
         entries = [entry for name, entry in dataset_entries(cfg) if name.startswith(f"{key}[")]
@@ -52,6 +54,9 @@ def describe_datasets(cfg: Any, config: CoTMaskConfig) -> None:
         for number, entry in enumerate(entries):
             made_of = fingerprint(data_files(entry), tokenizer, template_file(entry))
             entry[PREPARED_AS] = run.describe(number, made_of)
+            if isinstance(entry.get("noise"), DictDefault):
+                # Asked for an attribute, it answers None, and pydantic takes that for the serializer of a model.
+                entry["noise"] = entry["noise"].to_dict()
 
 
 def patch_axolotl() -> None:

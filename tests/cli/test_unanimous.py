@@ -110,6 +110,14 @@ def test_texts_cannot_break_page_or_terminal(tmp_path: Path) -> None:
     assert len(fences) == 4, "two texts"
 
 
+def test_halves_of_characters_are_written(tmp_path: Path) -> None:
+    paths = [samples(tmp_path / f"{n}.jsonl", [float(n)], "half \ud800 of one") for n in (0, 1)]
+    for name in ("page.html", "page.md"):
+        result = unanimous(f"A={paths[0]}", f"B={paths[1]}", "--page", tmp_path / name)
+        assert result.exit_code == 0, result.output
+        assert "half &#55296; of one" in (tmp_path / name).read_text(encoding="utf-8")
+
+
 def test_results_of_lm_eval_and_files_of_others(tmp_path: Path) -> None:
     sft, mft = (write_results(tmp_path / name, ["1", "2"], right) for name, right in (("a", [0, 0]), ("b", [0, 1])))
     for directory in (sft, mft):

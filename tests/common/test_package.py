@@ -22,6 +22,13 @@ def test_recipes_and_tasks_travel_in_the_wheel(tmp_path: Path) -> None:
         files = [path.relative_to(ROOT) for path in (ROOT / folder).rglob("*") if path.suffix in {".yaml", ".py"}]
         assert len(files) >= 5
         assert {f"axolotl_cotmask/{path}" for path in files} <= names
+    pages = [
+        path.relative_to(ROOT)
+        for path in (ROOT / "axolotl_cotmask").rglob("*")
+        if path.suffix in {".jinja", ".css", ".js"}
+    ]
+    assert len(pages) >= 10
+    assert set(map(str, pages)) <= names
     assert "axolotl_cotmask/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not any(name.startswith(("tests", "bench")) for name in names)

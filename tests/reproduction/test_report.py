@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import html
-import json
 import math
 import os
 import random
 import re
-import shutil
-import subprocess
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -19,13 +16,15 @@ import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 from matplotlib.image import imread
+from support.browser import Browser, contrast, luminance
 
+from axolotl_cotmask.common import pages
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.figures import COLOURS, GLYPHS, MARKERS
 from axolotl_cotmask.evaluation.stats.claims import Verdict, verdict
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
 from axolotl_cotmask.evaluation.stats.paired import compare_paired
-from axolotl_cotmask.reproduction.report import svg, write_report
+from axolotl_cotmask.reproduction.report import write_report
 from axolotl_cotmask.reproduction.report.outcome import (
     CalibratedModel,
     ExternalResult,
@@ -364,7 +363,7 @@ def test_without_matplotlib_a_sentence_says_so(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_page_has_the_colours_of_all_other_figures() -> None:
-    sheet = (Path(svg.__file__).parent / "report.css").read_text(encoding="utf-8")
+    sheet = (Path(pages.__file__).parent / "page.css").read_text(encoding="utf-8")
     light, _ = sheet.split("@media (prefers-color-scheme: dark)", 1)
     assert re.findall(r"--series-\d: (#[0-9a-f]{6});", light) == list(COLOURS)
     assert len(COLOURS) == len(MARKERS) == len(GLYPHS)
@@ -372,64 +371,36 @@ def test_the_page_has_the_colours_of_all_other_figures() -> None:
 
 # In a browser
 
-SCHEMES = {"dark": 0, "light": 1}
+SCHEMES = ("dark", "light")
 WIDTHS = {"phone": 390, "desktop": 1200}
-#: Chromium's window is never narrower than 500 pixels, a frame is.
-FRAME = """<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">
-<style>body {{ margin: 0 }} iframe {{ border: 0; display: block }}</style>
-<iframe src="{page}" width="{width}" height="{height}"></iframe>"""
-PROBE = """<pre></pre><script>
-document.querySelector("iframe").onload = ({ target }) => {
-  const inner = target.contentWindow, root = inner.document.documentElement;
-  const colour = (selector, name) => inner.getComputedStyle(inner.document.querySelector(selector))[name];
+PROBE = """(() => {
+  const root = document.documentElement;
+  const colour = (selector, name) => getComputedStyle(document.querySelector(selector))[name];
   const closed = root.scrollWidth;
-  inner.document.querySelectorAll("details").forEach(details => { details.open = true; });
-  document.querySelector("pre").textContent = JSON.stringify({
-    width: inner.innerWidth, closed, opened: root.scrollWidth, height: root.scrollHeight,
-    scrolling: [...inner.document.querySelectorAll(".scroll")].some(box => box.scrollWidth > box.clientWidth),
-    plots: Math.max(...[...inner.document.querySelectorAll("svg")].map(svg => svg.getBoundingClientRect().right)),
+  document.querySelectorAll("details").forEach(details => { details.open = true; });
+  return {
+    width: innerWidth, closed, opened: root.scrollWidth,
+    scrolling: [...document.querySelectorAll(".scroll")].some(box => box.scrollWidth > box.clientWidth),
+    plots: Math.max(...[...document.querySelectorAll("svg")].map(svg => svg.getBoundingClientRect().right)),
     ground: colour("body", "backgroundColor"), text: colour("body", "color"), plotted: colour("svg text", "fill"),
     small: colour(".note", "color"), good: [colour(".good", "backgroundColor"), colour(".good", "color")],
     bad: [colour(".bad", "backgroundColor"), colour(".bad", "color")],
     unsure: [colour(".unsure", "backgroundColor"), colour(".unsure", "color")],
-  });
-};
-</script>"""
-
-
-def chromium(directory: Path, page: str, scheme: str, *arguments: str) -> str:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("chromium is not installed: the report was not looked at in a browser")
-    (directory / "frame.html").write_text(page, "utf-8")
-    command = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-    command += [f"--user-data-dir={directory / 'profile'}", "--allow-file-access-from-files"]
-    command += [f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}", *arguments]
-    done = subprocess.run(
-        [*command, (directory / "frame.html").as_uri()], capture_output=True, text=True, timeout=60, check=True
-    )
-    return done.stdout
-
-
-def luminance(colour: str) -> float:
-    """Return the relative luminance of ``rgb(...)``, as WCAG has it."""
-    channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: str, other: str) -> float:
-    dark, light = sorted(map(luminance, (one, other)))
-    return (light + 0.05) / (dark + 0.05)
+  };
+})()"""
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("device", WIDTHS)
-def test_in_a_browser(written: Path, tmp_path: Path, scheme: str, device: str) -> None:
+def test_in_a_browser(written: Path, tmp_path: Path, window: Browser, scheme: str, device: str) -> None:
     width = WIDTHS[device]
-    frame = FRAME.format(page=(written / "report.html").as_uri(), width=width, height=2400)
-    dom = chromium(tmp_path, frame + PROBE, scheme, "--virtual-time-budget=5000", "--dump-dom")
-    found = json.loads(html.unescape(re.findall(r"<pre>(.*?)</pre>", dom, flags=re.DOTALL)[0]))
+    window.look(width, 2400, scheme)
+    window.open(written / "report.html")
+    # As it is first seen: the probe opens what is folded away.
+    artefacts = Path(os.environ.get("COTMASK_ARTEFACTS", tmp_path))
+    artefacts.mkdir(parents=True, exist_ok=True)
+    shot = window.picture(artefacts / f"report-{device}-{scheme}.png")
+    found = window.value(PROBE)
 
     assert found["width"] == width
     assert found["closed"] == found["opened"] == width, "the page scrolls sideways"
@@ -441,10 +412,6 @@ def test_in_a_browser(written: Path, tmp_path: Path, scheme: str, device: str) -
     for chip in ("good", "bad", "unsure"):
         assert contrast(*found[chip]) > 4.5
 
-    artefacts = Path(os.environ.get("COTMASK_ARTEFACTS", tmp_path))
-    artefacts.mkdir(parents=True, exist_ok=True)
-    shot = artefacts / f"report-{device}-{scheme}.png"
-    chromium(tmp_path, frame, scheme, f"--screenshot={shot}", f"--window-size={width},2400")
     pixels = imread(shot)[..., :3]
     assert pixels.shape[:2] == (2400, width)
     ground = pixels.reshape(-1, 3).mean(axis=1)

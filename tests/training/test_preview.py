@@ -134,16 +134,16 @@ def test_a_row_that_is_too_long_stops_both(project: Project, gsm8k_rows: Rows, t
 
 
 def view(tokenizer: Any, ids: tuple[int, ...]) -> list[str]:
-    from axolotl_cotmask.training.preview import _text
+    from axolotl_cotmask.training.preview import token_text
 
-    return [_text(tokenizer, token) for token in ids]
+    return [token_text(tokenizer, token) for token in ids]
 
 
 def test_kinds_of_tokens_steps_and_data_sets(project: Project) -> None:
     path = str(project.directory / "train.jsonl")
     datasets = [
         {"path": path, "type": GSM8K, "protect": ["final_answer"]},
-        {"path": path, "type": GSM8K, "mask_ratio": 0.1},
+        {"path": path, "type": GSM8K, "mask_ratio": 0.1, "noise": {"dropout": {"q": 0.5}}},
     ]
     config = project.config("kinds", cotmask={"mask_ratio": 0.4, "noise": "mask"}, datasets=datasets)
     shown = preview(project, config, "--rows", "3", "--step", "8")
@@ -157,7 +157,9 @@ def test_kinds_of_tokens_steps_and_data_sets(project: Project) -> None:
         assert prompt.startswith("<s>Below is an instruction")
         assert prompt.endswith("### Response:")
         assert all((token["becomes"] == "<mask>") == (token["kind"] == "masked") for token in row["tokens"])
-    assert not any(t["kind"] == "protected" for row in shown["datasets"][1]["rows"] for t in row["tokens"])
+    others = [token for row in shown["datasets"][1]["rows"] for token in row["tokens"]]
+    assert not any(token["kind"] == "protected" for token in others)
+    assert all(token["becomes"] is None for token in others), "noise with options, of this data set alone"
 
 
 def test_works_without_weights(project: Project, tmp_path: Path) -> None:

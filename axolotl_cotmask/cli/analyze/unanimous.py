@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.analysis.unanimous import SCORED_TEXT, Case, Unanimous, find_unanimous
+from axolotl_cotmask.analysis.unanimous import Case, Unanimous, find_unanimous
 from axolotl_cotmask.cli.common import command, grouped, json_option, print_table, printable, typed_command
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import whole_file
 from axolotl_cotmask.evaluation.graded import Reading
+from axolotl_cotmask.evaluation.shown import SCORED_TEXT
 
 if TYPE_CHECKING:
     from axolotl_cotmask.reproduction.report.content import Block
@@ -117,7 +117,8 @@ def _print(found: Unanimous, runs: dict[str, int], rows: int) -> None:
 
 
 def _write_page(page: Path, found: Unanimous, runs: dict[str, int]) -> None:
-    from axolotl_cotmask.reproduction.report.content import Beside, Paragraph, Report, Section, now
+    from axolotl_cotmask.common.pages import now, write_page
+    from axolotl_cotmask.reproduction.report.content import Beside, Paragraph, Report, Section
     from axolotl_cotmask.reproduction.report.html import to_html
     from axolotl_cotmask.reproduction.report.markdown import to_markdown
     from axolotl_cotmask.reproduction.report.outcome import Answer
@@ -140,5 +141,4 @@ def _write_page(page: Path, found: Unanimous, runs: dict[str, int]) -> None:
         lead=[Paragraph(f"{found.questions:,} questions, {_listed(runs)}.")],
         sections=sections,
     )
-    with whole_file(page) as temporary:
-        temporary.write_text(to_html(report) if page.suffix == ".html" else to_markdown(report), encoding="utf-8")
+    write_page(page, to_html(report) if page.suffix == ".html" else to_markdown(report))

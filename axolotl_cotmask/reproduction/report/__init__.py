@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from axolotl_cotmask.common.files import whole_file
+from axolotl_cotmask.common.pages import write_page
 from axolotl_cotmask.reproduction.report.claims import (
     calibration_sections,
     claim_sections,
@@ -47,5 +47,4 @@ def write_report(outcome: PlanOutcome, directory: Path) -> None:
         sections=[section for sections in _SECTIONS for section in sections(outcome)],
     )
     for name, text in (("report.html", to_html(report)), ("report.md", to_markdown(report))):
-        with whole_file(directory / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_page(directory / name, text)

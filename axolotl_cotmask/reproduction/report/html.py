@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count, groupby
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from axolotl_cotmask.common.pages import render as render_page
 from axolotl_cotmask.reproduction.report.content import Column, Plot, Report
 from axolotl_cotmask.reproduction.report.svg import render
 
@@ -33,20 +34,12 @@ def to_html(report: Report) -> str:
     Raises:
         CoTMaskError: it has plots, and matplotlib is not installed.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     numbers = count(1)
 
     def svg(plot: Plot) -> Markup:
         return Markup(render(f"plot-{next(numbers)}", plot.height, plot.draw))
 
-    environment.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "kind": lambda block: type(block).__name__,
         "chip": lambda text: _CHIPS.get(text, ("other", "")),
         "markdown": _markdown,
@@ -54,7 +47,14 @@ def to_html(report: Report) -> str:
         "spans": _spans,
         "anchor": _anchor,
     }
-    return environment.get_template("report.html.jinja").render(report=report).lstrip()
+    return render_page(
+        Path(__file__).with_name("report.html.jinja"),
+        title=report.title,
+        made=report.made,
+        command=report.command,
+        filters=filters,
+        report=report,
+    )
 
 
 def _markdown(text: str) -> Markup:
