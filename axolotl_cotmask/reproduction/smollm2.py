@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import sha256, whole_directory
+from axolotl_cotmask.common.files import sha256, whole_model
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
@@ -35,8 +35,8 @@ _SPECIAL = {
     "pad_token": "<|im_end|>",
 }
 _CONTEXT = 8192
-#: As in the hub's config.json; a GGUF does not carry it.
-_INITIALIZER_RANGE = 1 / 24
+#: As in the hub's config.json: a GGUF does not carry the one, and rounds the other.
+_CONFIG = {"initializer_range": 1 / 24, "rms_norm_eps": 1e-5}
 #: The kind of a token in a GGUF that is no text.
 _CONTROL = 3
 
@@ -58,14 +58,12 @@ def build_smollm2(directory: str | os.PathLike[str]) -> None:
     from gguf import GGUFReader
     from transformers import LlamaForCausalLM
 
-    try:
-        with whole_directory(directory) as built:
-            model = LlamaForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.bfloat16)
-            model.config.initializer_range = _INITIALIZER_RANGE
-            model.save_pretrained(built)
-            _tokenizer(GGUFReader(file)).save_pretrained(built)
-    except OSError as error:
-        raise CoTMaskError(f"{directory}: cannot write a model there ({error.strerror or error})") from error
+    model = LlamaForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.bfloat16)
+    model.config.update(_CONFIG)
+    tokenizer = _tokenizer(GGUFReader(file))
+    with whole_model(directory) as built:
+        model.save_pretrained(built)
+        tokenizer.save_pretrained(built)
 
 
 def _model_file() -> Path:
