@@ -1,8 +1,8 @@
 """SmolLM2-135M-Instruct as a Hugging Face checkpoint, from the copy that a Python package brings: no hub is asked.
 
-`PACKAGE` carries the model as a GGUF, its weights in 4 bits (Q4_1; the embeddings in 8). What transformers reads from it
-has other special tokens and another pre-tokenizer than the hub's ``HuggingFaceTB/SmolLM2-135M-Instruct``: here they are
-the hub's.
+`PACKAGE` carries the model as a GGUF, its weights in 4 bits (Q4_1; the embeddings in 8). What transformers reads from
+it has other special tokens and another pre-tokenizer than the hub's ``HuggingFaceTB/SmolLM2-135M-Instruct``: here they
+are the hub's.
 """
 
 from __future__ import annotations

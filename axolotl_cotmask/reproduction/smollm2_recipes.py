@@ -1,7 +1,7 @@
 """The recipes of ``recipes/smollm2-135m``, of one table: ``recipes/made.py`` writes them.
 
-A base of 135 million parameters on GSM8K: plain (the base model, the paper's prompt) and chat (the instruction-tuned one,
-its own template), full and LoRA, for one small GPU; and a few rows of it for a CPU.
+A base of 135 million parameters on GSM8K: plain (the base model, the paper's prompt) and chat (the instruction-tuned
+one, its own template), full and LoRA, for one small GPU; and a few rows of it for a CPU.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ def _header(recipe: _Recipe) -> Iterator[str]:
     else:
         yield "# Epochs, batch and masking are those of the paper's GSM8K runs with Llama-2-7B; the learning rate is a"
         yield "# guess. Nothing is tuned for this model."
-        yield "# For 1 GPU of 8 GB (reckoned, not measured): micro_batch_size 8 x gradient_accumulation_steps 8 = a batch"
-        yield "# of 64."
+        yield "# For 1 GPU of 8 GB (reckoned, not measured): micro_batch_size 8 x gradient_accumulation_steps 8 = a"
+        yield "# batch of 64."
     yield "#"
     if recipe.cpu:
         yield f"#   axolotl cotmask base-model smollm2 {CPU_BASE}"
