@@ -7,14 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import lm_eval
 import pytest
 import torch
-from safetensors.torch import load_file
-from support.forked import Axolotl
+from lm_eval.models.huggingface import HFLM
+from lm_eval.tasks import TaskManager
 from support.gradient_recorder import GRADIENTS
 from support.hermetic import RealData
 from support.lm_eval_runs import EVALTASKS
-from support.project import Project, Rows
+from support.project import Project
 from support.recorded import RECORDER, forwards
 from support.trained import LORA, OURS, alpaca, identical, weights
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -72,7 +73,7 @@ def test_a_resumed_run_that_strips_the_token_is_the_same_model(small: Project, c
     whole = small.train("whole", **steps)
     resumed = small.train(
         "resumed",
-        **{**steps, "cotmask": {**MASK, "strip_mask_token": True}, "save_strategy": "no"},
+        **{**steps, "cotmask": {**MASK, "strip_mask_token": True}, "save_strategy": "no", "save_steps": None},
         resume_from_checkpoint=str(whole / "checkpoint-2"),
     )
     expected, stripped = weights(whole), weights(resumed)
@@ -88,7 +89,7 @@ def test_a_resumed_run_that_strips_the_token_is_the_same_model(small: Project, c
 
 
 def test_a_merged_adapter_is_scored_and_analysed(
-    small: Project, axolotl: Axolotl, real_data: RealData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Project, real_data: RealData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fifty questions of GSM8K, and as many corrupted steps; few tokens each, since two layers say nothing."""
     real_data.needs("gsm8k_test.jsonl")
@@ -106,13 +107,13 @@ def test_a_merged_adapter_is_scored_and_analysed(
     assert after[EMBEDDINGS].shape == before[EMBEDDINGS].shape
     assert not torch.equal(after[EMBEDDINGS], before[EMBEDDINGS])
     monkeypatch.setenv("COTMASK_DATA_DIR", str(real_data))
-    axolotl.lm_eval(
-        "run", "--model", "hf", "--model_args", f"pretrained={merged},dtype=float32", "--device", "cpu",
-        "--batch_size", "25", "--include_path", EVALTASKS, "--tasks", "cotmask_gsm8k,cotmask_corrupted_step",
-        "--limit", "50", "--gen_kwargs", "max_gen_toks=8", "--log_samples", "--output_path", tmp_path / "scores",
-    ).check()  # fmt: skip
-    [file] = (tmp_path / "scores").rglob("results_*.json")
-    results = json.loads(file.read_text(encoding="utf-8"))
+    results = lm_eval.simple_evaluate(
+        HFLM(str(merged), dtype="float32", device="cpu", batch_size=25),
+        tasks=["cotmask_gsm8k", "cotmask_corrupted_step"],
+        task_manager=TaskManager(include_path=str(EVALTASKS), include_defaults=False),
+        limit=50,
+        gen_kwargs="max_gen_toks=8",
+    )
     assert {task: counts["effective"] for task, counts in results["n-samples"].items()} == {
         "cotmask_gsm8k": 50, "cotmask_corrupted_step": 50,
     }  # fmt: skip
@@ -129,37 +130,42 @@ def full(smollm2: Path, project: Project) -> Project:
     return Project(project.directory, smollm2, project.run)
 
 
-#: The step is long enough for eight rows, whatever the batch.
-ONE_STEP = {"max_steps": 1, "learning_rate": 1e-3, "max_grad_norm": 1e6}
+ONE_STEP = {"max_steps": 1, "max_grad_norm": 1e6}
 
 
-def test_accumulated_gradients_are_those_of_one_batch(full: Project, gsm8k_rows: Rows) -> None:
+@pytest.fixture
+def sums(full: Project) -> list[dict[str, Any]]:
+    """Eight rows, as a data set that a config without the plugin can read, too.
+
+    Each digit is a token, so that all have as many labels: Axolotl 0.19 takes the mean of the micro-batches' means.
+    """
+    pairs = zip(range(11, 51, 5), range(20, 48, 3), strict=False)
+    rows = [
+        {"question": f"{a}+{b}?", "answer": f"{a}+{b} = <<{a}+{b}={a + b}>>{a + b}\n#### {a + b}"} for a, b in pairs
+    ]
+    return alpaca(full, rows)
+
+
+def test_accumulated_gradients_are_those_of_one_batch(full: Project, sums: list[dict[str, Any]]) -> None:
     gradients = []
     for batch, accumulation in ((4, 2), (8, 1)):
         output_dir = full.train(
-            f"{batch}x{accumulation}", micro_batch_size=batch, gradient_accumulation_steps=accumulation,
-            cotmask={**MASK, "noise": "random"}, plugins=[OURS, GRADIENTS], datasets=short_rows(full, gsm8k_rows), **ONE_STEP,
+            f"{batch}x{accumulation}", micro_batch_size=batch, gradient_accumulation_steps=accumulation, datasets=sums,
+            cotmask={**MASK, "noise": "random"}, plugins=[OURS, GRADIENTS], **ONE_STEP,
         )  # fmt: skip
         gradients.append(torch.load(output_dir / "gradients.pt"))
     first, second = gradients
     assert first.keys() == second.keys()
-    assert len(first) > 200
+    assert len(first) == 272
     for name in first:
         scale = first[name].abs().max()
         assert scale > 0
         assert (first[name] - second[name]).abs().max() < 1e-4 * scale, name
 
 
-def test_a_ratio_of_zero_is_no_plugin_to_the_bit(full: Project, gsm8k_rows: Rows) -> None:
-    data = short_rows(full, gsm8k_rows)
-    plain = full.train("plain", plugins=None, cotmask=None, datasets=data, micro_batch_size=2, **ONE_STEP)
-    before = weights(plain)
-    (plain / "model.safetensors").unlink()
-    ours = full.train("zero", cotmask={"mask_ratio": 0}, datasets=data, micro_batch_size=2, **ONE_STEP)
-    assert identical(before, weights(ours))
-    assert not identical(before, load_file(full.model / "model.safetensors"))
-
-
-def short_rows(project: Project, rows: Rows) -> list[dict[str, Any]]:
-    """Eight rows, as a data set that a config without the plugin can read, too."""
-    return alpaca(project, rows[:8])
+def test_a_ratio_of_zero_is_no_plugin_to_the_bit(full: Project, sums: list[dict[str, Any]]) -> None:
+    changes = {"micro_batch_size": 2, "datasets": sums, **ONE_STEP}
+    plain = full.train("plain", plugins=None, cotmask=None, **changes)
+    ours = full.train("zero", cotmask={"mask_ratio": 0}, **changes)
+    assert identical(weights(plain), weights(ours))
+    assert not torch.equal(weights(ours)[EMBEDDINGS], weights(full.model)[EMBEDDINGS].float())
