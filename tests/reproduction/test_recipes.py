@@ -305,9 +305,7 @@ def prepared_key(name: str) -> str:
 
 
 #: The others of SmolLM2 differ from these in what tests above name, and are written by the same lines.
-SMOLLM2 = {
-    f"smollm2-135m/{name}" for name in ("gsm8k-mft", "gsm8k-chat-mft-mask", "gsm8k-chat-mft-lora", "gsm8k-mft-cpu")
-}
+SMOLLM2 = {f"smollm2-135m/{name}" for name in ("gsm8k-mft", "gsm8k-chat-mft-lora", "gsm8k-mft-cpu")}
 TRAINED = [name for name in ALL if name in SMOLLM2 or not name.startswith("smollm2-135m/")]
 
 

@@ -93,6 +93,7 @@ def tokenizer(smollm2: Path) -> Any:
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_the_tokenizer_is_the_hubs(tokenizer: Any) -> None:
     for text, ids in (PUBLISHED | BEFORE_DIGITS).items():
         assert tokenizer(text)["input_ids"] == ids, text
@@ -112,6 +113,7 @@ def test_the_tokenizer_is_the_hubs(tokenizer: Any) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PROMPTS)
 def test_prompts_and_masks_to_the_token(kind: str, tokenizer: Any) -> None:
     name = f"axolotl_cotmask.prompt_strategies.{kind}"
@@ -129,6 +131,7 @@ def test_prompts_and_masks_to_the_token(kind: str, tokenizer: Any) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_the_weights_are_the_models(smollm2: Path, tokenizer: Any) -> None:
     config = AutoConfig.from_pretrained(smollm2)
     assert (config.rope_parameters["rope_theta"], config.tie_word_embeddings) == (100_000, True)
@@ -164,6 +167,7 @@ def read(smollm2: Path, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.real
+@pytest.mark.slow
 @pytest.mark.usefixtures("read")
 def test_a_directory_that_is_there_stays(smollm2: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
@@ -176,6 +180,7 @@ def test_a_directory_that_is_there_stays(smollm2: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.slow
 @pytest.mark.usefixtures("read")
 @pytest.mark.parametrize("limit", [10_000, 2_000_000], ids=["the weights", "the tokenizer"])
 def test_a_full_disk_leaves_nothing(limit: int, tmp_path: Path) -> None:
