@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import resource
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from axolotl.utils.dict import DictDefault
 from click.testing import CliRunner
 from datasets import Dataset
+from support.full_disk import no_file_above
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from axolotl_cotmask.analysis.dependency import numeric_tokens
@@ -184,12 +184,8 @@ def test_a_directory_that_is_there_stays(smollm2: Path, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("read")
 @pytest.mark.parametrize("limit", [10_000, 2_000_000], ids=["the weights", "the tokenizer"])
 def test_a_full_disk_leaves_nothing(limit: int, tmp_path: Path) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
+    with no_file_above(limit):
         sentence = build("smollm2", tmp_path / "base")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "cannot write a model there" in sentence
     assert "File too large" in sentence
     assert not list(tmp_path.iterdir())
