@@ -19,7 +19,7 @@ hermetic.begin()
 #: Files that take minutes: they begin first, so that no worker waits for them at the end.
 _LONG = (
     "test_run.py", "test_recipes.py", "test_chains.py", "test_interrupt.py", "test_training.py", "test_llm2llm.py",
-    "test_noise_through_axolotl.py", "test_sandbox.py", "test_chained_recipes.py",
+    "test_noise_through_axolotl.py", "test_sandbox.py", "test_chained_recipes.py", "test_real_model.py",
 )  # fmt: skip
 
 
