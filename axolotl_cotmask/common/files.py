@@ -68,6 +68,22 @@ def whole_directory(path: Path) -> Iterator[Path]:
         new.rename(path)
 
 
+@contextmanager
+def whole_model(path: Path) -> Iterator[Path]:
+    """Yield a new directory to save a model in, as `whole_directory` does; only what is written is to fail within.
+
+    Raises:
+        CoTMaskError: it cannot be written.
+    """
+    try:
+        with whole_directory(path) as built:
+            yield built
+    # A full disk is an exception of its own to safetensors, and a bare one to tokenizers.
+    except Exception as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise CoTMaskError(f"{path}: cannot write a model there ({reason})") from error
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:

@@ -12,6 +12,7 @@ import torch
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.full_disk import no_file_above
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from axolotl_cotmask.cli.tiny_model import tiny_model
@@ -154,8 +155,12 @@ def test_nothing_half_built_when_saving_fails(tmp_path: Path, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(PreTrainedTokenizerFast, "save_pretrained", no_space)
-    with pytest.raises(CoTMaskError, match=r"cannot write a model there \(No space left on device\)"):
-        build_tiny_model(directory, TEXTS[:50], 1, shape=MICRO)
+    for room, reason in ((100_000, ".*File too large.*"), (2**30, "No space left on device")):
+        with (
+            no_file_above(room),
+            pytest.raises(CoTMaskError, match=rf"cannot write a model there \({reason}\)"),
+        ):
+            build_tiny_model(directory, TEXTS[:50], 1, shape=MICRO)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
 

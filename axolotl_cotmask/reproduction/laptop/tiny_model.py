@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import whole_directory
+from axolotl_cotmask.common.files import whole_model
 from axolotl_cotmask.data.prompts import SEPARATOR, alpaca_prompt
 
 if TYPE_CHECKING:
@@ -153,16 +153,15 @@ def build_tiny_model(
         return False
     if existing is None and directory.exists():
         raise CoTMaskError(f"{directory} exists and is no tiny model: name a directory that does not exist yet")
-    try:
-        # transformers draws initial weights from the global generator, which belongs to the caller.
-        with whole_directory(directory) as built, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            tokenizer = build_tokenizer(texts, vocab_size)
-            new_llama(tokenizer, shape, shape.hidden_size**-0.5).save_pretrained(built)
-            tokenizer.save_pretrained(built)
-            (built / _DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise CoTMaskError(f"{directory}: cannot write a model there ({error.strerror or error})") from error
+    # transformers draws initial weights from the global generator, which belongs to the caller.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        tokenizer = build_tokenizer(texts, vocab_size)
+        model = new_llama(tokenizer, shape, shape.hidden_size**-0.5)
+    with whole_model(directory) as built:
+        model.save_pretrained(built)
+        tokenizer.save_pretrained(built)
+        (built / _DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
     return True
 
 
