@@ -6,6 +6,7 @@ import re
 from fractions import Fraction
 
 from axolotl_cotmask.evaluation.answers.arithmetic import Number
+from axolotl_cotmask.evaluation.answers.intervals import as_intervals
 from axolotl_cotmask.evaluation.answers.latex import latex_form, split_unit, without_wrapping
 from axolotl_cotmask.evaluation.answers.quantity import whole_number
 from axolotl_cotmask.evaluation.answers.verifier import latex_equal
@@ -42,7 +43,7 @@ def math_equal(answer: str, gold: str) -> bool:
         return True
     if _text(forms[0]) == _text(forms[1]) or _same_but_for_a_name(body, gold_body):
         return True
-    body, gold_body = _without_braces(body, gold_body)
+    body, gold_body = as_intervals(*_without_braces(body, gold_body))
     if ("\\pm" in body) != ("\\pm" in gold_body):
         body, gold_body = map(_with_both_signs, (body, gold_body))
     values, gold_values = _values_by_name(body), _values(gold_body)

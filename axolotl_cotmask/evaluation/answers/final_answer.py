@@ -34,7 +34,12 @@ _NOT_STATED = re.compile(
 # What "the answer is 5" follows when it is not meant: "one might think", "at first I thought".
 _DOUBTED = re.compile(
     r"\b(?:but if|might|at first|initially|i thought"
-    r"|(?:may|could|would|tempted to) (?:think|say|guess|believe))\b[^.\n]{0,40}$",
+    r"|(?:may|could|would|tempted to|not|n't|never) (?:think|say|guess|believe)|doubt|unlikely)\b[^.\n]{0,40}$",
+    re.IGNORECASE,
+)
+# "If it is not, the answer is 14": one of two answers, where the other one has a condition as well.
+_CONDITION = re.compile(
+    r"\b(?:if|otherwise|else|assuming|alternatively|in (?:this|that|the (?:first|second|other)) case|when)\b[^.!?\n]{0,58}$",
     re.IGNORECASE,
 )
 # "If she sold 20, the answer would be 40".
@@ -74,6 +79,7 @@ _DENIED = re.compile(
     r"(?P<instead>[,;]? (?:but|rather|it is|it's)(?: rather)?(?= ))?"
 )
 _REJECTED = re.compile(
+    r"(?:not|n't|never) (?:think|believe) [^.\n\d]{0,40}?\b(?:is|was) [$(*\\]{0,3}(?:\d++(?:[.,/]\d++)*+|[A-E]\b)|"
     r"\(?(?:(?<![\d.,/^])\d++(?:[.,/]\d++)*+|\b[A-E])\)? "
     r"(?:is|was|would be) (?:not|wrong|incorrect|impossible|too|false)\b"
 )
@@ -142,6 +148,7 @@ def _hash_line(text: str) -> str | None:
 
 def _after_marks(text: str, of_option: bool) -> Iterator[str]:
     labelled = _LABEL_B.search(text) is not None
+    conditional = ""
     for mark in reversed(list((_OPTION if of_option else _ANSWER).finditer(text))[-_TRIED:]):
         before = text[max(0, mark.start() - 60) : mark.start()]
         if (
@@ -154,8 +161,17 @@ def _after_marks(text: str, of_option: bool) -> Iterator[str]:
         if link is None or ("would" in link.group() and _HYPOTHETICAL.search(before)):
             continue
         passage = _passage(text, link.end())
-        if passage and not _NO_ANSWER.match(passage):
-            yield passage
+        if not passage or _NO_ANSWER.match(passage):
+            continue
+        if conditional:
+            yield f"{passage}, {conditional}" if _CONDITION.search(before) else conditional
+            conditional = ""
+        elif _CONDITION.search(before):
+            conditional = passage
+            continue
+        yield passage
+    if conditional:
+        yield conditional
 
 
 def _passage(text: str, begin: int) -> str:

@@ -22,6 +22,11 @@ _CLAUSE = re.compile(
     r"|[,:]?\sas (?!the\b)|;\s|\s\((?=[a-zA-Z]{2})|\s[-—]+\s(?=[a-zA-Z]{2})"
 )
 _NAME_IS = re.compile(r"(?:[a-zA-Z'-]{1,20} ){1,8}(?:is|are|equals) (?=[-\d$\\])")
+# An expression in plain characters: operators, names of a letter, roots.
+_EXPRESSION = re.compile(
+    r"(?:\b(?:is|are|equals)|[=:])\s++((?=[^a-z\n]{0,80}[a-z√π(])(?:(?:sqrt|pi|sin|cos|tan|log|ln|[a-zA-Z0-9])(?![a-zA-Z]{2})"
+    r"|[-+*/^()√π_{}., ]|\d){1,80})[*_.!]{0,3}\Z"
+)
 _ENDS = (".", ",", ";", ":", "**", "*", "`", '"', "}")
 
 
@@ -71,6 +76,12 @@ def last_formula(text: str) -> str | None:
         held.insert(0, other)
         begin = first
     return ", ".join(held)
+
+
+def plain_expression(text: str) -> str | None:
+    """Return what the last sentence of a text without formulas ends on behind ``is`` or ``=``, if it is no mere number."""
+    found = _EXPRESSION.search(text.rstrip().rpartition("\n")[2][-LIMIT:])
+    return None if found is None or breaks_off(found[1]) else found[1]
 
 
 def _name(formula: str) -> str | None:

@@ -8,11 +8,21 @@ from axolotl_cotmask.evaluation.answers.arithmetic import NUMBER
 from axolotl_cotmask.evaluation.answers.quantity import bare, breaks_off, number_in
 
 _WINDOW = 600
-# A text that is but a number in words is not longer.
-_IN_WORDS = 80
+# Of a text without digits so many characters are read.
+_IN_WORDS = 120
+_IS = re.compile(
+    r".*\b(?:is|are|was|were|equals|(?:comes?|came|amounts?|adds? up) to)\s"
+)
 _REMARK = re.compile(
     r"\W*+(?:note|notice|(?:double[- ])?check|proof|verif|let me know"
-    r"|i hope|hope|feel free|if you|remember|explanation|this assumes|ps\b)",
+    r"|i hope|hope|feel free|if you|remember|explanation|this assumes|ps\b"
+    r"|(?:would|do) you (?:like|want)|want me|shall i|should i|can i help)|\W*\([^()]*\)\W*\Z",
+    re.IGNORECASE,
+)
+# What may hold the answer, but not where one stands in bold before it.
+_AFTERTHOUGHT = re.compile(
+    r"\W*+(?:key |quick |main |final )?(?:insight|takeaway|point|idea|summary|recap|breakdown|reason|why|tip|fun fact|caveat"
+    r"|in other words|here's|here is|this (?:means|is because|makes)|assum|we (?:used|assumed)|[-*•])|\W*+where\b",
     re.IGNORECASE,
 )
 _DIGIT = re.compile(r"\d")
@@ -32,9 +42,12 @@ _OPERAND = re.compile(r"[\d)%a-zA-Z]\s?(?:[*/+]|\s-\s|(?<=\d)-)\s?[( ]*$|(?<=\d)
 _UNIT_POWER = re.compile(r"(?<=[a-zA-Z])\^\(?[-+]?[1-4]\)?")
 _UNDETERMINED = re.compile(
     r"\b(?:cannot|can't|can not|unable to|impossible to|don't know how to) (?:be )?"
-    r"(?:answer|determine|solve|calculate|compute|know)|\b(?:not enough|insufficient) (?:information|data)\b",
+    r"(?:answer|determine|solve|calculate|compute|know)|\b(?:not enough|insufficient) (?:information|data)\b"
+    r"|\b(?:no (?:valid |possible )?(?:solution|answer)s?|(?:is|are) (?:unsolvable|contradictory|inconsistent|impossible))\b",
     re.IGNORECASE,
 )
+# A sentence does not end on these: the text was cut off.
+_CUT_OFF = re.compile(r"\b(?:by|the|an?|of|from|with|for|plus|minus|than)\s*\Z", re.IGNORECASE)
 # "Step 4", "[1]": no quantity.
 _LABEL = re.compile(
     r"\b(?:step|part|equation|eq\.|figure|example|note|method|case) #?\d{1,3}\b(?![.,]\d)"
@@ -57,6 +70,11 @@ _ADDED = re.compile(
     r"|\s(?:out of|from)\s(?![^.]{0,30}\bto\b)"
 )
 _CHOICE = re.compile(r"\s*(?:or|and|to)\s*")
+_ROUNDED = re.compile(r"\bround\w*\s[^.]{0,30}\Z", re.IGNORECASE)
+# "x_1 = 17, x_2 = 19": several values of one name.
+_VALUES = re.compile(
+    r"(?<![\w^)*/+-])([a-zA-Z])(?:_\(?\{?\d\}?\)?)?\s?=\s?-?[\d.,/]*\d(?:,|\s?,?\s?\b(?:and|or)\b)\s?\1(?:_\(?\{?\d\}?\)?)?\s?=\s?-?[\d.,/]*\d\W*\Z"
+)
 _LISTED = re.compile(r"(?::|\bare)[^a-zA-Z:]*\d,\s[^a-zA-Z:]*$")
 # Behind these a number tells which things are meant, not how many there are.
 _KNOWN = re.compile(r"\b(?:the|these|those|all|both|his|her|their|every)\s$", re.IGNORECASE)
@@ -70,24 +88,35 @@ def last_number(text: str) -> str | None:
     part of one.
     """
     text = _LABEL.sub(" ", _without_remarks(text))
-    if breaks_off(text) or _UNDETERMINED.search(text, text.rfind("\n\n") + 1):
+    if breaks_off(text) or _CUT_OFF.search(text[-20:]) or _UNDETERMINED.search(text, text.rfind("\n\n") + 1):
         return None
-    bold = [
-        passage
-        for passage in _BOLD.findall(text[text.rfind("\n\n") + 1 :])
-        if _RESULT.match(passage) and not _HEADING.match(passage)
-    ]
+    bold = _results_in_bold(text[text.rfind("\n\n") + 1 :])
     number = number_in(bold[-1]) if bold else None
-    if number is None and len(text) < _IN_WORDS and not _DIGIT.search(text):
-        return number_in(text.strip().rstrip(".!"))
+    if number is None and not _DIGIT.search(text):
+        return _only_in_words(text)
     return number if number is not None else _last_in(_last_sentence(text))
+
+
+def _results_in_bold(paragraph: str) -> list[str]:
+    return [held for held in _BOLD.findall(paragraph) if _RESULT.match(held) and not _HEADING.match(held)]
 
 
 def _without_remarks(text: str) -> str:
     paragraphs = text.rstrip().split("\n\n")
     while len(paragraphs) > 1 and (not _WORD.search(paragraphs[-1]) or _REMARK.match(paragraphs[-1])):
         paragraphs.pop()
-    return "\n\n".join(paragraphs)
+    end = len(paragraphs)
+    while end > 1 and (not _WORD.search(paragraphs[end - 1]) or _AFTERTHOUGHT.match(paragraphs[end - 1])):
+        end -= 1
+    return "\n\n".join(paragraphs[:end] if _results_in_bold(paragraphs[end - 1]) else paragraphs)
+
+
+def _only_in_words(text: str) -> str | None:
+    """Return the number in English words that the last sentence of a text without digits ends on."""
+    sentence = _SENTENCE_END.split(text.strip().rstrip(".!")[-_IN_WORDS:])[-1].rpartition("\n")[2].strip("* _")
+    whole = number_in(sentence)
+    name = _IS.search(sentence)
+    return whole if whole is not None or name is None else number_in(sentence[name.end() :])
 
 
 def _last_sentence(text: str) -> str:
@@ -111,6 +140,8 @@ def _last_in(sentence: str) -> str | None:
     added = _ADDED.search(sentence, digit.end()) if digit else None
     if added and "=" not in sentence[added.end() :]:
         sentence = sentence[: added.start()]
+    if _VALUES.search(sentence):
+        return None
     result = sentence.rpartition("=")[2]
     if result != sentence and _DIGIT.search(result):
         number = number_in(result)
@@ -124,7 +155,8 @@ def _last_in(sentence: str) -> str | None:
     before, after = sentence[: last.start()], sentence[last.end() :]
     if last is numbers[-1] and _DIGIT.search(after):  # the last one is not written as a number
         return None
-    if len(asked) > 1 and (_CHOICE.fullmatch(sentence[asked[-2].end() : last.start()]) or _LISTED.search(before)):
+    chosen = len(asked) > 1 and _CHOICE.fullmatch(sentence[asked[-2].end() : last.start()])
+    if (chosen and not _ROUNDED.search(sentence, 0, asked[-2].start())) or (len(asked) > 1 and _LISTED.search(before)):
         return None
     if _OPERAND.search(before) or _AFTER.match(after):
         return number_in(sentence) if "=" in sentence else None

@@ -60,6 +60,8 @@ _RESULT = re.compile(r"=\s*\d")
 _BREAKS_OFF = re.compile(r"(?:[\w)%}] ?[-+/=(^{]|[\w)%] \*|≈|<<)\s*$")
 # What stands between a number and another one that makes the first not the answer, or not alone.
 _ANOTHER = re.compile(r"(?P<join>,?\s*(?:and|or|to|through|plus|minus|times)\b|,)\s*(?=[-(]?\.?\d)")
+# "12 minus what he ate".
+_TAKEN = re.compile(r"(?:plus|minus)\b")
 # "5 days' pay" is not 5.
 _OF_THEM = re.compile(r"s' ?[a-z]")
 _SIDE_BY_SIDE = re.compile(
@@ -196,6 +198,8 @@ def _is_alone(number: Number) -> bool:
         share = number.unit.endswith("of") and (number.written is None or number.unit.startswith("%"))
         return _CONNECTED.search(number.unit) is not None and not share
     rest = rest.lstrip()
+    if _TAKEN.match(rest):
+        return False
     join = _ANOTHER.match(rest)
     if join is None:
         return _SIDE_BY_SIDE.match(rest) is None

@@ -11,7 +11,7 @@ from axolotl_cotmask.evaluation.answers.corrections import last_said
 from axolotl_cotmask.evaluation.answers.cuts import about_the_question
 from axolotl_cotmask.evaluation.answers.expressions import math_equal, numbers_equal
 from axolotl_cotmask.evaluation.answers.final_answer import statements, without_denials
-from axolotl_cotmask.evaluation.answers.formulas import formula_in, last_formula
+from axolotl_cotmask.evaluation.answers.formulas import formula_in, last_formula, plain_expression
 from axolotl_cotmask.evaluation.answers.last_number import last_number
 from axolotl_cotmask.evaluation.answers.letters import letter_in
 from axolotl_cotmask.evaluation.answers.mammoth import letter_in_gold
@@ -71,8 +71,11 @@ def _formula_stated_or_last(text: str) -> str | None:
         formula = formula_in(passage)
         if formula is not None:
             return formula
-    formula = last_formula(text)
-    return formula if formula is not None else last_number(without_denials(text))
+    for read in (last_formula, last_number, plain_expression):
+        formula = read(without_denials(text) if read is last_number else text)
+        if formula is not None:
+            return formula
+    return None
 
 
 def _gold_math(text: str) -> str | None:
