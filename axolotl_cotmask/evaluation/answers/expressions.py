@@ -139,9 +139,22 @@ def _decided(answer: str, gold: str) -> bool | None:
     words = [_is_words(text) for text in (answer, gold)]
     if any(words) or any(_TIME.fullmatch(text) or _APART.fullmatch(text) for text in (answer, gold)):
         return False
+    brackets = [_brackets(text) for text in (answer, gold)]
+    if all(brackets) and brackets[0] != brackets[1]:  # a point, a set, intervals that are open or closed
+        return False
     if bool(_TUPLE.fullmatch(answer)) != bool(_TUPLE.fullmatch(gold)) and any(map(_LIST.fullmatch, (answer, gold))):
         return False
     return None
+
+
+def _brackets(form: str) -> str:
+    """Return the brackets around ``form`` where they are one pair around several values, or ''."""
+    form = form.strip()
+    outer = form[:1] + form[-1:] if not form.startswith("\\{") else form[:2] + form[-2:]
+    inside = form[len(outer) // 2 : -(len(outer) // 2)]
+    if outer not in ("()", "[]", "(]", "[)", "\\{\\}") or "," not in inside or re.search(r"[\[\](){}]", inside):
+        return ""
+    return outer
 
 
 def _is_words(form: str) -> bool:

@@ -19,9 +19,13 @@ _JOINS = re.compile(r"\b(?:and|or)\b|,")
 _HASH = re.compile(r"####[ \t]{0,8}([^\n]*)")
 _HASH_ANSWER = re.compile(r"[*_`]{0,3}(?:[-+(]? ?[$£€]? ?[-+]?\.?\d|[$\\])")
 _LIST_LABEL = re.compile(r"[*_`]{0,3}\d{1,3}[.):]\s+\D")
-_ANSWER = re.compile(r"\b(?:answers?\b|ans\b\.?)|^[ \t*_]{0,8}A(?=[ *_]{0,4}:)", re.IGNORECASE | re.MULTILINE)
+# "Answer" in the languages that models answer in; a question has to be English for the rest to be read.
+_FOREIGN = r"|\b(?:r[ée]ponse|respuesta|antwort|resposta|risposta|ответ)\b|答案|答え|정답"
+_ANSWER = re.compile(
+    rf"\b(?:answers?\b|ans\b\.?){_FOREIGN}|^[ \t*_]{{0,8}}A(?=[ *_]{{0,4}}:)", re.IGNORECASE | re.MULTILINE
+)
 _OPTION = re.compile(
-    r"\b(?:answers?\b|ans\b\.?|option\b|choice\b|correct(?=[ *_]{0,4}:))|^[ \t*_]{0,8}A(?=[ *_]{0,4}:)",
+    rf"{_FOREIGN[1:]}|\b(?:answers?\b|ans\b\.?|option\b|choice\b|correct(?=[ *_]{{0,4}}:))|^[ \t*_]{{0,8}}A(?=[ *_]{{0,4}}:)",
     re.IGNORECASE | re.MULTILINE,
 )
 _LABEL_B = re.compile(r"^[ \t*_-]{0,8}B[ *_]{0,4}[:)]", re.IGNORECASE | re.MULTILINE)
@@ -46,7 +50,7 @@ _CONDITION = re.compile(
 _HYPOTHETICAL = re.compile(r"\b(?:if|suppose|had|were|unless|assuming)\b[^.!?\n]{1,59}$", re.IGNORECASE)
 _LINK = re.compile(
     r"(?:[ ,]{1,2}(?:to|for|of|in|then|therefore|hence|thus)\b[^.\n:=]{0,80}?)?[\"'\s*_`]{0,8}(?:"
-    r"(?:is|are|was|were|(?:should|would|must|will|could) be|comes (?:out )?to|equals|becomes)\b\s?[:=]?"
+    r"(?:is|are|was|were|(?:should|would|must|will|could) be|comes (?:out )?to|equals|becomes|est|es|ist|é|è)\b\s?[:=]?|[是为は은는]\s?[:=]?"
     r"|[:=→⇒]|[-=]?>|[ ]-[ ]|(?=\n)|(?<=\bans\.)(?=[ ])|(?=[ ](?:cannot|can't|can not)\b))",
     re.IGNORECASE,
 )

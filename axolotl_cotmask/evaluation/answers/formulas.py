@@ -13,7 +13,7 @@ _DIGIT = re.compile(r"\d")
 _LEAD = re.compile(r"(?:[a-zA-Z'-]{1,20}[ ,:]{1,2}){0,8}\W{0,2}$")
 _JOINT = re.compile(r"[\s,]{0,3}(?:and|or|,)?[\s,]{0,3}(?:[a-z] ?= ?)?")
 _CIRCUMSTANCE = re.compile(
-    r"[ ,]{1,3}(?:[a-z]{1,15} ){0,3}(?:at(?! least| most)|when|where|for|if|since|because|with|given) "
+    r"[ ,(]{1,3}(?:[a-z]{1,15} ){0,3}(?:at(?! least| most)|when|where|for|if|since|because|with|given) "
 )
 _RELATION = re.compile(r"[<>]|\\(?:[lg](?:e|t|eq)q?|neq?|in|equiv|cong|sim|perp|parallel)(?![a-z])")
 _AND = re.compile(r",? (?:and|or) |, ")

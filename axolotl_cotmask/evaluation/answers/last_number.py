@@ -16,9 +16,12 @@ _IS = re.compile(
 _REMARK = re.compile(
     r"\W*+(?:note|notice|(?:double[- ])?check|proof|verif|let me know"
     r"|i hope|hope|feel free|if you|remember|explanation|this assumes|ps\b"
+    r"|(?:source|reference|confidence|disclaimer|generated|difficulty|certainty)\b"
     r"|(?:would|do) you (?:like|want)|want me|shall i|should i|can i help)|\W*\([^()]*\)\W*\Z",
     re.IGNORECASE,
 )
+# A line that is about the text.
+_DETAIL = re.compile(r"\W*+(?:source|reference|confidence|disclaimer|generated|difficulty|certainty)\b", re.IGNORECASE)
 # What may hold the answer, but not where one stands in bold before it.
 _AFTERTHOUGHT = re.compile(
     r"\W*+(?:key |quick |main |final )?(?:insight|takeaway|point|idea|summary|recap|breakdown|reason|why|tip|fun fact|caveat"
@@ -47,7 +50,7 @@ _UNDETERMINED = re.compile(
     re.IGNORECASE,
 )
 # A sentence does not end on these: the text was cut off.
-_CUT_OFF = re.compile(r"\b(?:by|the|an?|of|from|with|for|plus|minus|than)\s*\Z", re.IGNORECASE)
+_CUT_OFF = re.compile(r"\b(?:by|the|an?|of|from|with|for|plus|minus|than)\s*\Z|\n\s*\d{1,2}[.)]\s*\Z", re.IGNORECASE)
 # "Step 4", "[1]": no quantity.
 _LABEL = re.compile(
     r"\b(?:step|part|equation|eq\.|figure|example|note|method|case) #?\d{1,3}\b(?![.,]\d)"
@@ -68,8 +71,10 @@ _ADDED = re.compile(
     r"|\s\((?=[a-zA-Z][^()]{0,80}\)|[^()]{1,80}[-*/+=][^()]{0,80}\))"
     r"|\s(?:because|since|(?:that|which) (?:costs?|weighs?|lasts?|holds?|contains?|has|have))\s"
     r"|\s(?:out of|from)\s(?![^.]{0,30}\bto\b)"
+    r"|,? (?:while|whereas|compared (?:to|with)|as opposed to)\s"
+    r"|,? (?:after|before|when|by) [a-z]{2,15}ing\s|\sfor (?=(?:[a-z]+ ){0,3}\d+ [^.\d]{1,40}\bto [a-z])"
 )
-_CHOICE = re.compile(r"\s*(?:or|and|to)\s*")
+_CHOICE = re.compile(r"\s*(?:or|and|to|in)\s*")
 _ROUNDED = re.compile(r"\bround\w*\s[^.]{0,30}\Z", re.IGNORECASE)
 # "x_1 = 17, x_2 = 19": several values of one name.
 _VALUES = re.compile(
@@ -105,6 +110,10 @@ def _without_remarks(text: str) -> str:
     paragraphs = text.rstrip().split("\n\n")
     while len(paragraphs) > 1 and (not _WORD.search(paragraphs[-1]) or _REMARK.match(paragraphs[-1])):
         paragraphs.pop()
+    lines = paragraphs[-1].rstrip().split("\n")
+    while len(lines) > 1 and _DETAIL.match(lines[-1]):
+        lines.pop()
+    paragraphs[-1] = "\n".join(lines)
     end = len(paragraphs)
     while end > 1 and (not _WORD.search(paragraphs[end - 1]) or _AFTERTHOUGHT.match(paragraphs[end - 1])):
         end -= 1

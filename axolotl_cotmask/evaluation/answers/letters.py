@@ -26,6 +26,12 @@ _CHOSEN = re.compile(
     rf"\W{{1,3}}(?:option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})",
     re.IGNORECASE,
 )
+# Behind this a letter is chosen only by a word that says so.
+_NONE_FITS = re.compile(
+    r"\bnot (?:among|one of|in|listed)\b[^.\n]{0,30}\b(?:options|choices)|(?:\A|[.\n] ?)none of (?:these|them|the (?:options|choices))\b",
+    re.IGNORECASE,
+)
+_CHOSEN_ANYWAY = re.compile(rf"\b(?:so|thus|hence|therefore|choose|guess|pick|select|go with)\b[^.\n]{{0,40}}?\b({_LETTER})", re.IGNORECASE)
 _CONFIRMED = re.compile(
     r"\b((?-i:[A-E]))[)\]]? is (?:the )?(?:right|correct|true)\b|\A\W{0,4}((?-i:[A-E])),? (?:since|because)\b"
     r"|^\W{0,6}((?-i:[A-E]))[).:\]][^\n]{1,100}[-(:,.✓✔✅]\s?(?:this is )?(?:right|correct|true|yes)\b"
@@ -50,6 +56,10 @@ def letter_in(text: str) -> str | None:
         if letter is not None:
             return letter
     marked, text = text, _STRIPPED.sub("", text)
+    none = _NONE_FITS.search(text)
+    if none is not None:
+        anyway = _CHOSEN_ANYWAY.search(text, none.end())
+        return anyway[1] if anyway and anyway[1] in "ABCDE" else None
     chosen = [match for match in _CHOSEN.finditer(text) if match[1] in "ABCDE"]
     if chosen:
         return None if _SEVERAL.match(text, chosen[-1].end()) else chosen[-1][1]

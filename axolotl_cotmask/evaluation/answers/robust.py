@@ -22,7 +22,7 @@ from axolotl_cotmask.evaluation.answers.rule import Rule
 
 _DIGIT = re.compile(r"\d")
 _NO_NUMBER = re.compile(
-    r"\W*(?:cannot|can't|can not|unknown|undefined|undetermined|indeterminate|impossible"
+    r"\W*(?:cannot|can't|can not|unknown|undefined|undetermined|indeterminate|impossible|unclear|ambiguous"
     r"|not (?:enough|given|possible|known)|insufficient|no (?:answer|solution))\b",
     re.IGNORECASE,
 )
