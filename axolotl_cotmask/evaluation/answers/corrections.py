@@ -18,6 +18,7 @@ TAKES_BACK = re.compile(
     r"|i (?:forgot|missed|overlooked|misread|miscalculated|miscounted)\b"
     r"|let me (?:correct|fix|redo|recalculate|recompute|reconsider|recheck|re-check)\b"
     r"|(?:this|that|it)(?:'s| is| was) (?:wrong|incorrect|not (?:right|correct))\b"
+    r"|(?:claim|guess|assumption) (?:fails|is (?:false|wrong))\b"
     r"|but (?:it|this|that)(?:'s| is| was) (?:actually|really|in fact)\b)|(?<=[.!?\n] )actually\b|^actually\b",
     re.IGNORECASE | re.MULTILINE,
 )

@@ -20,7 +20,7 @@ _HASH = re.compile(r"####[ \t]{0,8}([^\n]*)")
 _HASH_ANSWER = re.compile(r"[*_`]{0,3}(?:[-+(]? ?[$£€]? ?[-+]?\.?\d|[$\\])")
 _LIST_LABEL = re.compile(r"[*_`]{0,3}\d{1,3}[.):]\s+\D")
 # "Answer" in the languages that models answer in; a question has to be English for the rest to be read.
-_FOREIGN = r"|\b(?:r[ée]ponse|respuesta|antwort|resposta|risposta|ответ)\b|答案|答え|정답"
+_FOREIGN = r"|\b(?:r[ée]ponse|respuesta|antwort|resposta|risposta|ответ)(?: (?:final|finale|correct[ae]|corret[ao])){0,2}\b|答案|答え|정답"
 _ANSWER = re.compile(
     rf"\b(?:answers?\b|ans\b\.?){_FOREIGN}|^[ \t*_]{{0,8}}A(?=[ *_]{{0,4}}:)", re.IGNORECASE | re.MULTILINE
 )
@@ -38,7 +38,7 @@ _NOT_STATED = re.compile(
 # What "the answer is 5" follows when it is not meant: "one might think", "at first I thought".
 _DOUBTED = re.compile(
     r"\b(?:but if|might|at first|initially|i thought"
-    r"|(?:may|could|would|tempted to|not|n't|never) (?:think|say|guess|believe)|doubt|unlikely)\b[^.\n]{0,40}$",
+    r"|(?:may|could|would|tempted to|not|n't|never) (?:think|say|guess|believe)|doubt|unlikely|would say|(?:false|untrue|not true|wrong|incorrect) that)\b(?:(?!\bbut\b)[^.;\n]){0,40}$",
     re.IGNORECASE,
 )
 # "If it is not, the answer is 14": one of two answers, where the other one has a condition as well.
@@ -66,6 +66,7 @@ _DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"), ("$", "$"))
 _SENTENCE_END = re.compile(
     r"(?:(?<![a-z]\.[a-z])(?<!approx)(?<!\blbs)(?<!\bhrs)(?<!\bft)(?<!\bvs)[.?]|(?<=[a-zA-Z)*])!)(?=\s|$)|(?<=\d)!(?=\s[A-Z])|\n|</|\"\}"
 )
+_CLAUSE_END = re.compile(r"[.!?](?=\s|\Z)|[;\n]|,\s")
 # What follows "the answer is" without being the answer.
 _NO_ANSWER = re.compile(
     r"(?:in|to|of|as|also|still|when|because|since|if|what|where|correct|right|wrong|incorrect|reasonable|valid"
@@ -77,7 +78,7 @@ _REVERSED = re.compile(
     r"\s(?:is|are) (?:the|my|our) (?:final |correct |right |best |only )?(?:answer|option|choice)\b", re.IGNORECASE
 )
 _DENIED = re.compile(
-    r"(?:\bnot|\bcannot|n't|\brather than|\binstead of|\bunlike) "
+    r"(?:\bnot|\banything but|\bcannot|n't|\brather than|\binstead of|\bunlike) "
     r"(?:be |equal |to |the |just |option |choice |answer ){0,3}"
     r"[$(*\\]{0,3}(?:-?\d++(?:[.,/]\d++)*+%?|[A-Ea-e](?![a-zA-Z]))(?:\*\*|[$)*]|\\\)){0,2}"
     r"(?P<instead>[,;]? (?:but|rather|it is|it's)(?: rather)?(?= ))?"
@@ -91,7 +92,14 @@ _REJECTED = re.compile(
 
 def without_denials(text: str) -> str:
     """Return ``text`` without what it says the answer is not: ``not 5``, ``instead of (B)``, ``5 is wrong``."""
-    return _REJECTED.sub("", _DENIED.sub(lambda match: "" if match["instead"] else "not", text))
+    text = _REJECTED.sub("", _DENIED.sub(lambda match: "" if match["instead"] else "not", text))
+    kept, end = [], 0
+    for mark in _ANSWER.finditer(text):
+        if mark.start() >= end and _DOUBTED.search(text, max(0, mark.start() - 60), mark.start()):
+            kept.append(text[end : mark.start()])
+            stop = _CLAUSE_END.search(text, mark.end())
+            end = stop.start() if stop else len(text)
+    return "".join(kept) + text[end:]
 
 
 def statements(text: str, *, of_option: bool = False) -> Iterator[str]:
@@ -168,7 +176,7 @@ def _after_marks(text: str, of_option: bool) -> Iterator[str]:
         if not passage or _NO_ANSWER.match(passage):
             continue
         if conditional:
-            yield f"{passage}, {conditional}" if _CONDITION.search(before) else conditional
+            yield f"{conditional}, {passage}" if _CONDITION.search(before) else conditional
             conditional = ""
         elif _CONDITION.search(before):
             conditional = passage

@@ -60,7 +60,7 @@ def formula_in(passage: str) -> str | None:
 def last_formula(text: str) -> str | None:
     """Return the last formula of ``text``, or None where it has none or a number stands behind one that has none."""
     found = formulas(text)
-    if not found:
+    if not found or breaks_off(text):
         return None
     if _DIGIT.search(text, found[-1][1]) and not _DIGIT.search(found[-1][2]):
         return None

@@ -16,16 +16,17 @@ _IS = re.compile(
 _REMARK = re.compile(
     r"\W*+(?:note|notice|(?:double[- ])?check|proof|verif|let me know"
     r"|i hope|hope|feel free|if you|remember|explanation|this assumes|ps\b"
+    r"|key (?:formula|insight|takeaway|point|idea|concept|step|fact)"
     r"|(?:source|reference|confidence|disclaimer|generated|difficulty|certainty)\b"
     r"|(?:would|do) you (?:like|want)|want me|shall i|should i|can i help)|\W*\([^()]*\)\W*\Z",
     re.IGNORECASE,
 )
 # A line that is about the text.
-_DETAIL = re.compile(r"\W*+(?:source|reference|confidence|disclaimer|generated|difficulty|certainty)\b", re.IGNORECASE)
+_DETAIL = re.compile(r"\W*+(?:source|reference|confidence|disclaimer|generated|difficulty|certainty|done|end|qed|thank)\b", re.IGNORECASE)
 # What may hold the answer, but not where one stands in bold before it.
 _AFTERTHOUGHT = re.compile(
-    r"\W*+(?:key |quick |main |final )?(?:insight|takeaway|point|idea|summary|recap|breakdown|reason|why|tip|fun fact|caveat"
-    r"|in other words|here's|here is|this (?:means|is because|makes)|assum|we (?:used|assumed)|[-*•])|\W*+where\b",
+    r"\W*+(?:(?:quick |main |final )?(?:summary|recap|breakdown)|reason|why|tip|fun fact|caveat"
+    r"|in other words|(?:here's|here is) (?:how|why|the breakdown|a breakdown)|this (?:means|is because|makes)|assum|we (?:used|assumed)|[-*•])|\W*+where\b",
     re.IGNORECASE,
 )
 _DIGIT = re.compile(r"\d")
@@ -45,12 +46,14 @@ _OPERAND = re.compile(r"[\d)%a-zA-Z]\s?(?:[*/+]|\s-\s|(?<=\d)-)\s?[( ]*$|(?<=\d)
 _UNIT_POWER = re.compile(r"(?<=[a-zA-Z])\^\(?[-+]?[1-4]\)?")
 _UNDETERMINED = re.compile(
     r"\b(?:cannot|can't|can not|unable to|impossible to|don't know how to) (?:be )?"
-    r"(?:answer|determine|solve|calculate|compute|know)|\b(?:not enough|insufficient) (?:information|data)\b"
+    r"(?:answer|determine|solve|calculate|compute|know|fulfil|help|assist|provide|comply)|\b(?:not enough|insufficient) (?:information|data)\b"
     r"|\b(?:no (?:valid |possible )?(?:solution|answer)s?|(?:is|are) (?:unsolvable|contradictory|inconsistent|impossible))\b",
     re.IGNORECASE,
 )
 # A sentence does not end on these: the text was cut off.
 _CUT_OFF = re.compile(r"\b(?:by|the|an?|of|from|with|for|plus|minus|than)\s*\Z|\n\s*\d{1,2}[.)]\s*\Z", re.IGNORECASE)
+_SENTENCES = re.compile(r"(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})[.!?](?=\s)|\n")  # not of Mr. and Mrs.
+_CLOSED = re.compile(r"[^\w\s:,;|-]\Z")
 # "Step 4", "[1]": no quantity.
 _LABEL = re.compile(
     r"\b(?:step|part|equation|eq\.|figure|example|note|method|case) #?\d{1,3}\b(?![.,]\d)"
@@ -72,6 +75,7 @@ _ADDED = re.compile(
     r"|\s(?:because|since|(?:that|which) (?:costs?|weighs?|lasts?|holds?|contains?|has|have))\s"
     r"|\s(?:out of|from)\s(?![^.]{0,30}\bto\b)"
     r"|,? (?:while|whereas|compared (?:to|with)|as opposed to)\s"
+    r"|\s(?:after|before|until|past) (?=\d{1,2}:\d\d)|(?: old)? in (?=(?:1[5-9]|20)\d\d\b)|(?<= old) in\s"
     r"|,? (?:after|before|when|by) [a-z]{2,15}ing\s|\sfor (?=(?:[a-z]+ ){0,3}\d+ [^.\d]{1,40}\bto [a-z])"
 )
 _CHOICE = re.compile(r"\s*(?:or|and|to|in)\s*")
@@ -79,6 +83,9 @@ _ROUNDED = re.compile(r"\bround\w*\s[^.]{0,30}\Z", re.IGNORECASE)
 # "x_1 = 17, x_2 = 19": several values of one name.
 _VALUES = re.compile(
     r"(?<![\w^)*/+-])([a-zA-Z])(?:_\(?\{?\d\}?\)?)?\s?=\s?-?[\d.,/]*\d(?:,|\s?,?\s?\b(?:and|or)\b)\s?\1(?:_\(?\{?\d\}?\)?)?\s?=\s?-?[\d.,/]*\d\W*\Z"
+)
+_BOUND = re.compile(
+    r"(?<!no )(?<!not )\b(?:exceeds?|(?:more|less|fewer|greater|larger|smaller|higher|lower) than)\s?[$]?\Z", re.IGNORECASE
 )
 _LISTED = re.compile(r"(?::|\bare)[^a-zA-Z:]*\d,\s[^a-zA-Z:]*$")
 # Behind these a number tells which things are meant, not how many there are.
@@ -93,13 +100,21 @@ def last_number(text: str) -> str | None:
     part of one.
     """
     text = _LABEL.sub(" ", _without_remarks(text))
-    if breaks_off(text) or _CUT_OFF.search(text[-20:]) or _UNDETERMINED.search(text, text.rfind("\n\n") + 1):
+    if breaks_off(text) or _is_cut_off(text) or _UNDETERMINED.search(text, text.rfind("\n\n") + 1):
         return None
     bold = _results_in_bold(text[text.rfind("\n\n") + 1 :])
     number = number_in(bold[-1]) if bold else None
     if number is None and not _DIGIT.search(text):
         return _only_in_words(text)
     return number if number is not None else _last_in(_last_sentence(text))
+
+
+def _is_cut_off(text: str) -> bool:
+    """Whether ``text`` ends within a sentence: on a word that ends none, or on one that has not come to a number."""
+    rest = text[max(text.rfind(digit) for digit in "0123456789") + 1 :].rstrip("*_ \n\t")
+    sentence = _SENTENCES.split(rest)[-1]
+    begun = len(sentence) < len(rest) and _WORD.search(sentence) is not None and not _DETAIL.match(sentence)
+    return _CUT_OFF.search(text[-20:]) is not None or rest.endswith(":") or (begun and not _CLOSED.search(rest))
 
 
 def _results_in_bold(paragraph: str) -> list[str]:
@@ -166,6 +181,8 @@ def _last_in(sentence: str) -> str | None:
         return None
     chosen = len(asked) > 1 and _CHOICE.fullmatch(sentence[asked[-2].end() : last.start()])
     if (chosen and not _ROUNDED.search(sentence, 0, asked[-2].start())) or (len(asked) > 1 and _LISTED.search(before)):
+        return None
+    if _BOUND.search(before):
         return None
     if _OPERAND.search(before) or _AFTER.match(after):
         return number_in(sentence) if "=" in sentence else None

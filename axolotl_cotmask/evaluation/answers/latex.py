@@ -134,7 +134,8 @@ def _one_name(words: list[str], power: str) -> str:
     elif words[-1][-1] in "23":
         name, _, power = words[-1].rstrip("}").rpartition("^")
         power, words = power.strip("{"), [*words[:-1], name]
-    name = _NAMES.get(" ".join(words), "")
+    names = [_NAMES.get(part, "") for part in " ".join(words).replace(" per ", "/").split("/")]
+    name = "/".join(names) if all(names) else _NAMES.get(" ".join(words), "")
     return f"{name}^{power}" if name and power else name
 
 

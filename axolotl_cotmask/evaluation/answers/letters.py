@@ -11,7 +11,7 @@ _STRIPPED = re.compile(r"[$\\*_`]")
 _ARTICLE_BEFORE = r"(?! (?!(?:because|since|as|is|which|and|or|for|by|with|so|in|at|given|from)\b)[a-z])"
 _LETTER = rf"(?:A(?![A-Za-z']){_ARTICLE_BEFORE}|[B-E](?![A-Za-z']))"
 _FIRST = re.compile(
-    rf"\W{{0,6}}(?:(?:the|correct|right|option|choice|letter|answer|is)\W{{1,4}}){{0,4}}[(\[]?({_LETTER}|[a-e](?=[)\]]|\W*$))"
+    rf"\W{{0,6}}(?:(?:the|la|correct|right|option|choice|letter|answer|is)\W{{1,4}}){{0,4}}[(\[]?({_LETTER}|[a-e](?=[)\]]|\W*$))"
 )
 _SEVERAL = re.compile(
     r"[)\].]{0,2}\s?(?:/|&|and|or|,(?=\s?\(?[A-E]\)?(?:\s?(?:,|and\b|or\b)|\W*$)))\s?"

@@ -52,7 +52,7 @@ _BEFORE_THE_CLAUSE = re.compile(
     r"(?=(?:he|she|they|it|there|we|you|I)\b|[A-Z][a-z]+ )"
 )
 _REPEATING = re.compile(r"(?<![\d.])(\d{0,9})\.(\d{0,9})\\overline ?\{(\d{1,9})\}")
-_WHICH_IS = re.compile(r"\bi\.e\.|\bnamely\b|\b(?:which|that)(?: then)? (?:is|equals|gives|makes|comes to)\b")
+_WHICH_IS = re.compile(r"\bi\.e\.|\bnamely\b|\b(?:which|that)(?: then)? (?:is,?|equals|gives|makes|comes to)\b")
 _BEGINS = re.compile(r"[-+(]?\s?\.?\d")
 _RELATION = re.compile(r"[<>≤≥≠±]|\\pm(?![a-z])|\\(?:[lg](?:e|t|eq)|neq?)(?![a-z])")
 _DIGIT = re.compile(r"\d")
@@ -61,7 +61,7 @@ _BREAKS_OFF = re.compile(r"(?:[\w)%}] ?[-+/=(^{]|[\w)%] \*|≈|<<)\s*$")
 # What stands between a number and another one that makes the first not the answer, or not alone.
 _ANOTHER = re.compile(r"(?P<join>,?\s*(?:and|or|to|through|plus|minus|times)\b|,)\s*(?=[-(]?\.?\d)")
 # "12 minus what he ate".
-_TAKEN = re.compile(r"(?:plus|minus)\b")
+_TAKEN = re.compile(r"(?:plus|minus)\b|than [\d.,]+\W*\Z")
 # "5 days' pay" is not 5.
 _OF_THEM = re.compile(r"s' ?[a-z]")
 _SIDE_BY_SIDE = re.compile(
@@ -146,7 +146,7 @@ def number_in(passage: str) -> str | None:
     head = text[: clause.start()] if clause else text
     which = None if _BEGINS.match(head) else _WHICH_IS.search(text)
     if which is not None:
-        head = text[which.end() :]
+        head = text[which.end() :].lstrip(" ,:")
     if _RELATION.search(head):
         return None
     number = _of_equation(head)

@@ -71,7 +71,7 @@ def _formula_stated_or_last(text: str) -> str | None:
         formula = formula_in(passage)
         if formula is not None:
             return formula
-    for read in (last_formula, last_number, plain_expression):
+    for read in (last_formula, plain_expression, last_number):
         formula = read(without_denials(text) if read is last_number else text)
         if formula is not None:
             return formula
