@@ -41,7 +41,7 @@ _CHANGED = frozenset(
     (
         "not", "no", "never", "neither", "either", "between", "less", "more", "fewer", "greater", "smaller",
         "larger", "over", "under", "above", "below", "than", "half", "twice", "double", "triple", "thrice", "sqrt",
-        "log", "ln", "sin", "cos", "tan", "from", "pi",
+        "log", "ln", "sin", "cos", "tan", "from", "pi", "option", "choice",
     )
 )  # fmt: skip
 _TAKEN_OF = frozenset(

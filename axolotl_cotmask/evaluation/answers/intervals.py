@@ -1,4 +1,4 @@
-"""Inequalities in one name as intervals: ``x < -1 \text{ or } x > 2`` is ``(-\infty,-1)\cup(2,\infty)``."""
+"""Inequalities in one name as intervals: ``x < -1 \text{ or } x > 2`` is ``(-\\infty,-1)\\cup(2,\\infty)``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ def as_intervals(answer: str, gold: str) -> list[str]:
 
 def _intervals(form: str) -> str | None:
     parts = [_interval(part) for part in _OR.split(form)]
-    return "\\cup".join(part for part in parts if part) if all(parts) and len({*map(_named, _OR.split(form))}) == 1 else None
+    return (
+        "\\cup".join(part for part in parts if part)
+        if all(parts) and len({*map(_named, _OR.split(form))}) == 1
+        else None
+    )
 
 
 def _interval(part: str) -> str | None:
@@ -36,7 +40,11 @@ def _interval(part: str) -> str | None:
     if one is None or two is not None:
         return None
     value = one[3].strip()
-    return f"(-\\infty,{value}{_bracket(one[2], ')]')}" if _is_less(one[2]) else f"{_bracket(one[2], '([')}{value},\\infty)"
+    return (
+        f"(-\\infty,{value}{_bracket(one[2], ')]')}"
+        if _is_less(one[2])
+        else f"{_bracket(one[2], '([')}{value},\\infty)"
+    )
 
 
 def _named(part: str) -> str | None:

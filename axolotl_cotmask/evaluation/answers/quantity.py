@@ -25,6 +25,7 @@ _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\[,;: \[\]()]|~|\\q?quad", " "),
         (r"(?<=\d)\*\*(?=\d)", "^"),
         (r"\*\*|__|`", ""),
+        (r"(?<=[\d ])([mck]?m|in|ft|yd|mi)([23])\b", r"\1^\2"),
         (r"\^ ?\{?\\circ\}?|°", " degrees "),
         (r"\\times(?![a-z])|\\cdot(?![a-z])|[×·]", "*"),
         (r"\\div(?![a-z])|÷", "/"),
@@ -60,6 +61,8 @@ _RESULT = re.compile(r"=\s*\d")
 _BREAKS_OFF = re.compile(r"(?:[\w)%}] ?[-+/=(^{]|[\w)%] \*|≈|<<)\s*$")
 # What stands between a number and another one that makes the first not the answer, or not alone.
 _ANOTHER = re.compile(r"(?P<join>,?\s*(?:and|or|to|through|plus|minus|times)\b|,)\s*(?=[-(]?\.?\d)")
+# "3 less than 10, so 7".
+_SO = re.compile(r",? (?:so|hence|thus|therefore|that is)\b,? (?:it is |it's |we get |the [a-z]+ is )?(?=-?\d)")
 # "12 minus what he ate".
 _TAKEN = re.compile(r"(?:plus|minus)\b|than [\d.,]+\W*\Z")
 # "5 days' pay" is not 5.
@@ -150,6 +153,9 @@ def number_in(passage: str) -> str | None:
     if _RELATION.search(head):
         return None
     number = _of_equation(head)
+    conclusion = _SO.search(text, len(head)) if number is None or _DIGIT.search(number.rest) else None
+    if conclusion is not None and head is not text:
+        return number_in(text[conclusion.end() :])
     return number.text if number is not None else _in_words(head)
 
 

@@ -18,6 +18,7 @@ from axolotl_cotmask.evaluation.answers.mammoth import letter_in_gold
 from axolotl_cotmask.evaluation.answers.math import boxed_in_gold
 from axolotl_cotmask.evaluation.answers.numbers import number_in_gold
 from axolotl_cotmask.evaluation.answers.quantity import LIMIT, breaks_off, number_in, whole_number
+from axolotl_cotmask.evaluation.answers.remarks import gives_no_answer, without_checks
 from axolotl_cotmask.evaluation.answers.rule import Rule
 
 _DIGIT = re.compile(r"\d")
@@ -71,11 +72,11 @@ def _formula_stated_or_last(text: str) -> str | None:
         formula = formula_in(passage)
         if formula is not None:
             return formula
-    for read in (last_formula, plain_expression, last_number):
-        formula = read(without_denials(text) if read is last_number else text)
-        if formula is not None:
-            return formula
-    return None
+    text = without_checks(text)
+    if gives_no_answer(text.rpartition(". ")[2]):
+        return None
+    formula = last_formula(text) or plain_expression(text)
+    return formula if formula is not None else last_number(without_denials(text))
 
 
 def _gold_math(text: str) -> str | None:
