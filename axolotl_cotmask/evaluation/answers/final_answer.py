@@ -20,12 +20,15 @@ _HASH = re.compile(r"####[ \t]{0,8}([^\n]*)")
 _HASH_ANSWER = re.compile(r"[*_`]{0,3}(?:[-+(]? ?[$£€]? ?[-+]?\.?\d|[$\\])")
 _LIST_LABEL = re.compile(r"[*_`]{0,3}\d{1,3}[.):]\s+\D")
 # "Answer" in the languages that models answer in; a question has to be English for the rest to be read.
-_FOREIGN = r"|\b(?:r[ée]ponse|respuesta|antwort|resposta|risposta|ответ)(?: (?:final|finale|correct[ae]|corret[ao])){0,2}\b|答案|答え|정답"
+_FOREIGN = (
+    r"|\b(?:r[ée]ponse|respuesta|antwort|resposta|risposta|ответ)(?: (?:final|finale|correct[ae]|corret[ao])){0,2}\b"
+    r"|答案|答え|정답"
+)
 _ANSWER = re.compile(
     rf"\b(?:answers?\b|ans\b\.?){_FOREIGN}|^[ \t*_]{{0,8}}A(?=[ *_]{{0,4}}:)", re.IGNORECASE | re.MULTILINE
 )
 _OPTION = re.compile(
-    rf"{_FOREIGN[1:]}|\b(?:answers?\b|ans\b\.?|option\b|choice\b|correct(?=[ *_]{{0,4}}:))|^[ \t*_]{{0,8}}A(?=[ *_]{{0,4}}:)",
+    rf"{_ANSWER.pattern}|\b(?:option\b|choice\b|correct(?=[ *_]{{0,4}}:))",
     re.IGNORECASE | re.MULTILINE,
 )
 _LABEL_B = re.compile(r"^[ \t*_-]{0,8}B[ *_]{0,4}[:)]", re.IGNORECASE | re.MULTILINE)
@@ -38,19 +41,22 @@ _NOT_STATED = re.compile(
 # What "the answer is 5" follows when it is not meant: "one might think", "at first I thought".
 _DOUBTED = re.compile(
     r"\b(?:but if|might|at first|initially|i thought"
-    r"|(?:may|could|would|tempted to|not|n't|never) (?:think|say|guess|believe)|doubt|unlikely|would say|(?:false|untrue|not true|wrong|incorrect) that)\b(?:(?!\bbut\b)[^.;\n]){0,40}$",
+    r"|(?:may|could|would|tempted to|not|n't|never) (?:think|say|guess|believe)|doubt|unlikely|would say"
+    r"|(?:false|untrue|not true|wrong|incorrect) that)\b(?:(?!\bbut\b)[^.;\n]){0,40}$",
     re.IGNORECASE,
 )
 # "If it is not, the answer is 14": one of two answers, where the other one has a condition as well.
 _CONDITION = re.compile(
-    r"\b(?:if|otherwise|else|assuming|alternatively|in (?:this|that|the (?:first|second|other)) case|when)\b[^.!?\n]{0,58}$",
+    r"\b(?:if|otherwise|else|assuming|alternatively|in (?:this|that|the (?:first|second|other)) case|when)\b"
+    r"[^.!?\n]{0,58}$",
     re.IGNORECASE,
 )
 # "If she sold 20, the answer would be 40".
 _HYPOTHETICAL = re.compile(r"\b(?:if|suppose|had|were|unless|assuming)\b[^.!?\n]{1,59}$", re.IGNORECASE)
 _LINK = re.compile(
     r"(?:[ ,]{1,2}(?:to|for|of|in|then|therefore|hence|thus)\b[^.\n:=]{0,80}?)?[\"'\s*_`]{0,8}(?:"
-    r"(?:is|are|was|were|(?:should|would|must|will|could) be|comes (?:out )?to|equals|becomes|est|es|ist|é|è)\b\s?[:=]?|[是为は은는]\s?[:=]?"
+    r"(?:is|are|was|were|(?:should|would|must|will|could) be|comes (?:out )?to|equals|becomes|est|es|ist|é|è)\b\s?[:=]?"
+    r"|[是为は은는]\s?[:=]?"
     r"|[:=→⇒]|[-=]?>|[ ]-[ ]|(?=\n)|(?<=\bans\.)(?=[ ])|(?=[ ](?:cannot|can't|can not)\b))",
     re.IGNORECASE,
 )

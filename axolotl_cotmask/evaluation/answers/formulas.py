@@ -83,7 +83,7 @@ def last_formula(text: str) -> str | None:
 
 
 def plain_expression(text: str) -> str | None:
-    """Return what the last sentence of a text without formulas ends on behind ``is`` or ``=``, if it is no mere number."""
+    """Return what a text without formulas ends on behind ``is`` or ``=``, where it is more than a number."""
     found = _EXPRESSION.search(text.rstrip().rpartition("\n")[2][-LIMIT:])
     return None if found is None or breaks_off(found[1]) else found[1]
 

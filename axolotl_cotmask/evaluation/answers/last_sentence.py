@@ -37,7 +37,8 @@ _ADDED = re.compile(
 )
 _CHECK = re.compile(r"(?<=[.!)✓✔] )(?:\w+-?){0,1}(?:check|verif)\w*\b.*", re.IGNORECASE | re.DOTALL)
 _YIELDS = re.compile(
-    r".*\b(?:giving|leaving|gives|leaves|yields|yielding|making|totaling|totalling|for a total of)(?::| (?:us|him|her|them|you))? (?=\d)",
+    r".*\b(?:giving|leaving|gives|leaves|yields|yielding|making|totaling|totalling|for a total of)"
+    r"(?::| (?:us|him|her|them|you))? (?=\d)",
     re.DOTALL,
 )
 # Before a number: it tells which things are meant, or it is of a circumstance of another number.
@@ -56,7 +57,8 @@ _CHOICE = re.compile(r"\s*(?:or|and|to|in)\s*")
 _ROUNDED = re.compile(r"\bround\w*\s[^.]{0,30}\Z", re.IGNORECASE)
 # "Tom gets 50 and Jane gets 40".
 _EACH = re.compile(
-    r"\b[A-Z][a-z]+ ([a-z]+) -?\d[\d.,]*(?: [a-z]+){0,2},?(?: (?:and|but))? [A-Z][a-z]+ \1 -?\d[\d.,]*(?: [a-z]+){0,2}\W*\Z"
+    r"\b[A-Z][a-z]+ ([a-z]+) -?\d[\d.,]*(?: [a-z]+){0,2},?(?: (?:and|but))?"
+    r" [A-Z][a-z]+ \1 -?\d[\d.,]*(?: [a-z]+){0,2}\W*\Z"
 )
 # "x_1 = 17, x_2 = 19": several values of one name.
 _VALUES = re.compile(

@@ -30,7 +30,8 @@ _CHOSEN = re.compile(
 )
 # Behind this a letter is chosen only by a word that says so.
 _NONE_FITS = re.compile(
-    r"\bnot (?:among|one of|in|listed)\b[^.\n]{0,30}\b(?:options|choices)|(?:\A|[.\n] ?)none of (?:these|them|the (?:options|choices))\b",
+    r"\bnot (?:among|one of|in|listed)\b[^.\n]{0,30}\b(?:options|choices)"
+    r"|(?:\A|[.\n] ?)none of (?:these|them|the (?:options|choices))\b",
     re.IGNORECASE,
 )
 _CHOSEN_ANYWAY = re.compile(

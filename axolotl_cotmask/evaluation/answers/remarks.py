@@ -35,7 +35,8 @@ _UNDETERMINED = re.compile(
     r"\b(?:cannot|can't|can not|unable to|impossible to|don't know how to) (?:be )?"
     r"(?:answer|determine|solve|calculate|compute|know|fulfil|help|assist|provide|comply)"
     r"|\b(?:not enough|insufficient) (?:information|data)\b"
-    r"|\b(?:no (?:valid |possible )?(?:solution|answer)s?|(?:is|are) (?:unsolvable|contradictory|inconsistent|impossible))\b"
+    r"|\b(?:no (?:valid |possible )?(?:solution|answer)s?"
+    r"|(?:is|are) (?:unsolvable|contradictory|inconsistent|impossible))\b"
     r"[^\d]{0,60}\Z",
     re.IGNORECASE,
 )
