@@ -34,7 +34,7 @@ _OPTION = re.compile(
 _LABEL_B = re.compile(r"^[ \t*_-]{0,8}B[ *_]{0,4}[:)]", re.IGNORECASE | re.MULTILINE)
 # "If the answer were 5", "a wrong answer is 5": and a tag that closes, or one of another name.
 _NOT_STATED = re.compile(
-    r"(?:\b(?:if|suppose|supposing|assuming|assume|unless|whether|wrong|incorrect|previous|possible|tempting|naive|check|checking|verify|verifying|confirm|test)[\s,*_:]{1,3}"
+    r"(?:\b(?:if|suppose|supposing|assuming|assume|unless|whether|wrong|incorrect|previous|expected|claimed|draft|possible|tempting|naive|check|checking|verify|verifying|confirm|test)[\s,*_:]{1,3}"
     r"(?:(?:the|an?|this|that|my|our|your|his|her|their|final|correct)[\s*_]{1,3}){0,3}|</)$",
     re.IGNORECASE,
 )
@@ -63,7 +63,7 @@ _LINK = re.compile(
 _FINAL = re.compile(r"\bfinal\s$", re.IGNORECASE)
 _DIRECT = re.compile(r"[\s*_`]{0,6}(?=[$£€\\*]|-?\d)")
 _MARKUP = re.compile(
-    r"(?:[\s*_`:#=\"',]++|^[ \t]{0,8}(?:-{3,}+|[-•+>] "
+    r"(?:[\s*_`:#=}\"',]++|^[ \t]{0,8}(?:-{3,}+|[-•+>] "
     r"|1[.)] (?=[^\n]{0,200}\d)(?![^\n]{0,200}\n[ \t]{0,8}2[.)]))|(?<=```)[a-z]{1,10}(?=\n)"
     r"|(?:that|therefore|thus|hence|simply|just|equal to|exactly)\b)++",
     re.IGNORECASE | re.MULTILINE,

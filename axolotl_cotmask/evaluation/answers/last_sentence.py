@@ -49,8 +49,8 @@ _KNOWN = re.compile(
     r"|\bat an? (?:[a-z]+ )?(?:rate|speed|price|cost) of\s\Z",
     re.IGNORECASE,
 )
-_AFTER_A_TIME = re.compile(r"[a-z,] \d[\d.,]*(?: [a-z]+){0,4}? after \Z")
-_TIME = re.compile(r" (?:more )?(?:second|minute|hour|day|week|month|year)s?\b")
+_WITHIN = re.compile(r"[a-z,] \d[\d.,]*(?: (?!finish|complet|meet)[a-z]+){0,3}? (?:after|in|over) \Z")
+_TIME = re.compile(r" (?:more )?(?:second|minute|hour|day|week|month|year|game|round|lap)s?\b")
 _LEFT_OVER = re.compile(r" (?:[a-z]+ ){0,2}(?:left over|to spare|remaining|left)\b")
 _WITH = re.compile(r"\d (?:[a-z]+ ){0,3}?with \Z")
 _CHOICE = re.compile(r"\s*(?:or|and|to|in)\s*")
@@ -66,7 +66,8 @@ _VALUES = re.compile(
 )
 # "It exceeds 5".
 _BOUND = re.compile(
-    r"(?<!no )(?<!not )\b(?:exceeds?|(?:more|less|fewer|greater|larger|smaller|higher|lower) than)\s?[$]?\Z",
+    r"(?<!no )(?<!not )\b(?:exceeds?|(?:more|less|fewer|greater|larger|smaller|higher|lower) than)\s?[$]?\Z"
+    r"|(?<![\w.])[a-z]\s?(?:[<>≤≥≠]|\\(?:[lg](?:e|t|eq)|neq?))\s?\Z",
     re.IGNORECASE,
 )
 _LISTED = re.compile(r"(?::|\bare)[^a-zA-Z:]*\d,\s[^a-zA-Z:]*$")
@@ -140,10 +141,7 @@ def _is_known(sentence: str, number: re.Match[str]) -> bool:
     begin, end = number.span()
     return (
         _KNOWN.search(sentence, max(0, begin - 80), begin) is not None
-        or (
-            _AFTER_A_TIME.search(sentence, max(0, begin - 80), begin) is not None
-            and _TIME.match(sentence, end) is not None
-        )
+        or (_WITHIN.search(sentence, max(0, begin - 80), begin) is not None and _TIME.match(sentence, end) is not None)
         or (
             _WITH.search(sentence, max(0, begin - 80), begin) is not None
             and _LEFT_OVER.match(sentence, end) is not None

@@ -9,7 +9,7 @@ from axolotl_cotmask.evaluation.answers.quantity import LIMIT, bare
 
 _STRIPPED = re.compile(r"[$\\*_`]")
 _ARTICLE_BEFORE = r"(?! (?!(?:because|since|as|is|which|and|or|for|by|with|so|in|at|given|from)\b)[a-z])"
-_LETTER = rf"(?:A(?![A-Za-z']){_ARTICLE_BEFORE}|[B-E](?![A-Za-z']))"
+_LETTER = rf"(?:A(?![A-Za-z]|'[a-z]){_ARTICLE_BEFORE}|[B-E](?![A-Za-z]|'[a-z]))"
 _FIRST = re.compile(
     rf"\W{{0,6}}(?:(?:the|la|correct|right|option|choice|letter|answer|is)\W{{1,4}}){{0,4}}[(\[]?({_LETTER}|[a-e](?=[)\]]|\W*$))"
 )
