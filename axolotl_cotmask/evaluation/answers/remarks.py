@@ -16,6 +16,8 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 _CHECK = re.compile(r"\W*+(?:double[- ])?(?:check|verif)\w*\W*:", re.IGNORECASE)
+# The same within a line, behind a sentence.
+_LAST_CHECK = re.compile(r"(?<=\d[.!] )(?:double[- ])?(?:check|verif)\w*:[^\n]{1,300}\Z", re.IGNORECASE)
 # A line that is about the text.
 _DETAIL = re.compile(rf"\W*+(?:{_ABOUT_THE_TEXT}|done|end|qed|thank)\b", re.IGNORECASE)
 # What may hold the answer, but not where one stands in bold before it.
@@ -48,7 +50,7 @@ _CLOSED = re.compile(r"[^\w\s:,;|-]\Z")
 
 def without_remarks(text: str) -> str:
     """Return ``text`` without what it says after its answer: notes, checks, offers, and what explains one in bold."""
-    paragraphs = text.rstrip().split("\n\n")
+    paragraphs = _LAST_CHECK.sub("", text.rstrip()).split("\n\n")
     while len(paragraphs) > 1 and (not _WORD.search(paragraphs[-1]) or _REMARK.match(paragraphs[-1])):
         paragraphs.pop()
     lines = paragraphs[-1].rstrip().split("\n")

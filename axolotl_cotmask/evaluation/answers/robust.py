@@ -27,6 +27,10 @@ _NO_NUMBER = re.compile(
     r"|not (?:enough|given|possible|known)|insufficient|no (?:answer|solution))\b",
     re.IGNORECASE,
 )
+# A name or a day; not the beginning of what leads to the answer.
+_NAME = re.compile(
+    r"(?!(?:Total|Result|Therefore|Hence|Thus|See|Below|First|Step|Let|Solution|Yes|Correct)\b)[A-Z][a-z]{2,20}"
+)
 
 
 def _extract_number(text: str) -> str | None:
@@ -41,7 +45,7 @@ def _number_stated_or_last(text: str) -> str | None:
         if breaks_off(passage):
             return None
         # It states an answer that is not one number.
-        if _DIGIT.search(passage) or _NO_NUMBER.match(passage):
+        if _DIGIT.search(passage) or _NO_NUMBER.match(passage) or _NAME.fullmatch(passage):
             return passage[:LIMIT]
     return last_number(text)
 
