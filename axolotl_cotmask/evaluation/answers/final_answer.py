@@ -21,7 +21,7 @@ _HASH_ANSWER = re.compile(r"[*_`]{0,3}(?:[-+(]? ?[$£€]? ?[-+]?\.?\d|[$\\])")
 _LIST_LABEL = re.compile(r"[*_`]{0,3}\d{1,3}[.):]\s+\D")
 # "Answer" in the languages that models answer in; a question has to be English for the rest to be read.
 _FOREIGN = (
-    r"|\b(?:r[ée]ponse|respuesta|antwort|resposta|risposta|ответ)(?: (?:final|finale|correct[ae]|corret[ao])){0,2}\b"
+    r"|\b(?:r[ée]ponse|respuesta|antwort|resposta|risposta|ответ)(?: (?:final|finale|corre(?:ct[ae]|t[ao]))){0,2}\b"
     r"|答案|答え|정답"
 )
 _ANSWER = re.compile(
@@ -55,7 +55,7 @@ _CONDITION = re.compile(
 _HYPOTHETICAL = re.compile(r"\b(?:if|suppose|had|were|unless|assuming)\b[^.!?\n]{1,59}$", re.IGNORECASE)
 _LINK = re.compile(
     r"(?:[ ,]{1,2}(?:to|for|of|in|then|therefore|hence|thus)\b[^.\n:=]{0,80}?)?[\"'\s*_`]{0,8}(?:"
-    r"(?:is|are|was|were|(?:should|would|must|will|could) be|comes (?:out )?to|equals|becomes|est|es|ist|é|è)\b\s?[:=]?"
+    r"(?:is|are|was|were|(?:should|would|must|will|could) be|comes (?:out )?to|equals|becomes|[ei]st|es|é|è)\b\s?[:=]?"
     r"|[是为は은는]\s?[:=]?"
     r"|[:=→⇒]|[-=]?>|[ ]-[ ]|(?=\n)|(?<=\bans\.)(?=[ ])|(?=[ ](?:cannot|can't|can not)\b))",
     re.IGNORECASE,

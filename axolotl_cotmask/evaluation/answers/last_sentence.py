@@ -49,7 +49,7 @@ _KNOWN = re.compile(
     r"|\bat an? (?:[a-z]+ )?(?:rate|speed|price|cost) of\s\Z",
     re.IGNORECASE,
 )
-_WITHIN = re.compile(r"[a-z,] \d[\d.,]*(?: (?!finish|complet|meet)[a-z]+){0,3}? (?:after|in|over) \Z")
+_WITHIN = re.compile(r"[a-z,] \d[\d.,]*(?: (?!finish|completes?\b|meet)[a-z]+){0,3}? (?:after|in|over) \Z")
 _TIME = re.compile(r" (?:more )?(?:second|minute|hour|day|week|month|year|game|round|lap)s?\b")
 _LEFT_OVER = re.compile(r" (?:[a-z]+ ){0,2}(?:left over|to spare|remaining|left)\b")
 _WITH = re.compile(r"\d (?:[a-z]+ ){0,3}?with \Z")

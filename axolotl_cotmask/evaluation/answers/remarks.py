@@ -23,7 +23,7 @@ _DETAIL = re.compile(rf"\W*+(?:{_ABOUT_THE_TEXT}|done|end|qed|thank)\b", re.IGNO
 # What may hold the answer, but not where one stands in bold before it.
 _AFTERTHOUGHT = re.compile(
     r"\W*+(?:(?:quick |main |final )?(?:summary|recap|breakdown)|reason|why|tip|fun fact|caveat"
-    r"|in other words|(?:here's|here is) (?:how|why|the breakdown|a breakdown)|this (?:means|is because|makes)|assum"
+    r"|in other words|(?:here's|here is) (?:how|why|the breakdown|a breakdown)|this (?:means|is because|makes)|assuming|assumption"
     r"|we (?:used|assumed)|[-*•])|\W*+where\b",
     re.IGNORECASE,
 )
