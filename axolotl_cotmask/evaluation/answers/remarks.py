@@ -23,8 +23,8 @@ _DETAIL = re.compile(rf"\W*+(?:{_ABOUT_THE_TEXT}|done|end|qed|thank)\b", re.IGNO
 # What may hold the answer, but not where one stands in bold before it.
 _AFTERTHOUGHT = re.compile(
     r"\W*+(?:(?:quick |main |final )?(?:summary|recap|breakdown)|reason|why|tip|fun fact|caveat"
-    r"|in other words|(?:here's|here is) (?:how|why|the breakdown|a breakdown)|this (?:means|is because|makes)|assuming|assumption"
-    r"|we (?:used|assumed)|[-*•])|\W*+where\b",
+    r"|in other words|(?:here's|here is) (?:how|why|the breakdown|a breakdown)|this (?:means|is because|makes)"
+    r"|assuming|assumption|we (?:used|assumed)|[-*•])|\W*+where\b",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"\w")
