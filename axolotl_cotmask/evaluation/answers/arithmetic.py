@@ -11,12 +11,12 @@ from axolotl_cotmask.evaluation.answers.number_words import ADDED, ATTACHED, PAR
 
 #: A number without a sign: thousands by commas, spaces, apostrophes, or by points where it cannot be a decimal.
 NUMBER = (
-    r"(?:\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\d)|\d{1,3}(?:\.\d{3}){2,}(?![\d.])"
+    r"(?:\d{1,3}(?:[. ]\d{3})+,\d{1,2}(?!\d)|\d{1,3}(?:\.\d{3}){2,}(?![\d.])"
     r"|(?:\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}|\d{1,3}(?:[ '_]\d{3})+|\d+)(?!\d)(?:\.\d+)?|\.\d+)(?![.,]?\d)"
 )
-_EUROPEAN = re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d{1,2})?")
+_EUROPEAN = re.compile(r"\d{1,3}(?:[. ]\d{3})+(?:,\d{1,2})?")
 _TOKEN = re.compile(
-    rf"\s*(?:(?P<number>{NUMBER}(?:[eE][-+]?\d{{1,3}}(?![\w.]))?)|(?P<word>[A-Za-z][A-Za-z'.]*+(?:-[A-Za-z]++)*+)|(?P<sign>[-+*/^()%]))"
+    rf"\s*(?:(?P<number>{NUMBER}(?:[eE][-+]?\d{{1,3}}(?![\w.]))?)|(?P<word>[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'.]*+(?:-[A-Za-z]++)*+)|(?P<sign>[-+*/^()%]))"
 )
 _MIXED = re.compile(r" (\d{1,9}) ?/ ?(\d{1,9})(?![\d.,]?\d)")
 _RATIO = re.compile(r" ?/ ?(\d{1,9})(?![\d.,]?\d)")
@@ -41,7 +41,7 @@ _CHANGED = frozenset(
     (
         "not", "no", "never", "neither", "either", "between", "less", "more", "fewer", "greater", "smaller",
         "larger", "over", "under", "above", "below", "than", "half", "twice", "double", "triple", "thrice", "sqrt",
-        "log", "ln", "sin", "cos", "tan", "from", "pi",
+        "log", "ln", "sin", "cos", "tan", "from", "pi", "option", "choice",
     )
 )  # fmt: skip
 _TAKEN_OF = frozenset(
@@ -306,7 +306,7 @@ class _Reader:
 
 def _digits(written: str) -> str:
     if _EUROPEAN.fullmatch(written) and (written.count(".") > 1 or "," in written):
-        return written.replace(".", "").replace(",", ".")
+        return re.sub("[. ]", "", written).replace(",", ".")
     return re.sub("[ ,'_]", "", written)
 
 

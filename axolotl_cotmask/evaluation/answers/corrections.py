@@ -13,12 +13,14 @@ _TRIED = 5
 TAKES_BACK = re.compile(
     r"\b(?:(?:wait|oops|hold on|scratch that|on second thought|my mistake|apologies"
     r"|sorry(?! (?:for|if|about|that))|hmm)\b"
-    r"|(?:correction|edit|update):|no,|make that\b|i mean\b"
+    r"|(?:correction|edit|update):|no[,:]|make that\b|i mean\b"
     r"|(?:made|is|was) (?:an?|some|my) (?:\w+ ){0,2}(?:mistake|error)s?\b"
     r"|i (?:forgot|missed|overlooked|misread|miscalculated|miscounted)\b"
     r"|let me (?:correct|fix|redo|recalculate|recompute|reconsider|recheck|re-check)\b"
     r"|(?:this|that|it)(?:'s| is| was) (?:wrong|incorrect|not (?:right|correct))\b"
-    r"|but (?:it|this|that)(?:'s| is| was) (?:actually|really|in fact)\b)|(?<=[.!?\n] )actually\b|^actually\b",
+    r"|(?:claim|guess|assumption) (?:fails|is (?:false|wrong))\b"
+    r"|but (?:it|this|that)(?:'s| is| was) (?:actually|really|in fact)\b)"
+    r"|\((?:incorrect|wrong)\)|(?<=[.!?\n] )actually\b|^actually\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _CONFIRMS = re.compile(

@@ -13,7 +13,9 @@ _THOUGHT_ENDS = re.compile(
     re.IGNORECASE,
 )
 _THOUGHT_BEGINS = re.compile(
-    r"<(?:think|thinking|thought|reasoning|scratchpad)>|<\|begin_of_thought\|>|◁think▷", re.IGNORECASE
+    r"<(?:think|thinking|thought|reasoning|scratchpad)>|<\|begin_of_thought\|>|◁think▷"
+    r"|<\|channel\|>(?:analysis|commentary)<\|message\|>",
+    re.IGNORECASE,
 )
 # What ends a model's turn. Templates differ; these are those of the families in use.
 _TURN_ENDS = re.compile(

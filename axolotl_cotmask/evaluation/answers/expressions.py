@@ -6,6 +6,7 @@ import re
 from fractions import Fraction
 
 from axolotl_cotmask.evaluation.answers.arithmetic import Number
+from axolotl_cotmask.evaluation.answers.intervals import as_intervals
 from axolotl_cotmask.evaluation.answers.latex import latex_form, split_unit, without_wrapping
 from axolotl_cotmask.evaluation.answers.quantity import whole_number
 from axolotl_cotmask.evaluation.answers.verifier import latex_equal
@@ -42,7 +43,7 @@ def math_equal(answer: str, gold: str) -> bool:
         return True
     if _text(forms[0]) == _text(forms[1]) or _same_but_for_a_name(body, gold_body):
         return True
-    body, gold_body = _without_braces(body, gold_body)
+    body, gold_body = as_intervals(*_without_braces(body, gold_body))
     if ("\\pm" in body) != ("\\pm" in gold_body):
         body, gold_body = map(_with_both_signs, (body, gold_body))
     values, gold_values = _values_by_name(body), _values(gold_body)
@@ -138,9 +139,22 @@ def _decided(answer: str, gold: str) -> bool | None:
     words = [_is_words(text) for text in (answer, gold)]
     if any(words) or any(_TIME.fullmatch(text) or _APART.fullmatch(text) for text in (answer, gold)):
         return False
+    brackets = [_brackets(text) for text in (answer, gold)]
+    if all(brackets) and brackets[0] != brackets[1]:  # a point, a set, intervals that are open or closed
+        return False
     if bool(_TUPLE.fullmatch(answer)) != bool(_TUPLE.fullmatch(gold)) and any(map(_LIST.fullmatch, (answer, gold))):
         return False
     return None
+
+
+def _brackets(form: str) -> str:
+    """Return the brackets around ``form`` where they are one pair around several values, or ''."""
+    form = form.strip()
+    outer = form[:1] + form[-1:] if not form.startswith("\\{") else form[:2] + form[-2:]
+    inside = form[len(outer) // 2 : -(len(outer) // 2)]
+    if outer not in ("()", "[]", "(]", "[)", "\\{\\}") or "," not in inside or re.search(r"[\[\](){}]", inside):
+        return ""
+    return outer
 
 
 def _is_words(form: str) -> bool:

@@ -19,36 +19,51 @@ _JOINS = re.compile(r"\b(?:and|or)\b|,")
 _HASH = re.compile(r"####[ \t]{0,8}([^\n]*)")
 _HASH_ANSWER = re.compile(r"[*_`]{0,3}(?:[-+(]? ?[$£€]? ?[-+]?\.?\d|[$\\])")
 _LIST_LABEL = re.compile(r"[*_`]{0,3}\d{1,3}[.):]\s+\D")
-_ANSWER = re.compile(r"\b(?:answers?\b|ans\b\.?)|^[ \t*_]{0,8}A(?=[ *_]{0,4}:)", re.IGNORECASE | re.MULTILINE)
+# "Answer" in the languages that models answer in; a question has to be English for the rest to be read.
+_FOREIGN = (
+    r"|\b(?:r[ée]ponse|respuesta|antwort|resposta|risposta|ответ)(?: (?:final|finale|corre(?:ct[ae]|t[ao]))){0,2}\b"
+    r"|答案|答え|정답"
+)
+_ANSWER = re.compile(
+    rf"\b(?:answers?\b|ans\b\.?){_FOREIGN}|^[ \t*_]{{0,8}}A(?=[ *_]{{0,4}}:)", re.IGNORECASE | re.MULTILINE
+)
 _OPTION = re.compile(
-    r"\b(?:answers?\b|ans\b\.?|option\b|choice\b|correct(?=[ *_]{0,4}:))|^[ \t*_]{0,8}A(?=[ *_]{0,4}:)",
+    rf"{_ANSWER.pattern}|\b(?:option\b|choice\b|correct(?=[ *_]{{0,4}}:))",
     re.IGNORECASE | re.MULTILINE,
 )
 _LABEL_B = re.compile(r"^[ \t*_-]{0,8}B[ *_]{0,4}[:)]", re.IGNORECASE | re.MULTILINE)
 # "If the answer were 5", "a wrong answer is 5": and a tag that closes, or one of another name.
 _NOT_STATED = re.compile(
-    r"(?:\b(?:if|suppose|supposing|assuming|assume|unless|whether|wrong|incorrect|previous|possible|tempting|naive|check|checking|verify|verifying|confirm|test)[\s,*_:]{1,3}"
+    r"(?:\b(?:if|suppose|supposing|assuming|assume|unless|whether|wrong|incorrect|previous|expected|claimed|draft|possible|tempting|naive|check|checking|verify|verifying|confirm|test)[\s,*_:]{1,3}"
     r"(?:(?:the|an?|this|that|my|our|your|his|her|their|final|correct)[\s*_]{1,3}){0,3}|</)$",
     re.IGNORECASE,
 )
 # What "the answer is 5" follows when it is not meant: "one might think", "at first I thought".
 _DOUBTED = re.compile(
     r"\b(?:but if|might|at first|initially|i thought"
-    r"|(?:may|could|would|tempted to) (?:think|say|guess|believe))\b[^.\n]{0,40}$",
+    r"|(?:may|could|would|tempted to|not|n't|never) (?:think|say|guess|believe)|doubt|unlikely|would say"
+    r"|(?:false|untrue|not true|wrong|incorrect) that)\b(?:(?!\bbut\b)[^.;\n]){0,40}$",
+    re.IGNORECASE,
+)
+# "If it is not, the answer is 14": one of two answers, where the other one has a condition as well.
+_CONDITION = re.compile(
+    r"\b(?:if|otherwise|else|assuming|alternatively|in (?:this|that|the (?:first|second|other)) case|when)\b"
+    r"[^.!?\n]{0,58}$",
     re.IGNORECASE,
 )
 # "If she sold 20, the answer would be 40".
 _HYPOTHETICAL = re.compile(r"\b(?:if|suppose|had|were|unless|assuming)\b[^.!?\n]{1,59}$", re.IGNORECASE)
 _LINK = re.compile(
     r"(?:[ ,]{1,2}(?:to|for|of|in|then|therefore|hence|thus)\b[^.\n:=]{0,80}?)?[\"'\s*_`]{0,8}(?:"
-    r"(?:is|are|was|were|(?:should|would|must|will|could) be|comes (?:out )?to|equals|becomes)\b\s?[:=]?"
+    r"(?:is|are|was|were|(?:should|would|must|will|could) be|comes (?:out )?to|equals|becomes|[ei]st|es|é|è)\b\s?[:=]?"
+    r"|[是为は은는]\s?[:=]?"
     r"|[:=→⇒]|[-=]?>|[ ]-[ ]|(?=\n)|(?<=\bans\.)(?=[ ])|(?=[ ](?:cannot|can't|can not)\b))",
     re.IGNORECASE,
 )
 _FINAL = re.compile(r"\bfinal\s$", re.IGNORECASE)
 _DIRECT = re.compile(r"[\s*_`]{0,6}(?=[$£€\\*]|-?\d)")
 _MARKUP = re.compile(
-    r"(?:[\s*_`:#=\"',]++|^[ \t]{0,8}(?:-{3,}+|[-•+>] "
+    r"(?:[\s*_`:#=}\"',]++|^[ \t]{0,8}(?:-{3,}+|[-•+>] "
     r"|1[.)] (?=[^\n]{0,200}\d)(?![^\n]{0,200}\n[ \t]{0,8}2[.)]))|(?<=```)[a-z]{1,10}(?=\n)"
     r"|(?:that|therefore|thus|hence|simply|just|equal to|exactly)\b)++",
     re.IGNORECASE | re.MULTILINE,
@@ -57,6 +72,7 @@ _DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"), ("$", "$"))
 _SENTENCE_END = re.compile(
     r"(?:(?<![a-z]\.[a-z])(?<!approx)(?<!\blbs)(?<!\bhrs)(?<!\bft)(?<!\bvs)[.?]|(?<=[a-zA-Z)*])!)(?=\s|$)|(?<=\d)!(?=\s[A-Z])|\n|</|\"\}"
 )
+_CLAUSE_END = re.compile(r"[.!?](?=\s|\Z)|[;\n]|,\s")
 # What follows "the answer is" without being the answer.
 _NO_ANSWER = re.compile(
     r"(?:in|to|of|as|also|still|when|because|since|if|what|where|correct|right|wrong|incorrect|reasonable|valid"
@@ -68,12 +84,13 @@ _REVERSED = re.compile(
     r"\s(?:is|are) (?:the|my|our) (?:final |correct |right |best |only )?(?:answer|option|choice)\b", re.IGNORECASE
 )
 _DENIED = re.compile(
-    r"(?:\bnot|\bcannot|n't|\brather than|\binstead of|\bunlike) "
+    r"(?:\bnot|\banything but|\bcannot|n't|\brather than|\binstead of|\bunlike) "
     r"(?:be |equal |to |the |just |option |choice |answer ){0,3}"
     r"[$(*\\]{0,3}(?:-?\d++(?:[.,/]\d++)*+%?|[A-Ea-e](?![a-zA-Z]))(?:\*\*|[$)*]|\\\)){0,2}"
     r"(?P<instead>[,;]? (?:but|rather|it is|it's)(?: rather)?(?= ))?"
 )
 _REJECTED = re.compile(
+    r"(?:not|n't|never) (?:think|believe) [^.\n\d]{0,40}?\b(?:is|was) [$(*\\]{0,3}(?:\d++(?:[.,/]\d++)*+|[A-E]\b)|"
     r"\(?(?:(?<![\d.,/^])\d++(?:[.,/]\d++)*+|\b[A-E])\)? "
     r"(?:is|was|would be) (?:not|wrong|incorrect|impossible|too|false)\b"
 )
@@ -81,7 +98,14 @@ _REJECTED = re.compile(
 
 def without_denials(text: str) -> str:
     """Return ``text`` without what it says the answer is not: ``not 5``, ``instead of (B)``, ``5 is wrong``."""
-    return _REJECTED.sub("", _DENIED.sub(lambda match: "" if match["instead"] else "not", text))
+    text = _REJECTED.sub("", _DENIED.sub(lambda match: "" if match["instead"] else "not", text))
+    kept, end = [], 0
+    for mark in _ANSWER.finditer(text):
+        if mark.start() >= end and _DOUBTED.search(text, max(0, mark.start() - 60), mark.start()):
+            kept.append(text[end : mark.start()])
+            stop = _CLAUSE_END.search(text, mark.end())
+            end = stop.start() if stop else len(text)
+    return "".join(kept) + text[end:]
 
 
 def statements(text: str, *, of_option: bool = False) -> Iterator[str]:
@@ -142,6 +166,7 @@ def _hash_line(text: str) -> str | None:
 
 def _after_marks(text: str, of_option: bool) -> Iterator[str]:
     labelled = _LABEL_B.search(text) is not None
+    conditional = ""
     for mark in reversed(list((_OPTION if of_option else _ANSWER).finditer(text))[-_TRIED:]):
         before = text[max(0, mark.start() - 60) : mark.start()]
         if (
@@ -154,8 +179,17 @@ def _after_marks(text: str, of_option: bool) -> Iterator[str]:
         if link is None or ("would" in link.group() and _HYPOTHETICAL.search(before)):
             continue
         passage = _passage(text, link.end())
-        if passage and not _NO_ANSWER.match(passage):
-            yield passage
+        if not passage or _NO_ANSWER.match(passage):
+            continue
+        if conditional:
+            yield f"{conditional}, {passage}" if _CONDITION.search(before) else conditional
+            conditional = ""
+        elif _CONDITION.search(before):
+            conditional = passage
+            continue
+        yield passage
+    if conditional:
+        yield conditional
 
 
 def _passage(text: str, begin: int) -> str:

@@ -13,7 +13,7 @@ _DIGIT = re.compile(r"\d")
 _LEAD = re.compile(r"(?:[a-zA-Z'-]{1,20}[ ,:]{1,2}){0,8}\W{0,2}$")
 _JOINT = re.compile(r"[\s,]{0,3}(?:and|or|,)?[\s,]{0,3}(?:[a-z] ?= ?)?")
 _CIRCUMSTANCE = re.compile(
-    r"[ ,]{1,3}(?:[a-z]{1,15} ){0,3}(?:at(?! least| most)|when|where|for|if|since|because|with|given) "
+    r"[ ,(]{1,3}(?:[a-z]{1,15} ){0,3}(?:at(?! least| most)|when|where|for|if|since|because|with|given) "
 )
 _RELATION = re.compile(r"[<>]|\\(?:[lg](?:e|t|eq)q?|neq?|in|equiv|cong|sim|perp|parallel)(?![a-z])")
 _AND = re.compile(r",? (?:and|or) |, ")
@@ -22,12 +22,21 @@ _CLAUSE = re.compile(
     r"|[,:]?\sas (?!the\b)|;\s|\s\((?=[a-zA-Z]{2})|\s[-—]+\s(?=[a-zA-Z]{2})"
 )
 _NAME_IS = re.compile(r"(?:[a-zA-Z'-]{1,20} ){1,8}(?:is|are|equals) (?=[-\d$\\])")
+# An expression in plain characters: operators, names of a letter, roots.
+_EXPRESSION = re.compile(
+    r"(?:\b(?:is|are|equals)|[=:])\s++((?=[^a-z\n]{0,80}[a-z√π(])(?:(?:sqrt|pi|sin|cos|tan|log|ln|[a-zA-Z0-9])(?![a-zA-Z]{2})"
+    r"|[-+*/^()√π_{}., ]|\d){1,80})[*_.!]{0,3}\Z"
+)
+# "not 7 but 8".
+_DENIED = re.compile(r"not (?:[^\n]{1,60}?(?P<but>,? (?:but|rather) (?:rather )?)|(?=[$\\\d]))")
 _ENDS = (".", ",", ";", ":", "**", "*", "`", '"', "}")
 
 
 def formula_in(passage: str) -> str | None:
     """Return the answer that a stated passage gives: its formula, several that are joined as a list, or its words."""
     passage = passage.strip()
+    if denied := _DENIED.match(passage):
+        return formula_in(passage[denied.end() :]) if denied["but"] else None
     if len(passage) > LIMIT:
         return passage
     found = formulas(passage)
@@ -55,7 +64,7 @@ def formula_in(passage: str) -> str | None:
 def last_formula(text: str) -> str | None:
     """Return the last formula of ``text``, or None where it has none or a number stands behind one that has none."""
     found = formulas(text)
-    if not found:
+    if not found or breaks_off(text):
         return None
     if _DIGIT.search(text, found[-1][1]) and not _DIGIT.search(found[-1][2]):
         return None
@@ -71,6 +80,12 @@ def last_formula(text: str) -> str | None:
         held.insert(0, other)
         begin = first
     return ", ".join(held)
+
+
+def plain_expression(text: str) -> str | None:
+    """Return what a text without formulas ends on behind ``is`` or ``=``, where it is more than a number."""
+    found = _EXPRESSION.search(text.rstrip().rpartition("\n")[2][-LIMIT:])
+    return None if found is None or breaks_off(found[1]) else found[1]
 
 
 def _name(formula: str) -> str | None:

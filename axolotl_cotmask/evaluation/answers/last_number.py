@@ -4,90 +4,45 @@ from __future__ import annotations
 
 import re
 
-from axolotl_cotmask.evaluation.answers.arithmetic import NUMBER
-from axolotl_cotmask.evaluation.answers.quantity import bare, breaks_off, number_in
+from axolotl_cotmask.evaluation.answers.last_sentence import number_of_sentence
+from axolotl_cotmask.evaluation.answers.quantity import number_in
+from axolotl_cotmask.evaluation.answers.remarks import gives_no_answer, is_cut_off, results_in_bold, without_remarks
 
 _WINDOW = 600
-# A text that is but a number in words is not longer.
-_IN_WORDS = 80
-_REMARK = re.compile(
-    r"\W*+(?:note|notice|(?:double[- ])?check|proof|verif|let me know"
-    r"|i hope|hope|feel free|if you|remember|explanation|this assumes|ps\b)",
-    re.IGNORECASE,
-)
+# Of a text without digits so many characters are read.
+_IN_WORDS = 120
+_IS = re.compile(r".*\b(?:is|are|was|were|equals|(?:comes?|came|amounts?|adds? up) to)\s")
 _DIGIT = re.compile(r"\d")
-_WORD = re.compile(r"\w")
-_BOLD = re.compile(r"\*\*([^*\n]{1,120})\*\*")
-_HEADING = re.compile(
-    r"\s*(?:\d[\d,]*\.\s|(?:step|part|case|phase|stage|day|week|note|problem|question)\b)", re.IGNORECASE
-)
-_RESULT = re.compile(r"\s*[-$£€]*\s?\d|[^=:]{1,60}(?:=|:\s|\b(?:is|are|was|were)\s)\s*[-$£€]*\s?[\d.]")
 _SENTENCE_END = re.compile(r"[.?!;](?=\s|$)")
-_NUMBER = re.compile(
-    rf"(?:(?<![\w.)\]%])-)?(?<![\d.,^_])(?:\d{{1,9}} (?=\d{{1,9}} ?/))?{NUMBER}(?:[eE][-+]?\d{{1,3}}(?![\w.]))?"
-    r"(?:(?: ?\* ?10)?\^\(?-?\d{1,3}\)?)?(?: ?/ ?\d{1,9}(?![\d.,]?\d))?"
-    r"(?: (?:hundred|thousand|million|billion|trillion|dozen)\b|(?:[kKM]|mn|bn)\b)?"
-)
-_OPERAND = re.compile(r"[\d)%a-zA-Z]\s?(?:[*/+]|\s-\s|(?<=\d)-)\s?[( ]*$|(?<=\d):$")
-_UNIT_POWER = re.compile(r"(?<=[a-zA-Z])\^\(?[-+]?[1-4]\)?")
-_UNDETERMINED = re.compile(
-    r"\b(?:cannot|can't|can not|unable to|impossible to|don't know how to) (?:be )?"
-    r"(?:answer|determine|solve|calculate|compute|know)|\b(?:not enough|insufficient) (?:information|data)\b",
-    re.IGNORECASE,
-)
 # "Step 4", "[1]": no quantity.
 _LABEL = re.compile(
     r"\b(?:step|part|equation|eq\.|figure|example|note|method|case) #?\d{1,3}\b(?![.,]\d)"
     r"|(?<=[\w.] )\[\d{1,2}\](?=[\s.]|\Z)",
     re.IGNORECASE,
 )
-# "$10 for 50 minutes": of an amount of money and what it is for the amount.
-_FOR = re.compile(
-    r"(?<!with )(?<!\bat )(?<!\bfor )(?<!\bof )(?<!than )(?<!\bby )(?<!have )(?<!has )"
-    r"[$€£]\s?\d[\d,.]*(?=(?: [a-zA-Z'-]+){0,6}?"
-    r" (?:for|in|over|after|on)(?: [a-z]+){0,2} \d[\d,]*(?: [^$€£=\d]*)?$)",
-    re.IGNORECASE,
-)
-# What a sentence adds to the number that it is about.
-_ADDED = re.compile(
-    r",? which (?:is|are|was|means) (?:about |only |exactly )?[$\d.,]{1,20}(?:%| percent| times| more| less| fewer)\b"
-    r"|,? which (?:is|are|was|means) (?:about |only |exactly )?[\d.,]{1,20}%"
-    r"|\s\((?=[a-zA-Z][^()]{0,80}\)|[^()]{1,80}[-*/+=][^()]{0,80}\))"
-    r"|\s(?:because|since|(?:that|which) (?:costs?|weighs?|lasts?|holds?|contains?|has|have))\s"
-    r"|\s(?:out of|from)\s(?![^.]{0,30}\bto\b)"
-)
-_CHOICE = re.compile(r"\s*(?:or|and|to)\s*")
-_LISTED = re.compile(r"(?::|\bare)[^a-zA-Z:]*\d,\s[^a-zA-Z:]*$")
-# Behind these a number tells which things are meant, not how many there are.
-_KNOWN = re.compile(r"\b(?:the|these|those|all|both|his|her|their|every)\s$", re.IGNORECASE)
-_AFTER = re.compile(r"[:_]\d|\\(?:pi|sqrt)|[xyznπ]\b| ?[*/+] ?[\d(a-zA-Z]")
 
 
 def last_number(text: str) -> str | None:
     """Return the number of the bold passage in the last paragraph, or else the last one of ``text``, or None.
 
-    A remark at the end does not count, nor does a text that breaks off in a calculation or whose last number is but a
-    part of one.
+    A remark at the end does not count, nor does a text that breaks off, or whose last number is but a part of one.
     """
-    text = _LABEL.sub(" ", _without_remarks(text))
-    if breaks_off(text) or _UNDETERMINED.search(text, text.rfind("\n\n") + 1):
+    text = _LABEL.sub(" ", without_remarks(text))
+    if is_cut_off(text) or gives_no_answer(text):
         return None
-    bold = [
-        passage
-        for passage in _BOLD.findall(text[text.rfind("\n\n") + 1 :])
-        if _RESULT.match(passage) and not _HEADING.match(passage)
-    ]
+    bold = results_in_bold(text[text.rfind("\n\n") + 1 :])
     number = number_in(bold[-1]) if bold else None
-    if number is None and len(text) < _IN_WORDS and not _DIGIT.search(text):
-        return number_in(text.strip().rstrip(".!"))
-    return number if number is not None else _last_in(_last_sentence(text))
+    if number is None and not _DIGIT.search(text):
+        return _only_in_words(text)
+    return number if number is not None else number_of_sentence(_last_sentence(text))
 
 
-def _without_remarks(text: str) -> str:
-    paragraphs = text.rstrip().split("\n\n")
-    while len(paragraphs) > 1 and (not _WORD.search(paragraphs[-1]) or _REMARK.match(paragraphs[-1])):
-        paragraphs.pop()
-    return "\n\n".join(paragraphs)
+def _only_in_words(text: str) -> str | None:
+    """Return the number in English words that the last sentence of a text without digits ends on."""
+    sentence = _SENTENCE_END.split(text.strip().rstrip(".!")[-_IN_WORDS:])[-1].rpartition("\n")[2].strip("* _")
+    whole = number_in(sentence)
+    name = _IS.search(sentence)
+    return whole if whole is not None or name is None else number_in(sentence[name.end() :])
 
 
 def _last_sentence(text: str) -> str:
@@ -101,31 +56,3 @@ def _last_sentence(text: str) -> str:
     before = [place for place in ends if place <= last - begin]
     after = [place for place in ends if place > last - begin]
     return line[before[-1] if before else 0 : after[0] if after else len(line)]
-
-
-def _last_in(sentence: str) -> str | None:
-    amount = _FOR.search(sentence)
-    sentence = sentence[: amount.end()] if amount else sentence
-    sentence = _UNIT_POWER.sub("", bare(sentence))
-    digit = _DIGIT.search(sentence)
-    added = _ADDED.search(sentence, digit.end()) if digit else None
-    if added and "=" not in sentence[added.end() :]:
-        sentence = sentence[: added.start()]
-    result = sentence.rpartition("=")[2]
-    if result != sentence and _DIGIT.search(result):
-        number = number_in(result)
-        if number is not None:
-            return number
-    numbers = list(_NUMBER.finditer(sentence))
-    if not numbers:
-        return None
-    asked = [number for number in numbers if not _KNOWN.search(sentence, 0, number.start())]
-    last = (asked or numbers)[-1]
-    before, after = sentence[: last.start()], sentence[last.end() :]
-    if last is numbers[-1] and _DIGIT.search(after):  # the last one is not written as a number
-        return None
-    if len(asked) > 1 and (_CHOICE.fullmatch(sentence[asked[-2].end() : last.start()]) or _LISTED.search(before)):
-        return None
-    if _OPERAND.search(before) or _AFTER.match(after):
-        return number_in(sentence) if "=" in sentence else None
-    return number_in(last.group())

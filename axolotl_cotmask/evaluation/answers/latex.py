@@ -49,7 +49,7 @@ _UNIT = re.compile(
     r" ?\{ ?(?P<latex>[a-zA-Z%°][^{}\d,]*)\}"
     r"(?P<power>\^ ?\{?-?[1-4]\}?)?"
     r"|(?P<words>(?: ?[ap]\.?m(?![a-z])|(?: [a-zA-Z]{2,20}(?:\^\{?[23]\}?)?){1,8}))"
-    r"|(?<=[\d}])(?P<attached>cm|mm|km|kg|ml|mph|deg|degrees)(?:\^\{?[23]\}?)?"
+    r"|(?<=[\d}])(?P<attached>(?:cm|mm|km|kg|ml|mph|deg|degrees)(?:\^\{?[23]\}?)?)"
     r"|(?P<degree>\^\\circ)|(?P<percent>\\?%))[\s.]*$"
 )
 _CURRENCY = re.compile(r"^(-?)\s*(?:\\?\$|€|£)\s*(?=-?[\d.])")
@@ -89,6 +89,7 @@ _SAME = (
     ("mph", "miles per hour"),
     ("radians", "radian", "rad"),
 )
+_POWERS = {"square": "2", "sq": "2", "sq.": "2", "cubic": "3", "cu": "3", "cu.": "3"}
 _NAMES = {name: names[0] for names in _SAME for name in names}
 
 
@@ -122,7 +123,20 @@ def split_unit(text: str) -> tuple[str, str]:
     words = name.lower().replace("\\", "" if "%" in name else "\\").split()
     if _NOT_UNITS & set(words):
         return text, ""
-    return text[: unit.start()].rstrip(), _NAMES.get(" ".join(words), "")
+    return text[: unit.start()].rstrip(), _one_name(words, unit["power"] or "")
+
+
+def _one_name(words: list[str], power: str) -> str:
+    """Return the one name of a known unit, with its power: ``cm^3`` of ``cubic centimeters``; or ''."""
+    power = power.strip("^{ }")
+    if words[0] in _POWERS:
+        power, words = _POWERS[words[0]], words[1:]
+    elif words[-1][-1] in "23":
+        name, _, power = words[-1].rstrip("}").rpartition("^")
+        power, words = power.strip("{"), [*words[:-1], name]
+    names = [_NAMES.get(part, "") for part in " ".join(words).replace(" per ", "/").split("/")]
+    name = "/".join(names) if all(names) else _NAMES.get(" ".join(words), "")
+    return f"{name}^{power}" if name and power else name
 
 
 def without_wrapping(text: str) -> str:

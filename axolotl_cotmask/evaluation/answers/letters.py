@@ -9,26 +9,37 @@ from axolotl_cotmask.evaluation.answers.quantity import LIMIT, bare
 
 _STRIPPED = re.compile(r"[$\\*_`]")
 _ARTICLE_BEFORE = r"(?! (?!(?:because|since|as|is|which|and|or|for|by|with|so|in|at|given|from)\b)[a-z])"
-_LETTER = rf"(?:A(?![A-Za-z']){_ARTICLE_BEFORE}|[B-E](?![A-Za-z']))"
+_LETTER = rf"(?:A(?![A-Za-z]|'[a-z]){_ARTICLE_BEFORE}|[B-E](?![A-Za-z]|'[a-z]))"
 _FIRST = re.compile(
-    rf"\W{{0,6}}(?:(?:the|correct|right|option|choice|letter|answer|is)\W{{1,4}}){{0,4}}[(\[]?({_LETTER}|[a-e](?=[)\]]|\W*$))"
+    rf"\W{{0,6}}(?:(?:the|la|correct|right|option|choice|letter|answer|is)\W{{1,4}}){{0,4}}[(\[]?({_LETTER}|[a-e](?=[)\]]|\W*$))"
 )
 _SEVERAL = re.compile(
     r"[)\].]{0,2}\s?(?:/|&|and|or|,(?=\s?\(?[A-E]\)?(?:\s?(?:,|and\b|or\b)|\W*$)))\s?"
     r"(?:option |choice )?[(\[]?([A-E])(?![A-Za-z'])"
 )
+# "B if n is odd, and C if n is even".
+_UNDER_CONDITIONS = re.compile(rf"{_LETTER}[)\]]? if\b[^\n]{{1,80}}{_LETTER}[)\]]? if\b")
 _LAST = re.compile(rf"[:=,(]\s?[(\[]?({_LETTER})[)\]]?\W*$")
 _NAMED = re.compile(rf"\(({_LETTER})\)|\b(?:option|choice|letter)\W{{1,3}}({_LETTER})", re.IGNORECASE)
 _ALONE = re.compile(rf"(?<![\w']){_LETTER}")
 _CHOSEN = re.compile(
     r"\b(?:so|thus|hence|therefore|it is|it's|is|be|choose|guess|pick|select|chose|picked|selected"
-    r"|go with|option|choice|answer|matches)"
+    r"|go with|option|choice|answer|match(?:es|ing)|correspond(?:s|ing) to|leav(?:es|ing)(?: only)?)"
     rf"\W{{1,3}}(?:option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})",
     re.IGNORECASE,
 )
+# Behind this a letter is chosen only by a word that says so.
+_NONE_FITS = re.compile(
+    r"\bnot (?:among|one of|in|listed)\b[^.\n]{0,30}\b(?:options|choices)"
+    r"|(?:\A|[.\n] ?)none of (?:these|them|the (?:options|choices))\b",
+    re.IGNORECASE,
+)
+_CHOSEN_ANYWAY = re.compile(
+    rf"\b(?:so|thus|hence|therefore|choose|guess|pick|select|go with)\b[^.\n]{{0,40}}?\b({_LETTER})", re.IGNORECASE
+)
 _CONFIRMED = re.compile(
     r"\b((?-i:[A-E]))[)\]]? is (?:the )?(?:right|correct|true)\b|\A\W{0,4}((?-i:[A-E])),? (?:since|because)\b"
-    r"|^\W{0,6}((?-i:[A-E]))[).:\]][^\n]{1,100}[-(:,.✓✔✅]\s?(?:this is )?(?:right|correct|true|yes)\b"
+    r"|^\W{0,6}((?-i:[A-E]))[).:\]][^\n]{1,100}(?:[-(:,.✓✔✅]\s?(?:this is )?|\d )(?:right|correct|true|yes)\b"
     r"|^\W{0,6}((?-i:[A-E]))[).:\]][^\n]{1,100}[✓✔✅]",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -50,6 +61,10 @@ def letter_in(text: str) -> str | None:
         if letter is not None:
             return letter
     marked, text = text, _STRIPPED.sub("", text)
+    none = _NONE_FITS.search(text)
+    if none is not None:
+        anyway = _CHOSEN_ANYWAY.search(text, none.end())
+        return anyway[1] if anyway and anyway[1] in "ABCDE" else None
     chosen = [match for match in _CHOSEN.finditer(text) if match[1] in "ABCDE"]
     if chosen:
         return None if _SEVERAL.match(text, chosen[-1].end()) else chosen[-1][1]
@@ -65,6 +80,8 @@ def letter_in(text: str) -> str | None:
 
 def _letter_of(passage: str) -> str | None:
     first, last = _FIRST.match(passage), _LAST.search(passage, max(0, len(passage) - 80))
+    if _UNDER_CONDITIONS.search(passage):
+        return passage[:80]
     if first is not None:
         several = _SEVERAL.match(passage, first.end())
         if several is None or several[1] == first[1]:

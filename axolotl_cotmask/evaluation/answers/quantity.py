@@ -25,6 +25,7 @@ _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\[,;: \[\]()]|~|\\q?quad", " "),
         (r"(?<=\d)\*\*(?=\d)", "^"),
         (r"\*\*|__|`", ""),
+        (r"(?<=[\d ])([mck]?m|in|ft|yd|mi)([23])\b", r"\1^\2"),
         (r"\^ ?\{?\\circ\}?|°", " degrees "),
         (r"\\times(?![a-z])|\\cdot(?![a-z])|[×·]", "*"),
         (r"\\div(?![a-z])|÷", "/"),
@@ -52,7 +53,7 @@ _BEFORE_THE_CLAUSE = re.compile(
     r"(?=(?:he|she|they|it|there|we|you|I)\b|[A-Z][a-z]+ )"
 )
 _REPEATING = re.compile(r"(?<![\d.])(\d{0,9})\.(\d{0,9})\\overline ?\{(\d{1,9})\}")
-_WHICH_IS = re.compile(r"\bi\.e\.|\bnamely\b|\b(?:which|that)(?: then)? (?:is|equals|gives|makes|comes to)\b")
+_WHICH_IS = re.compile(r"\bi\.e\.|\bnamely\b|\b(?:which|that)(?: then)? (?:is,?|equals|gives|makes|comes to)\b")
 _BEGINS = re.compile(r"[-+(]?\s?\.?\d")
 _RELATION = re.compile(r"[<>≤≥≠±]|\\pm(?![a-z])|\\(?:[lg](?:e|t|eq)|neq?)(?![a-z])")
 _DIGIT = re.compile(r"\d")
@@ -60,6 +61,10 @@ _RESULT = re.compile(r"=\s*\d")
 _BREAKS_OFF = re.compile(r"(?:[\w)%}] ?[-+/=(^{]|[\w)%] \*|≈|<<)\s*$")
 # What stands between a number and another one that makes the first not the answer, or not alone.
 _ANOTHER = re.compile(r"(?P<join>,?\s*(?:and|or|to|through|plus|minus|times)\b|,)\s*(?=[-(]?\.?\d)")
+# "3 less than 10, so 7".
+_SO = re.compile(r",? (?:so|hence|thus|therefore|that is)\b,? (?:it is |it's |we get |the [a-z]+ is )?(?=-?\d)")
+# "12 minus what he ate".
+_TAKEN = re.compile(r"(?:plus|minus)\b|than [\d.,]+\W*\Z")
 # "5 days' pay" is not 5.
 _OF_THEM = re.compile(r"s' ?[a-z]")
 _SIDE_BY_SIDE = re.compile(
@@ -144,10 +149,13 @@ def number_in(passage: str) -> str | None:
     head = text[: clause.start()] if clause else text
     which = None if _BEGINS.match(head) else _WHICH_IS.search(text)
     if which is not None:
-        head = text[which.end() :]
+        head = text[which.end() :].lstrip(" ,:")
     if _RELATION.search(head):
         return None
     number = _of_equation(head)
+    conclusion = _SO.search(text, len(head)) if number is None or _DIGIT.search(number.rest) else None
+    if conclusion is not None and head is not text:
+        return number_in(text[conclusion.end() :])
     return number.text if number is not None else _in_words(head)
 
 
@@ -196,6 +204,8 @@ def _is_alone(number: Number) -> bool:
         share = number.unit.endswith("of") and (number.written is None or number.unit.startswith("%"))
         return _CONNECTED.search(number.unit) is not None and not share
     rest = rest.lstrip()
+    if _TAKEN.match(rest):
+        return False
     join = _ANOTHER.match(rest)
     if join is None:
         return _SIDE_BY_SIDE.match(rest) is None

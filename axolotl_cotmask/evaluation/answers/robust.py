@@ -11,20 +11,25 @@ from axolotl_cotmask.evaluation.answers.corrections import last_said
 from axolotl_cotmask.evaluation.answers.cuts import about_the_question
 from axolotl_cotmask.evaluation.answers.expressions import math_equal, numbers_equal
 from axolotl_cotmask.evaluation.answers.final_answer import statements, without_denials
-from axolotl_cotmask.evaluation.answers.formulas import formula_in, last_formula
+from axolotl_cotmask.evaluation.answers.formulas import formula_in, last_formula, plain_expression
 from axolotl_cotmask.evaluation.answers.last_number import last_number
 from axolotl_cotmask.evaluation.answers.letters import letter_in
 from axolotl_cotmask.evaluation.answers.mammoth import letter_in_gold
 from axolotl_cotmask.evaluation.answers.math import boxed_in_gold
 from axolotl_cotmask.evaluation.answers.numbers import number_in_gold
 from axolotl_cotmask.evaluation.answers.quantity import LIMIT, breaks_off, number_in, whole_number
+from axolotl_cotmask.evaluation.answers.remarks import gives_no_answer, without_checks
 from axolotl_cotmask.evaluation.answers.rule import Rule
 
 _DIGIT = re.compile(r"\d")
 _NO_NUMBER = re.compile(
-    r"\W*(?:cannot|can't|can not|unknown|undefined|undetermined|indeterminate|impossible"
+    r"\W*(?:cannot|can't|can not|unknown|undefined|undetermined|indeterminate|impossible|unclear|ambiguous"
     r"|not (?:enough|given|possible|known)|insufficient|no (?:answer|solution))\b",
     re.IGNORECASE,
+)
+# A name or a day; not the beginning of what leads to the answer.
+_NAME = re.compile(
+    r"(?!(?:Total|Result|Therefore|Hence|Thus|See|Below|First|Step|Let|Solution|Yes|Correct)\b)[A-Z][a-z]{2,20}"
 )
 
 
@@ -40,7 +45,7 @@ def _number_stated_or_last(text: str) -> str | None:
         if breaks_off(passage):
             return None
         # It states an answer that is not one number.
-        if _DIGIT.search(passage) or _NO_NUMBER.match(passage):
+        if _DIGIT.search(passage) or _NO_NUMBER.match(passage) or _NAME.fullmatch(passage):
             return passage[:LIMIT]
     return last_number(text)
 
@@ -71,7 +76,10 @@ def _formula_stated_or_last(text: str) -> str | None:
         formula = formula_in(passage)
         if formula is not None:
             return formula
-    formula = last_formula(text)
+    text = without_checks(text)
+    if gives_no_answer(text.rpartition(". ")[2]):
+        return None
+    formula = last_formula(text) or plain_expression(text)
     return formula if formula is not None else last_number(without_denials(text))
 
 

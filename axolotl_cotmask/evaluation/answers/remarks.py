@@ -1,0 +1,91 @@
+"""What a text without a statement says of itself: remarks at its end, that it was cut off, that it has no answer."""
+
+from __future__ import annotations
+
+import re
+
+from axolotl_cotmask.evaluation.answers.quantity import breaks_off
+
+_ABOUT_THE_TEXT = r"source|reference|confidence|disclaimer|generated|difficulty|certainty"
+_REMARK = re.compile(
+    r"\W*+(?:note|notice|(?:double[- ])?check|proof|verif|let me know"
+    r"|i hope|hope|feel free|if you|remember|explanation|this assumes|ps\b"
+    r"|key (?:formula|insight|takeaway|point|idea|concept|step|fact)"
+    rf"|(?:{_ABOUT_THE_TEXT})\b"
+    r"|(?:would|do) you (?:like|want)|want me|shall i|should i|can i help)|\W*\([^()]*\)\W*\Z",
+    re.IGNORECASE,
+)
+_CHECK = re.compile(r"\W*+(?:double[- ])?(?:check|verif)\w*\W*:", re.IGNORECASE)
+# The same within a line, behind a sentence.
+_LAST_CHECK = re.compile(r"(?<=\d[.!] )(?:double[- ])?(?:check|verif)\w*:[^\n]{1,300}\Z", re.IGNORECASE)
+# A line that is about the text.
+_DETAIL = re.compile(rf"\W*+(?:{_ABOUT_THE_TEXT}|done|end|qed|thank)\b", re.IGNORECASE)
+# What may hold the answer, but not where one stands in bold before it.
+_AFTERTHOUGHT = re.compile(
+    r"\W*+(?:(?:quick |main |final )?(?:summary|recap|breakdown)|reason|why|tip|fun fact|caveat"
+    r"|in other words|(?:here's|here is) (?:how|why|the breakdown|a breakdown)|this (?:means|is because|makes)"
+    r"|assuming|assumption|we (?:used|assumed)|[-*•])|\W*+where\b",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"\w")
+_BOLD = re.compile(r"\*\*([^*\n]{1,120})\*\*")
+_HEADING = re.compile(
+    r"\s*(?:\d[\d,]*\.\s|(?:step|part|case|phase|stage|day|week|note|problem|question)\b)", re.IGNORECASE
+)
+_RESULT = re.compile(r"\s*[-$£€]*\s?\d|[^=:]{1,60}(?:=|:\s|\b(?:is|are|was|were)\s)\s*[-$£€]*\s?[\d.]")
+_UNDETERMINED = re.compile(
+    r"\b(?:cannot|can't|can not|unable to|impossible to|don't know how to) (?:be )?"
+    r"(?:answer|determine|solve|calculate|compute|know|fulfil|help|assist|provide|comply)"
+    r"|\b(?:not enough|insufficient) (?:information|data)\b"
+    r"|\b(?:no (?:valid |possible )?(?:solution|answer)s?"
+    r"|(?:is|are) (?:unsolvable|contradictory|inconsistent|impossible))\b"
+    r"[^\d]{0,60}\Z",
+    re.IGNORECASE,
+)
+# A sentence does not end on these: the text was cut off.
+_CUT_OFF = re.compile(r"\b(?:by|the|an?|of|from|with|for|plus|minus|than)\s*\Z|\n\s*\d{1,2}[.)]\s*\Z", re.IGNORECASE)
+_SENTENCES = re.compile(r"(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})[.!?](?=\s)|\n")  # not of Mr. and Mrs.
+_CLOSED = re.compile(r"[^\w\s:,;|-]\Z")
+
+
+def without_remarks(text: str) -> str:
+    """Return ``text`` without what it says after its answer: notes, checks, offers, and what explains one in bold."""
+    paragraphs = _LAST_CHECK.sub("", text.rstrip()).split("\n\n")
+    while len(paragraphs) > 1 and (not _WORD.search(paragraphs[-1]) or _REMARK.match(paragraphs[-1])):
+        paragraphs.pop()
+    lines = paragraphs[-1].rstrip().split("\n")
+    while len(lines) > 1 and _DETAIL.match(lines[-1]):
+        lines.pop()
+    paragraphs[-1] = "\n".join(lines)
+    end = len(paragraphs)
+    while end > 1 and (not _WORD.search(paragraphs[end - 1]) or _AFTERTHOUGHT.match(paragraphs[end - 1])):
+        end -= 1
+    return "\n\n".join(paragraphs[:end] if results_in_bold(paragraphs[end - 1]) else paragraphs)
+
+
+def without_checks(text: str) -> str:
+    """Return ``text`` without paragraphs at its end that check its answer."""
+    paragraphs = text.rstrip().split("\n\n")
+    while len(paragraphs) > 1 and _CHECK.match(paragraphs[-1]):
+        paragraphs.pop()
+    return "\n\n".join(paragraphs)
+
+
+def results_in_bold(paragraph: str) -> list[str]:
+    """Return the passages in bold that come to a number, without headings."""
+    return [held for held in _BOLD.findall(paragraph) if _RESULT.match(held) and not _HEADING.match(held)]
+
+
+def gives_no_answer(text: str) -> bool:
+    """Whether ``text`` says so in its last paragraph."""
+    return _UNDETERMINED.search(text, text.rfind("\n\n") + 1) is not None
+
+
+def is_cut_off(text: str) -> bool:
+    """Whether ``text`` ends within a calculation or sentence: on a word that ends none, or on one without a number."""
+    if breaks_off(text) or _CUT_OFF.search(text[-20:]):
+        return True
+    rest = text[max(text.rfind(digit) for digit in "0123456789") + 1 :].rstrip("*_ \n\t")
+    sentence = _SENTENCES.split(rest)[-1]
+    begun = len(sentence) < len(rest) and _WORD.search(sentence) is not None and not _DETAIL.match(sentence)
+    return rest.endswith(":") or (begun and not _CLOSED.search(rest))
