@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking.experimental import selectors
 from axolotl_cotmask.masking.experimental.chat import CHAT_SCOPES, chat_weights
 from axolotl_cotmask.masking.offsets import decoded_offsets, text_between
@@ -67,28 +66,21 @@ class Marking:
         return (self.weight, self.scope, self.select, self.group) == (1, "target", None, None)
 
 
-def mark_rows(
-    columns: Mapping[str, Sequence[Any]], indices: Sequence[int], marking: Marking, tokenizer: Any
-) -> dict[str, list[Any]]:
+def mark_rows(columns: Mapping[str, Sequence[Any]], marking: Marking, tokenizer: Any) -> dict[str, list[Any]]:
     """Return the marks of tokenised rows, a column for each that the run needs.
 
     Args:
         columns: ``input_ids`` and ``labels`` of the rows, and ``mask_weight`` where a prompt strategy has set it.
-        indices: their places in the data set, from 0.
         marking: how.
         tokenizer: the run's; needed where ``marking`` reads text.
-
-    Raises:
-        CoTMaskError: the chat of a row cannot be read; the sentence names the row, counted from 1.
     """
     targets = columns.get(MASK_WEIGHT) or [weights_from_labels(labels) for labels in columns["labels"]]
     weights = [scoped(target, labels, marking.scope) for target, labels in zip(targets, columns["labels"], strict=True)]
     if marking.scope in CHAT_SCOPES:
-        for place, index in enumerate(indices):
-            try:
-                weights[place] = chat_weights(tokenizer, columns["input_ids"][place], weights[place], marking.scope)
-            except CoTMaskError as error:
-                raise CoTMaskError(f"row {index + 1}: {error}") from error
+        weights = [
+            chat_weights(tokenizer, ids, row, marking.scope)
+            for ids, row in zip(columns["input_ids"], weights, strict=True)
+        ]
     marks: dict[str, list[Any]] = {}
     if marking.select is not None:
         marks[MASK_UNIT] = [np.zeros(len(row), dtype=np.int32) for row in weights]

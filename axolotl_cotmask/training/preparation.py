@@ -185,17 +185,13 @@ def mark_dataset(dataset: Any, entry: Mapping[str, Any], tokenizer: Any, num_pro
     marking = marking_of(entry)
     if MASK_WEIGHT in dataset.column_names and marking.is_plain:
         return dataset
-    try:
-        marked = dataset.map(
-            mark_rows,
-            batched=True,
-            with_indices=True,
-            fn_kwargs={"marking": marking, "tokenizer": tokenizer if marking.reads_text else None},
-            num_proc=num_proc,
-            desc="Marking maskable tokens",
-        )
-    except CoTMaskError as error:
-        raise CoTMaskError(f"{entry['path']}, {error}: mend or remove the row, or set cotmask.scope: target") from error
+    marked = dataset.map(
+        mark_rows,
+        batched=True,
+        fn_kwargs={"marking": marking, "tokenizer": tokenizer if marking.reads_text else None},
+        num_proc=num_proc,
+        desc="Marking maskable tokens",
+    )
     if marking.scope in CHAT_SCOPES and not _has(marked, MASK_WEIGHT, lambda weights: compute.greater(weights, 0)):
         raise CoTMaskError(
             f"{entry['path']}: cotmask.scope is {marking.scope}, and no trained turn of its rows has any: look at what "

@@ -66,7 +66,7 @@ def tokenised(tokenizer: Any, rows: Rows, *protect: str) -> Columns:
 
 def marked(tokenizer: Any, columns: Columns, scope: str, select: str) -> Rows:
     marking = Marking(weight=1.0, sha256=None, scope=scope, select=select, group=None)
-    columns = columns | mark_rows(columns, range(len(columns["labels"])), marking, tokenizer)
+    columns = columns | mark_rows(columns, marking, tokenizer)
     return [{name: column[place] for name, column in columns.items()} for place in range(len(columns["labels"]))]
 
 

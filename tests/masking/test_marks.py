@@ -33,7 +33,7 @@ def rows(scope: str, select: str) -> list[dict[str, Any]]:
         columns["attention_mask"].append([1] * len(ids))
         columns["labels"].append([-100] * len(prompt) + ids[len(prompt) :])
     marking = Marking(weight=1.0, sha256=None, scope=scope, select=select, group=None)
-    marks = mark_rows(columns, range(len(TEXTS)), marking, tokenizer)
+    marks = mark_rows(columns, marking, tokenizer)
     return [{name: values[i] for name, values in {**columns, **marks}.items()} for i in range(len(TEXTS))]
 
 

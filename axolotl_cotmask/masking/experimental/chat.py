@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking.experimental.selectors.units import unit_starts
 from axolotl_cotmask.masking.offsets import Span, decoded_pieces, special_ids
 
-PartKind = Literal["thinking", "answer", "tag", "tool_call"]
+PartKind = Literal["thinking", "answer", "other"]
 
 #: What ``scope:`` may name of a chat, and the parts that it takes.
 CHAT_SCOPES: dict[str, tuple[PartKind, ...]] = {
@@ -30,14 +29,17 @@ CHAT_SCOPES: dict[str, tuple[PartKind, ...]] = {
 _OPEN, _CLOSE = "<think>", "</think>"
 #: Tags that do not end a turn where a tokenizer has them as special tokens.
 _TAGS = frozenset({_OPEN, _CLOSE, "<tool_call>", "</tool_call>", "<|python_tag|>"})
-_THINK = re.compile(f"{_OPEN}|{_CLOSE}")
-_TOOL_CALL = re.compile(r"<tool_call>.*?</tool_call>|<\|python_tag\|>.*", re.DOTALL)
-_INSIDE = re.compile(rf"{_TOOL_CALL.pattern}|</?tool_call>", re.DOTALL)
-_OUTSIDE = re.compile(rf"{_THINK.pattern}|{_INSIDE.pattern}", re.DOTALL)
+# A tool call ends at the last of its closing tags, since its arguments may spell one; without any, where thinking does.
+_MARK = re.compile(
+    r"</?think>|<tool_call>(?:(?!<tool_call>).)*</tool_call>|<tool_call>(?:(?!</?think>|<tool_call>).)*|</tool_call>"
+    r"|<\|python_tag\|>.*",
+    re.DOTALL,
+)
+_OPENED = re.compile(rf"{_OPEN}\s*\Z")
 
 
 class Part(NamedTuple):
-    """The characters from ``start`` to ``end`` of a turn."""
+    """The characters from ``start`` to ``end`` of a turn; ``other`` are tags and tool calls."""
 
     kind: PartKind
     start: int
@@ -63,20 +65,16 @@ def chat_weights(
         input_ids: ``[length]``.
         weights: ``[length]`` float32, of the tokens with a label; 0 for the others.
         scope: one of `CHAT_SCOPES`.
-
-    Raises:
-        CoTMaskError: in a trained turn thinking or a tool call is not closed, or is closed and not opened, or thinking
-            is opened within thinking.
     """
     text, spans = decoded_pieces(tokenizer, input_ids)
     taken = np.zeros_like(weights)
     for begin, first, last, end in _turns(tokenizer, input_ids, text, spans, weights > 0):
-        start, stop = spans[first][0], spans[end - 1][1]
-        trained = spans[last][1] - start
-        turn, before = text[start:stop], text[spans[begin][0] : start]
-        found = list(parts(turn, trained, is_open=_begins_inside(before, turn)))
+        start = spans[first][0]
+        turn, before = text[start : spans[end - 1][1]], text[spans[begin][0] : start]
+        # Axolotl gives no label to what the thinking of every turn begins with.
+        found = list(parts(turn, is_open=_OPENED.search(before) is not None))
         wanted = [_stripped(turn, part) for part in found if part.kind in CHAT_SCOPES[scope]]
-        others = [(part.start, part.end) for part in found if part.kind in ("tag", "tool_call")]
+        others = [(part.start, part.end) for part in found if part.kind == "other"]
         offsets = [(a - start, b - start) for a, b in spans[first : last + 1]]
         inside = np.asarray(unit_starts(turn, [span for span in wanted if span[0] < span[1]], offsets)) >= 0
         # A token that also holds a piece of a tag belongs to the tag.
@@ -85,70 +83,35 @@ def chat_weights(
     return taken
 
 
-def parts(turn: str, trained: int, *, is_open: bool = False) -> Iterator[Part]:
-    """Yield the parts of a turn that begin in its first ``trained`` characters, in order.
+def parts(turn: str, *, is_open: bool = False) -> Iterator[Part]:
+    """Yield the parts of a turn, in order and without gaps; some may be empty.
+
+    Thinking is what has ``<think>`` before it or ``</think>`` behind it, as the nearest tag: so thinking that is cut off
+    lasts to the end of the turn, and thinking whose first tag is missing begins with it.
 
     Args:
-        turn: the text from the first trained token on, to the end of the turn.
-        trained: up to where it is trained on.
-        is_open: whether it begins inside of thinking, whose tag stands before it.
-
-    Raises:
-        CoTMaskError: as `chat_weights`.
+        turn: from the first trained token on.
+        is_open: whether the tag before it, which is not trained on, is ``<think>``.
     """
-    place = 0
-    if is_open:
-        place = yield from _thinking(turn, 0)
-    while place < trained:
-        tag = _OUTSIDE.search(turn, place)
-        end = tag.start() if tag else len(turn)
-        yield Part("tool_call" if _is_call(turn[place:end]) else "answer", place, end)
-        if tag is None or tag.start() >= trained:
-            return
-        place = tag.end()
-        if tag[0] in (_CLOSE, "</tool_call>"):
-            raise _malformed(f"{tag[0]} closes nothing", turn, tag.start())
-        if tag[0] == "<tool_call>":
-            raise _malformed("<tool_call> is not closed", turn, tag.start())
-        if tag[0] == _OPEN:
-            yield Part("tag", *tag.span())
-            place = yield from _thinking(turn, place)
-        else:
-            yield Part("tool_call", *tag.span())
-
-
-def _thinking(turn: str, start: int) -> Generator[Part, None, int]:
-    """Yield the parts of the thinking that begins at ``start``, and return where its closing tag ends."""
-    tag = _THINK.search(turn, start)
-    if tag is None:
-        raise _malformed(f"{_OPEN} is not closed", turn, max(0, start - len(_OPEN)))
-    if tag[0] == _OPEN:
-        raise _malformed(f"{_OPEN} stands inside of {_OPEN}", turn, tag.start())
-    # Thinking may also speak of a tag.
-    for call in _INSIDE.finditer(turn, start, tag.start()):
-        yield Part("thinking", start, call.start())
-        yield Part("tool_call", *call.span())
-        start = call.end()
-    yield Part("thinking", start, tag.start())
-    yield Part("tag", *tag.span())
-    return tag.end()
-
-
-def _begins_inside(before: str, turn: str) -> bool:
-    """Whether a turn is trained from within its thinking on: Axolotl leaves out what every thinking begins with."""
-    opened, first = list(_THINK.finditer(before)), _THINK.search(turn)
-    if not opened or opened[-1][0] != _OPEN:
-        return False
-    return not before[opened[-1].end() :].strip() or (first is not None and first[0] == _CLOSE)
+    marks = list(_MARK.finditer(turn))
+    behind = iter([*(mark[0] for mark in marks if mark[0] in (_OPEN, _CLOSE)), ""])
+    before, following, place = _OPEN if is_open else "", next(behind), 0
+    for start, end, mark in [*((*mark.span(), mark[0]) for mark in marks), (len(turn), len(turn), "")]:
+        kind: PartKind = "thinking" if before == _OPEN or following == _CLOSE else "answer"
+        yield Part("other" if _is_call(turn[place:start]) else kind, place, start)
+        yield Part("other", start, end)
+        place = end
+        if mark in (_OPEN, _CLOSE):
+            before, following = mark, next(behind)
 
 
 def _is_call(text: str) -> bool:
-    """Whether a text between tags is a tool call without tags of its own, as Llama writes it."""
+    """Whether a text is a tool call without tags, as Llama writes it."""
     if not text.strip().startswith(("{", "[")):
         return False
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     calls = value if isinstance(value, list) else [value]
     return bool(calls) and all(
@@ -177,7 +140,3 @@ def _stripped(turn: str, part: Part) -> Span:
     text = turn[part.start : part.end]
     start = part.start + len(text) - len(text.lstrip())
     return start, start + len(text.strip())
-
-
-def _malformed(fault: str, turn: str, place: int) -> CoTMaskError:
-    return CoTMaskError(f"in a trained turn {fault}: {turn[max(0, place - 30) : place + 40]!r}")

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from axolotl.prompt_strategies.chat_template import load
 from axolotl.utils.dict import DictDefault
@@ -101,6 +100,12 @@ CASES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "empty thinking in the text": ("llama3_2", {"content": "<think>\n\n</think>\n\nFive."}, "", "Five."),
     "none": ("llama3_2", {"content": "Five."}, "", "Five."),
     "the template puts the first tag back": ("qwen3", {"content": "2 and 3</think>Five."}, "2 and 3", "Five."),
+    "cut off": ("llama3_2", {"content": "<think> 2 and 3"}, " 2 and 3", ""),
+    "cut off, after the template's empty thinking": ("qwen3", {"content": "<think> 2 and 3"}, " 2 and 3", ""),
+    "the first tag is missing": ("llama3_2", {"content": "2 and 3 </think> Five."}, "2 and 3", " Five."),
+    "thinking within thinking": ("llama3_2", {"content": "<think> a <think> b </think> c </think> d"}, " a· b· c", " d"),
+    "thinking that names its tag": ("llama3_2", {"content": "<think> a <think> b </think> d"}, " a· b", " d"),
+    "the same, as reasoning_content": ("qwen3", {"content": "d", "reasoning_content": "a <think> b"}, "a· b", "d"),
     "in capitals it is no tag": ("llama3_2", {"content": "<THINK> so </THINK>"}, "", "<THINK> so </THINK>"),
     "signs that share a token with a tag": ("llama3_2", {"content": "<think>(so).</think>(yes)."}, "so", "yes)."),
     "bytes of a character": ("llama3_2", {"content": "<think> 🎉 数 </think> 🎉"}, " 🎉 数", " 🎉"),
@@ -110,7 +115,11 @@ CASES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "several calls": ("llama3_2", {"content": '<think> go </think>[{"name": "f", "arguments": {}}]'}, " go", ""),
     "a call by its token": ("llama3_2", {"content": '<think> go </think> Yes.<|python_tag|>f.call(x="<think>")'}, " go", "Yes."),
     "a call within thinking": ("smollm3", {"content": '<think> try <tool_call>{"name": "f"}</tool_call> so </think>Yes.'}, " try· so", "Yes."),
-    "thinking of a tag": ("smollm3", {"content": "<think> a <tool_call> it is </think>Yes."}, " a· it is", "Yes."),
+    "thinking of a tag": ("smollm3", {"content": "<think> a <tool_call> it is </think>Yes."}, " a", "Yes."),
+    "a call that is cut off": ("smollm3", {"content": '<think> a </think> Yes. <tool_call>{"name": "f"'}, " a", " Yes."),
+    "a call that spells its end": ("smollm3", {"content": '<tool_call>{"s": "</tool_call>"}</tool_call> Yes.'}, "", " Yes."),
+    "an end of no call": ("smollm3", {"content": "So</tool_call> Yes."}, "", "So· Yes."),
+    "several calls in tags": ("smollm3", {"content": "So <tool_call>{}</tool_call> and <tool_call>{}</tool_call> Yes."}, "", "So· and· Yes."),
     "a tag within a call": ("smollm3", {"content": '<think> x </think><tool_call>{"s": "</think>"}</tool_call> Yes.'}, " x", " Yes."),
 }  # fmt: skip
 
@@ -155,29 +164,9 @@ def marked(model: str, *replies: str, scope: str = "thinking", **entry: Any) -> 
     return mark_dataset(Dataset.from_list(rows), data_set, tokenizer, None)
 
 
-@pytest.mark.parametrize(
-    ("reply", "fault"),
-    [
-        ("<think>2 and 3 is 5.", "<think> is not closed: '<think>2 and 3 is 5.'"),
-        ("<think>a<think>b</think>c</think>d", "<think> stands inside of <think>"),
-        ("2 and 3</think>Five.", "</think> closes nothing"),
-        ("<think>a</think>b</think>c", "</think> closes nothing"),
-        ('<tool_call>{"name": "f"}', "<tool_call> is not closed"),
-        ('<tool_call>{"s": "</tool_call>"}</tool_call>', "</tool_call> closes nothing"),
-    ],
-)
-@pytest.mark.parametrize("scope", CHAT_SCOPES)
-def test_a_chat_that_makes_no_sense_names_its_row(reply: str, fault: str, scope: str) -> None:
-    with pytest.raises(CoTMaskError) as caught:
-        marked("llama3_2", "<think>so</think>Yes.", reply, scope=scope)
-    assert f"chats.jsonl, row 2: in a trained turn {fault}" in str(caught.value)
-    assert str(caught.value).endswith(": mend or remove the row, or set cotmask.scope: target")
-
-
-def test_where_nothing_is_masked_a_chat_may_be_what_it_is() -> None:
+def test_where_nothing_is_masked_a_chat_may_have_no_thinking() -> None:
     for settings in ({"block": {"mask_ratio": 0}}, {"mask_ratio": 0}, {"trains": False}):
-        assert marked("llama3_2", "<think>never closed", **settings).num_rows == 1
-    assert np.asarray(marked("llama3_2", "<think>never closed", scope="target")[MASK_WEIGHT][0]).any()
+        assert marked("llama3_2", "Five.", **settings).num_rows == 1
 
 
 def test_a_template_without_thinking() -> None:
