@@ -28,6 +28,8 @@ from axolotl_cotmask.reproduction.paper.facts import BENCHMARKS, RUNS, find_run
 PAPER = {run.name: run for run in RUNS}
 #: What is trained on what models wrote has tests of its own (test_chained_recipes.py).
 ALL = [name for name in recipes.names() if not name.startswith(("laptop/", "self-refine/", "dpo-st/", "llm2llm/"))]
+#: Bases newer than the paper's, with a chat template, by folder.
+TODAY = ("qwen3-1.7b", "llama-3.2-1b")
 #: What a recipe may change of the one that its name begins with.
 VARIANTS = {
     "lora": {"adapter", "learning_rate", "lora_r", "lora_alpha", "lora_dropout", "lora_target_linear"} | (one_gpu := {"micro_batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "fsdp_version", "fsdp_config"}),
@@ -93,6 +95,12 @@ def test_every_file_is_known() -> None:
         "qwen2.5-1.5b/gsm8k-mft",
         "qwen2.5-1.5b/gsm8k-sft-matched",
     }
+    kinds |= {
+        f"{base}/{data}-{method}"
+        for base in TODAY
+        for data in ("gsm8k", "openr1-math")
+        for method in ("mft", "sft-matched")
+    }
     matched = {name.removesuffix("mft") + "sft-matched" for name in PAPER if name.endswith("mft")}
     plain = {name for name in ALL if split(name)[1] is None}
     assert plain == PAPER.keys() | matched | kinds
@@ -116,6 +124,18 @@ def test_a_matched_control_differs_in_the_masking_only(name: str) -> None:
 def test_sft_and_mft_differ_in_what_the_paper_changes_only(name: str) -> None:
     curve = {"cosine_min_lr_ratio", "cosine_constant_lr_ratio"} if PAPER[name].lr_tail else set()
     assert changed(name, name.replace("-mft", "-sft")) <= {"cotmask", "num_epochs", "warmup_ratio"} | curve
+
+
+@pytest.mark.parametrize("data", ["gsm8k", "openr1-math"])
+def test_the_bases_of_today_differ_in_themselves_only(data: str) -> None:
+    differing = changed(*(f"{base}/{data}-mft" for base in TODAY))
+    assert differing <= {"base_model", "special_tokens", "chat_template", "chat_template_kwargs"}
+
+
+def test_long_thinking_is_packed_and_masked_within() -> None:
+    config = recipes.load("qwen3-1.7b/openr1-math-mft")
+    assert (config["sample_packing"], config["sequence_len"], config["cotmask"]["scope"]) == (True, 16384, "thinking")
+    assert config["datasets"][0]["type"] == "chat_template"
 
 
 def test_the_tiny_ones_differ_in_the_masking_only() -> None:
@@ -197,22 +217,39 @@ def test_the_demonstration_is_a_small_part_of_the_laptop_reproduction() -> None:
 
 
 @pytest.fixture(scope="module")
-def models(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def models(tiny_model: Path, data: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Tiny models of the architectures that the recipes train, by the beginning of a recipe's name."""
     import torch
-    from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM
+    from support import chat_models
+    from transformers import (
+        AutoTokenizer,
+        LlamaConfig,
+        LlamaForCausalLM,
+        MistralConfig,
+        MistralForCausalLM,
+        Qwen2Config,
+        Qwen2ForCausalLM,
+        Qwen3Config,
+        Qwen3ForCausalLM,
+    )
 
-    built = {"llama": tiny_model, "tiny": tiny_model}
+    built: dict[str, Path] = {}
+    texts = ["user assistant", *(text for row in read_jsonl(data["gsm8k_few"]) for text in row.values())]
     shape: dict[str, Any] = {
         "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
         "num_key_value_heads": 1, "max_position_embeddings": 2048,
     }  # fmt: skip
+    # The first that fits a recipe's name is taken.
     for name, config, architecture in (
+        ("qwen3", Qwen3Config, Qwen3ForCausalLM),
+        ("llama-3.2", LlamaConfig, LlamaForCausalLM),
         ("mistral", MistralConfig, MistralForCausalLM),
         ("qwen", Qwen2Config, Qwen2ForCausalLM),
     ):
         built[name] = tmp_path_factory.mktemp(name)
         tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+        if name in ("qwen3", "llama-3.2"):
+            tokenizer = chat_models.tokenizer(name.replace("-", "").replace(".", "_"), texts)
         if name == "qwen":
             tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
             tokenizer.chat_template = (
@@ -222,7 +259,7 @@ def models(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         tokenizer.save_pretrained(built[name])
         torch.manual_seed(0)
         architecture(config(vocab_size=len(tokenizer) + 8, eos_token_id=tokenizer.eos_token_id, **shape)).save_pretrained(built[name])  # fmt: skip
-    return built
+    return {**built, "llama": tiny_model, "tiny": tiny_model}
 
 
 @pytest.fixture(scope="module")
@@ -254,6 +291,16 @@ def data(gsm8k_rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     files["instruction_output"] = write_jsonl(made / "alpaca.jsonl", rows)
     few = list(itertools.islice(read_jsonl(files["gsm8k"]), 300))
     files["gsm8k_few"] = files["gsm8k_chat"] = write_jsonl(made / "gsm8k_few.jsonl", few)
+    # OpenR1-Math's form.
+    chats = [
+        [
+            ("user", row["question"]),
+            ("assistant", "<think>\n{}\n</think>\n\n$\\boxed{{{}}}$".format(*row["answer"].split("\n#### "))),
+        ]
+        for row in few[:60]
+    ]
+    messages = [{"messages": [{"role": role, "content": text} for role, text in chat]} for chat in chats]
+    files["chat_template"] = write_jsonl(made / "chats.jsonl", messages)
     return files
 
 
@@ -267,11 +314,18 @@ def prepared_key(name: str) -> str:
     """What decides the prepared data of a recipe, in this test."""
     config = recipes.load(name)
     strategy = config["datasets"][0]["type"].rsplit(".", 1)[-1]
-    return f"{re.match('[a-z]+', name)[0]}-{strategy}-{config['sequence_len']}-{config['cotmask'].get('noise') == 'mask'}-{name in PAPER}"  # type: ignore[index]  # fmt: skip
+    base = re.match(r"qwen3|llama-3|[a-z]+", name)[0]  # type: ignore[index]
+    return f"{base}-{strategy}-{config['sequence_len']}-{config['cotmask'].get('noise') == 'mask'}-{name in PAPER}"
 
 
 @pytest.mark.parametrize(
-    "name", [name if name.startswith("tiny/") else pytest.param(name, marks=pytest.mark.slow) for name in ALL]
+    "name",
+    [
+        name if name.startswith("tiny/") else pytest.param(name, marks=pytest.mark.slow)
+        for name in ALL
+        # Of today's, each base and each data set once: what else differs between them tests above hold.
+        if not name.startswith(TODAY) or name in ("qwen3-1.7b/gsm8k-mft", "llama-3.2-1b/openr1-math-mft")
+    ],
 )
 def test_axolotl_validates_prepares_and_trains_it(
     name: str, models: dict[str, Path], data: dict[str, Path], prepared: Path, axolotl: Axolotl

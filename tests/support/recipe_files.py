@@ -68,8 +68,12 @@ def on_cpu(name: str, model: Path, data: Mapping[str, Path], where: Path) -> Pat
     datasets = []
     for entry in config["datasets"]:
         kind = config.get("rl") or entry["type"].rsplit(".", 1)[-1]
-        local = {"path": str(data[kind]), "ds_type": "json", "type": entry["type"]}
+        of_the_hub = ("path", "name", "split", "data_files")
+        local = {key: value for key, value in entry.items() if key not in of_the_hub}
+        local |= {"path": str(data[kind]), "ds_type": "json"}
         datasets.append(local | ({"split": entry["split"]} if "rl" in config else {}))
+    if config["sequence_len"] > 2048:
+        config |= {"sequence_len": 1024, "gradient_accumulation_steps": 2}
     config |= {
         "base_model": str(model), "output_dir": str(where / "out"), "max_steps": 3,
         "dataset_prepared_path": str(where.parent / "prepared"), "save_strategy": "steps", "save_steps": 3,
