@@ -86,8 +86,8 @@ def chat_weights(
 def parts(turn: str, *, is_open: bool = False) -> Iterator[Part]:
     """Yield the parts of a turn, in order and without gaps; some may be empty.
 
-    Thinking is what has ``<think>`` before it or ``</think>`` behind it, as the nearest tag: so what is cut off lasts to
-    the end of the turn, and what lacks its first tag begins with it.
+    Thinking is what has ``<think>`` before it or ``</think>`` behind it, as the nearest tag: so what is cut off lasts
+    to the end of the turn, and what lacks its first tag begins with it.
 
     Args:
         turn: from the first trained token on.
