@@ -148,9 +148,3 @@ def test_two_processes_that_wrap_ours_train(project: Project) -> None:
 def test_it_stops_with_a_compiled_model(project: Project, name: str) -> None:
     config = project.config("compiled", plugins=[OURS, replacer(name)], torch_compile=True)
     assert "were not masked" in project.axolotl("train", config).sentence()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch_compile needs a C++ compiler")
-def test_a_compiled_model_with_a_loss_that_wraps_ours_trains(project: Project) -> None:
-    assert weights(project.train("compiled", plugins=[OURS, replacer("Wraps")], torch_compile=True))
