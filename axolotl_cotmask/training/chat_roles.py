@@ -30,7 +30,7 @@ def check_roles(cfg: Mapping[str, Any], scope: str) -> None:
 
 
 def check_messages(rows: Iterable[Mapping[str, Any]], entry: Mapping[str, Any], scope: str) -> None:
-    """Check what the messages of a data set say themselves.
+    """Check what the messages of a data set say themselves, by a field of their own or of the parts of their content.
 
     Args:
         rows: as they were read.
@@ -38,21 +38,42 @@ def check_messages(rows: Iterable[Mapping[str, Any]], entry: Mapping[str, Any], 
         scope: of the run.
 
     Raises:
-        CoTMaskError: a message of another role says that it is trained on; the sentence names row and key.
+        CoTMaskError: a message of another role is trained on; the sentence names the row.
     """
-    keys = [key for key in ("message_field_training", "message_field_training_detail") if entry.get(key)]
-    if not keys:
+    first = next(iter(rows), None)
+    fields = [entry.get(key) for key in ("message_field_training", "message_field_training_detail")]
+    if first is None or not (any(fields) or any(_has_parts(message, entry) for message in _messages(first, entry))):
         return
     role_field = (entry.get("message_property_mappings") or {}).get("role") or "role"
     for number, row in enumerate(rows, start=1):
-        messages = row.get(entry.get("field_messages") or "messages") or ()
-        for message in json.loads(messages) if isinstance(messages, str) else messages:
-            for key in keys:
-                if message.get(entry[key]) and message.get(role_field) not in _assistants(entry):
-                    raise CoTMaskError(
-                        f"{entry['path']}, row {number}: cotmask.scope is {scope}, which is the assistant's, and a "
-                        f"message of the {message.get(role_field)} is trained on by {key}: {_MEND}"
-                    )
+        for message in _messages(row, entry):
+            role = message.get(role_field)
+            if role not in _assistants(entry) and _is_trained(message, entry, *fields):
+                raise CoTMaskError(
+                    f"{entry['path']}, row {number}: cotmask.scope is {scope}, which is the assistant's, and a message "
+                    f"of the {role} says that it is trained on: {_MEND}"
+                )
+
+
+def _messages(row: Mapping[str, Any], entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    messages = row.get(entry.get("field_messages") or "messages") or []
+    return json.loads(messages) if isinstance(messages, str) else messages
+
+
+def _content(message: Mapping[str, Any], entry: Mapping[str, Any]) -> Any:
+    return message.get((entry.get("message_property_mappings") or {}).get("content") or "content")
+
+
+def _has_parts(message: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    return isinstance(_content(message, entry), list)
+
+
+def _is_trained(message: Mapping[str, Any], entry: Mapping[str, Any], field: str | None, detail: str | None) -> bool:
+    """Whether a message says that it is trained on, in the order in which Axolotl asks."""
+    if field and message.get(field) is not None:
+        return bool(message[field])
+    parts = _content(message, entry) if _has_parts(message, entry) else []
+    return bool(detail and message.get(detail)) or any(part.get("train") or part.get("weight") for part in parts)
 
 
 def _assistants(entry: Mapping[str, Any]) -> set[str]:

@@ -35,6 +35,8 @@ _MARK = re.compile(
     r"|<\|python_tag\|>.*",
     re.DOTALL,
 )
+# Added by a config's `tokens:`, it need not be special.
+_CONTROL = re.compile(r"<\|[^|<>]*\|>")
 _OPENED = re.compile(rf"{_OPEN}\s*\Z")
 
 
@@ -122,8 +124,9 @@ def _is_call(text: str) -> bool:
 def _turns(
     tokenizer: Any, input_ids: Sequence[int], text: str, spans: Sequence[Span], trained: NDArray[np.bool_]
 ) -> Iterator[_Turn]:
-    """Yield each turn that is trained on; turns end at special tokens."""
-    special = special_ids(tokenizer)
+    """Yield each turn that is trained on; turns end at special tokens, and at added ones that are written as these."""
+    added = {index for index, token in tokenizer.added_tokens_decoder.items() if _CONTROL.fullmatch(token.content)}
+    special = special_ids(tokenizer) | added
     ends = [
         place
         for place, (token, (start, end)) in enumerate(zip(input_ids, spans, strict=True))

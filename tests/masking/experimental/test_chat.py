@@ -13,6 +13,7 @@ from axolotl.utils.dict import DictDefault
 from datasets import Dataset
 from support import chat_models
 from support.small_tokenizers import sentencepiece_like
+from tokenizers import AddedToken
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking.config import parse_config
@@ -200,12 +201,44 @@ def test_the_assistant_by_any_name_is_trained_on() -> None:
     check_roles({"datasets": entries, "test_datasets": [{"roles_to_train": ["user"]}]}, "answer")
 
 
-def test_a_message_of_another_that_is_trained_on_is_named() -> None:
-    entry = {"path": "chats.jsonl", "message_field_training": "train", "field_messages": "turns",
-             "message_property_mappings": {"role": "from", "content": "value"}}  # fmt: skip
-    rows = [{"turns": json.dumps([{"from": "human"}, {"from": "gpt", "train": True}])}, {"turns": [{"from": "human", "train": True}]}]  # fmt: skip
+TRAINED: dict[str, tuple[dict[str, Any], bool]] = {
+    "by its field": ({"train": True}, True),
+    "its field says no": ({"train": False, "detail": [{"train": True}]}, False),
+    "by its detail": ({"detail": [{"begin_offset": 0, "end_offset": 1, "train": True}]}, True),
+    "by a part": ({"value": [{"text": "a", "train": True}]}, True),
+    "by the weight of a part": ({"value": [{"text": "a", "weight": 1}]}, True),
+    "by no part": ({"value": [{"text": "a", "train": False}, {"text": "b"}]}, False),
+    "by nothing": ({"value": "a"}, False),
+}
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_message_of_another_that_is_trained_on_is_named(name: str) -> None:
+    message, trained = TRAINED[name]
+    entry = {"path": "chats.jsonl", "message_field_training": "train", "message_field_training_detail": "detail",
+             "field_messages": "turns", "message_property_mappings": {"role": "from", "content": "value"}}  # fmt: skip
+    rows = [
+        {"turns": json.dumps([{"from": "human", "value": "a"}, {"from": "gpt", **message}])},
+        {"turns": [{"from": "human", **message}]},
+    ]
     check_messages(rows[:1], entry, "thinking")
-    with pytest.raises(
-        CoTMaskError, match=r"chats.jsonl, row 2: .* a message of the human is trained on by message_field"
-    ):
+    if not trained:
         check_messages(rows, entry, "thinking")
+        return
+    with pytest.raises(CoTMaskError, match=r"chats.jsonl, row 2: .* a message of the human says that it is trained on"):
+        check_messages(rows, entry, "thinking")
+
+
+def test_parts_are_looked_at_without_any_field() -> None:
+    rows = [{"messages": [{"role": "user", "content": [{"text": "a", "train": True}]}]}]
+    with pytest.raises(CoTMaskError, match=r"row 1: .* a message of the user"):
+        check_messages(rows, {"path": "chats.jsonl"}, "thinking")
+    check_messages([], {"path": "chats.jsonl"}, "thinking")
+
+
+def test_a_turn_ends_at_an_added_token_that_is_not_special() -> None:
+    tokenizer = chat_models.tokenizer("llama3_2", ["So. Yes."])
+    tokenizer.add_tokens([AddedToken("<|end|>", special=False, normalized=False)])
+    ids = tokenizer("So.<|end|>", add_special_tokens=False)["input_ids"]
+    row = {"input_ids": [*ids, *ids], "labels": [*ids, *ids]}
+    assert pieces(tokenizer, row, "answer") == "So.·So."
