@@ -89,6 +89,21 @@ class DftPlugin(GradientPlugin):
         super().post_trainer_create(cfg, trainer)
 
 
+class WithoutLogitsPlugin(GradientPlugin):
+    """The same on a model that gives no logits where it is given labels, as one with a fused loss."""
+
+    def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
+        """Take the logits out of the outputs."""
+
+        def without_logits(model: Any, args: Any, inputs: dict[str, Any], outputs: Any) -> Any:
+            if inputs.get("labels") is not None:
+                outputs.logits = None
+            return outputs
+
+        trainer.model.register_forward_hook(without_logits, with_kwargs=True)
+        super().post_trainer_create(cfg, trainer)
+
+
 def _take_gradient(model: Any) -> list[Tensor]:
     """Return the gradients of all that is trained, and leave zeros."""
     trained = [parameter for parameter in model.parameters() if parameter.grad is not None]

@@ -19,6 +19,7 @@ WORKS: dict[str, tuple[dict[str, Any], str]] = {
         {"neftune_noise_alpha": 5, "optimizer": "schedule_free_adamw", "lr_scheduler": "constant"},
         PLUGIN,
     ),
+    "no logits": ({"micro_batch_size": 3}, "support.gradients.WithoutLogitsPlugin"),
     "DoRA, rsLoRA": ({**LORA, "peft_use_dora": True, "peft_use_rslora": True}, PLUGIN),
     "EAFT, NEFTune, packed": ({"use_eaft": True, "neftune_noise_alpha": 5, "sample_packing": True}, PLUGIN),
 }
