@@ -40,6 +40,8 @@ def check_messages(rows: Iterable[Mapping[str, Any]], entry: Mapping[str, Any], 
     Raises:
         CoTMaskError: a message of another role is trained on; the sentence names the row.
     """
+    if not str(entry.get("type")).startswith("chat_template"):
+        return
     first = next(iter(rows), None)
     fields = [entry.get(key) for key in ("message_field_training", "message_field_training_detail")]
     if first is None or not (any(fields) or any(_has_parts(message, entry) for message in _messages(first, entry))):

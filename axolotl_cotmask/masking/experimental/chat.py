@@ -26,9 +26,9 @@ CHAT_SCOPES: dict[str, tuple[PartKind, ...]] = {
     "message": ("thinking", "answer"),
 }
 
-_OPEN, _CLOSE = "<think>", "</think>"
+_OPEN, _CLOSE, _CALLED = "<think>", "</think>", "</tool_call>"
 #: Tags that do not end a turn where a tokenizer has them as special tokens.
-_TAGS = frozenset({_OPEN, _CLOSE, "<tool_call>", "</tool_call>", "<|python_tag|>"})
+_TAGS = frozenset({_OPEN, _CLOSE, "<tool_call>", _CALLED, "<|python_tag|>"})
 # A tool call ends at the last of its closing tags, since its arguments may spell one; without any, where thinking does.
 _MARK = re.compile(
     r"</?think>|<tool_call>(?:(?!<tool_call>).)*</tool_call>|<tool_call>(?:(?!</?think>|<tool_call>).)*|</tool_call>"
@@ -100,7 +100,9 @@ def parts(turn: str, *, is_open: bool = False) -> Iterator[Part]:
     before, following, place = _OPEN if is_open else "", next(behind), 0
     for start, end, mark in [*((*mark.span(), mark[0]) for mark in marks), (len(turn), len(turn), "")]:
         kind: PartKind = "thinking" if before == _OPEN or following == _CLOSE else "answer"
-        yield Part("other" if _is_call(turn[place:start]) else kind, place, start)
+        if mark == _CALLED or _is_call(turn[place:start]):
+            kind = "other"
+        yield Part(kind, place, start)
         yield Part("other", start, end)
         place = end
         if mark in (_OPEN, _CLOSE):

@@ -119,7 +119,7 @@ CASES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "thinking of a tag": ("smollm3", {"content": "<think> a <tool_call> it is </think>Yes."}, " a", "Yes."),
     "a call that is cut off": ("smollm3", {"content": '<think> a </think> Yes. <tool_call>{"name": "f"'}, " a", " Yes."),
     "a call that spells its end": ("smollm3", {"content": '<tool_call>{"s": "</tool_call>"}</tool_call> Yes.'}, "", " Yes."),
-    "an end of no call": ("smollm3", {"content": "So</tool_call> Yes."}, "", "So· Yes."),
+    "an end of no call": ("smollm3", {"content": '{"name": "f"}</tool_call> Yes.'}, "", " Yes."),
     "several calls in tags": ("smollm3", {"content": "So <tool_call>{}</tool_call> and <tool_call>{}</tool_call> Yes."}, "", "So· and· Yes."),
     "a tag within a call": ("smollm3", {"content": '<think> x </think><tool_call>{"s": "</think>"}</tool_call> Yes.'}, " x", " Yes."),
 }  # fmt: skip
@@ -215,7 +215,7 @@ TRAINED: dict[str, tuple[dict[str, Any], bool]] = {
 @pytest.mark.parametrize("name", TRAINED)
 def test_a_message_of_another_that_is_trained_on_is_named(name: str) -> None:
     message, trained = TRAINED[name]
-    entry = {"path": "chats.jsonl", "message_field_training": "train", "message_field_training_detail": "detail",
+    entry = {"path": "chats.jsonl", "type": "chat_template", "message_field_training": "train", "message_field_training_detail": "detail",
              "field_messages": "turns", "message_property_mappings": {"role": "from", "content": "value"}}  # fmt: skip
     rows = [
         {"turns": json.dumps([{"from": "human", "value": "a"}, {"from": "gpt", **message}])},
@@ -232,8 +232,9 @@ def test_a_message_of_another_that_is_trained_on_is_named(name: str) -> None:
 def test_parts_are_looked_at_without_any_field() -> None:
     rows = [{"messages": [{"role": "user", "content": [{"text": "a", "train": True}]}]}]
     with pytest.raises(CoTMaskError, match=r"row 1: .* a message of the user"):
-        check_messages(rows, {"path": "chats.jsonl"}, "thinking")
-    check_messages([], {"path": "chats.jsonl"}, "thinking")
+        check_messages(rows, {"path": "chats.jsonl", "type": "chat_template"}, "thinking")
+    check_messages([], {"path": "chats.jsonl", "type": "chat_template"}, "thinking")
+    check_messages([{"messages": ["of another type"]}], {"path": "texts.jsonl", "type": "a.type"}, "thinking")
 
 
 def test_a_turn_ends_at_an_added_token_that_is_not_special() -> None:
