@@ -3,7 +3,7 @@
 The templates of Qwen3, Llama-3.2 and Gemma-3 come with TRL, an Axolotl dependency (Apache-2.0), which keeps the models' own
 as they are published. SmolLM3's is `templates/smollm3.jinja`: the copy that llama.cpp keeps as
 `models/templates/HuggingFaceTB-SmolLM3-3B.jinja`, taken from the source package llama-cpp-python 0.3.36; Apache-2.0, as its
-head says, with edits by Unsloth that leave out its tools.
+head says, with edits by Unsloth.
 """
 
 from __future__ import annotations
