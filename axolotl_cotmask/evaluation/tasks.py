@@ -16,6 +16,7 @@ from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.data.sources import load
 from axolotl_cotmask.evaluation import signature as signatures
 from axolotl_cotmask.evaluation.answers import GSM8K_HASH, MATH_BOXED, ROBUST_NUMBER, Judgement, Rule
+from axolotl_cotmask.evaluation.answers.cuts import after_the_thinking
 
 Row = dict[str, Any]
 
@@ -111,6 +112,11 @@ def scores(prediction: str, gold: str | float, exact: Rule, robust: Rule) -> dic
         "robust_match": float(robust.judge(prediction, gold) is Judgement.TRUE),
         "invalid": float(rating is Judgement.INVALID),
     }
+
+
+def scores_after_thinking(prediction: str, gold: str | float, exact: Rule, robust: Rule) -> dict[str, float]:
+    """Return the metrics of what follows a model's thinking; thinking that does not end has no answer after it."""
+    return scores(after_the_thinking(prediction), gold, exact, robust)
 
 
 def by_part(metrics: dict[str, float], part: str, parts: Iterable[str]) -> dict[str, float | None]:

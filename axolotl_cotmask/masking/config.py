@@ -96,8 +96,10 @@ class CoTMaskConfig(BaseModel):
     start_steps: int | None = Field(
         default=None, ge=0, description="The same as a number of optimizer steps, instead of start_ratio."
     )
-    scope: Literal["target", "source", "all"] = Field(
-        default="target", description="Where: tokens with a label (the paper), the prompt, or both."
+    scope: Literal["target", "source", "all", "thinking", "answer", "message"] = Field(
+        default="target",
+        description="Where: tokens with a label (the paper), the prompt, or both; of a chat's trained turns the "
+        "thinking, the answer, or both, without tags, tool calls and special tokens.",
     )
     select: str = Field(
         default="tokens",

@@ -89,16 +89,22 @@ class RunMasking:
         noises = [dataset.noise for dataset in self.datasets]
         return self.config.adaptive is not None or any(noise != noises[0] for noise in noises)
 
-    def describe(self, number: int, sha256: str | None) -> dict[str, Any]:
-        """Return the `Marking` of data set ``number``, from 0, as plain data; ``sha256`` is that of its files.
+    def describe(self, number: int, sha256: str | None, *, trains: bool) -> dict[str, Any]:
+        """Return the `Marking` of data set ``number``, from 0, as plain data.
 
         Schedule and noise stay out of it: changing them must not prepare the data again.
+
+        Args:
+            number: its place among the entries.
+            sha256: of its files.
+            trains: whether it is trained on; evaluation never masks, so that its rows may be what they are.
         """
         dataset = self.datasets[number]
+        masks = trains and dataset.ratio > 0
         marking = Marking(
             weight=dataset.ratio / self.config.mask_ratio if self.config.mask_ratio else 1.0,
             sha256=sha256,
-            scope=self.config.scope,
+            scope=self.config.scope if masks else "target",
             select=dataset.select if self.has_units else None,
             group=number if self.tells_datasets_apart else None,
         )

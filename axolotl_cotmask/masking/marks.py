@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axolotl_cotmask.masking.experimental import selectors
+from axolotl_cotmask.masking.experimental.chat import CHAT_SCOPES, chat_weights
 from axolotl_cotmask.masking.offsets import decoded_offsets, text_between
 
 #: Column of the prepared data: float32 per token; 0 = never, 1 = at the scheduled ratio, 0.5 = at half of it.
@@ -42,7 +43,7 @@ class Marking:
         format: of the marks.
         weight: of a maskable token, the data set's p_max over that of the run.
         sha256: of all local files that the rows are made of; None where there are none.
-        scope: target, source or all, see `scoped`.
+        scope: target, source or all, see `scoped`; or one of `CHAT_SCOPES`.
         select: which tokens there, by the name of a selector; None where no data set of the run has one.
         group: the data set's number; None where the step need not tell the data sets apart.
     """
@@ -53,6 +54,11 @@ class Marking:
     scope: str
     select: str | None
     group: int | None
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether the marks follow from what the tokens say, and not from the labels alone."""
+        return self.select is not None or self.scope in CHAT_SCOPES
 
     @property
     def is_plain(self) -> bool:
@@ -66,10 +72,15 @@ def mark_rows(columns: Mapping[str, Sequence[Any]], marking: Marking, tokenizer:
     Args:
         columns: ``input_ids`` and ``labels`` of the rows, and ``mask_weight`` where a prompt strategy has set it.
         marking: how.
-        tokenizer: the run's; needed where ``marking`` selects.
+        tokenizer: the run's; needed where ``marking`` reads text.
     """
     targets = columns.get(MASK_WEIGHT) or [weights_from_labels(labels) for labels in columns["labels"]]
     weights = [scoped(target, labels, marking.scope) for target, labels in zip(targets, columns["labels"], strict=True)]
+    if marking.scope in CHAT_SCOPES:
+        weights = [
+            chat_weights(tokenizer, ids, row, marking.scope)
+            for ids, row in zip(columns["input_ids"], weights, strict=True)
+        ]
     marks: dict[str, list[Any]] = {}
     if marking.select is not None:
         marks[MASK_UNIT] = [np.zeros(len(row), dtype=np.int32) for row in weights]
@@ -96,10 +107,10 @@ def scoped(weights: Sequence[float], labels: Sequence[int], scope: str) -> NDArr
     Args:
         weights: ``[length]``, of the tokens with a label; 0 for the others.
         labels: ``[length]``.
-        scope: ``target`` (tokens with a label), ``source`` (the others, from BOS on) or ``all``.
+        scope: ``source`` (tokens without a label, from BOS on), ``all``, or ``target`` and what is a part of it.
     """
     target = np.asarray(weights, dtype=np.float32)
-    if scope == "target":
+    if scope not in ("source", "all"):
         return target
     source = 1 - weights_from_labels(labels)
     return source if scope == "source" else target + source

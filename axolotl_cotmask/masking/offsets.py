@@ -10,12 +10,19 @@ _INCOMPLETE = "\ufffd"
 
 
 def decoded_offsets(tokenizer: Any, input_ids: Sequence[int]) -> tuple[str, list[Span]]:
+    """Return what `decoded_pieces` returns, but (0, 0) for special tokens, as in the mapping of a fast tokenizer."""
+    text, spans = decoded_pieces(tokenizer, input_ids)
+    special = special_ids(tokenizer)
+    return text, [(0, 0) if token in special else span for token, span in zip(input_ids, spans, strict=True)]
+
+
+def decoded_pieces(tokenizer: Any, input_ids: Sequence[int]) -> tuple[str, list[Span]]:
     """Return the decoded text of ``input_ids`` and the characters of each token in it, from the ids alone.
 
     The ids are decoded piece by piece, each piece as far as it is the next of the text. In order, the pieces are the
     text. Tokens that only together make a character (the bytes of an emoji) have the same span, and so has a token
     that adds nothing before the next one (the space that SentencePiece puts before a text). Special tokens are in the
-    text, and their span is (0, 0), as in the mapping of a fast tokenizer.
+    text.
 
     Args:
         tokenizer: any of transformers', fast or slow.
@@ -43,8 +50,7 @@ def decoded_offsets(tokenizer: Any, input_ids: Sequence[int]) -> tuple[str, list
         offsets += [(place, place + len(piece))] * (end - first)
         place += len(piece)
         context = first
-    special = _special_ids(tokenizer)
-    return text, [(0, 0) if token in special else span for token, span in zip(input_ids, offsets, strict=True)]
+    return text, offsets
 
 
 def text_between(text: str, offsets: Sequence[Span], first: int, last: int) -> tuple[str, list[Span]]:
@@ -68,6 +74,7 @@ def text_between(text: str, offsets: Sequence[Span], first: int, last: int) -> t
     return text[start:stop], [(max(0, a - start), max(0, b - start)) for a, b in spans]
 
 
-def _special_ids(tokenizer: Any) -> set[int]:
+def special_ids(tokenizer: Any) -> set[int]:
+    """Return the ids of the tokens that are special to ``tokenizer``."""
     added = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
     return added | set(tokenizer.all_special_ids)

@@ -14,6 +14,8 @@ from axolotl_cotmask.common.errors import CoTMaskError, closest
 from axolotl_cotmask.masking.config import PROTECTABLE, TAIL_START_LR, TAIL_START_STEP, CoTMaskConfig, parse_noise
 from axolotl_cotmask.masking.datasets import RunMasking, dataset_entries
 from axolotl_cotmask.masking.experimental import selectors
+from axolotl_cotmask.masking.experimental.chat import CHAT_SCOPES
+from axolotl_cotmask.training.chat_roles import check_roles
 from axolotl_cotmask.training.keys import DATASET_KEYS, OUR_STRATEGIES, is_ours
 
 #: What Axolotl's cosine with a constant tail needs, with the paper's value.
@@ -157,6 +159,8 @@ def check_options(cfg: Mapping[str, Any], config: CoTMaskConfig) -> None:
                 "cotmask.scope is source, and adaptive follows losses at noised tokens that predict a label, of which "
                 "there are none then: set scope: target or all, or take out adaptive"
             )
+    if config.scope in CHAT_SCOPES and config.mask_ratio > 0:
+        check_roles(cfg, config.scope)
     if config.adaptive is not None and config.mask_ratio == 0:
         raise CoTMaskError("cotmask.mask_ratio is 0, which switches masking off: take out adaptive, or give a ratio")
     if config.loss_on == "noised" and config.mask_ratio == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -14,8 +14,10 @@ from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.data import sources
 from axolotl_cotmask.masking.config import CoTMaskConfig, parse_config
 from axolotl_cotmask.masking.datasets import PREPARED_AS, RunMasking, dataset_entries, marking_of
+from axolotl_cotmask.masking.experimental.chat import CHAT_SCOPES
 from axolotl_cotmask.masking.marks import MARKS, MASK_WEIGHT, mark_rows
 from axolotl_cotmask.training import reading, vocabulary
+from axolotl_cotmask.training.chat_roles import check_messages
 from axolotl_cotmask.training.fingerprint import data_files, fingerprint, template_file, tokenizer_files
 
 
@@ -53,7 +55,7 @@ def describe_datasets(cfg: Any, config: CoTMaskConfig) -> None:
         run = RunMasking(config, entries)
         for number, entry in enumerate(entries):
             made_of = fingerprint(data_files(entry), tokenizer, template_file(entry))
-            entry[PREPARED_AS] = run.describe(number, made_of)
+            entry[PREPARED_AS] = run.describe(number, made_of, trains=key == "datasets")
             if isinstance(entry.get("noise"), DictDefault):
                 # Asked for an attribute, it answers None, and pydantic takes that for the serializer of a model.
                 entry["noise"] = entry["noise"].to_dict()
@@ -119,22 +121,23 @@ def _marking(get_dataset_wrapper: Any) -> Any:
             raise reading.unreadable(dataset_config["path"], error) from error
         if cfg.get("cotmask"):
             run = RunMasking(parse_config(cfg["cotmask"]), cfg["datasets"])
-            if (token_id := vocabulary.new_token_id(cfg, run, tokenizer)) is not None and _holds(dataset, token_id):
+            token_id = vocabulary.new_token_id(cfg, run, tokenizer)
+            if token_id is not None and _has(dataset, "input_ids", lambda ids: compute.equal(ids, token_id)):
                 raise _spelt(run.config.token, dataset_config, kwargs["dataset"])
+            if (scope := marking_of(dataset_config).scope) in CHAT_SCOPES:
+                check_messages(kwargs["dataset"], dataset_config, scope)
             dataset = mark_dataset(dataset, dataset_config, tokenizer, cfg.get("dataset_num_proc"))
         return dataset, prompter
 
     return wrapper
 
 
-def _holds(dataset: Any, token_id: int) -> bool:
-    """Return whether a row of the tokenised ``dataset`` has the token."""
-    if "input_ids" not in dataset.column_names:
+def _has(dataset: Any, column: str, test: Callable[[Any], Any]) -> bool:
+    """Return whether any value in the rows' lists of ``column`` passes ``test``, which takes and gives an array."""
+    if column not in dataset.column_names:
         return False
-    tables = dataset.select_columns("input_ids").with_format("arrow").iter(batch_size=1000)
-    return any(
-        compute.any(compute.equal(compute.list_flatten(table["input_ids"]), token_id)).as_py() for table in tables
-    )
+    tables = dataset.select_columns(column).with_format("arrow").iter(batch_size=1000)
+    return any(compute.any(test(compute.list_flatten(table[column]))).as_py() for table in tables)
 
 
 def _spelt(token: str, entry: Mapping[str, Any], rows: Any) -> CoTMaskError:
@@ -177,7 +180,7 @@ def mark_dataset(dataset: Any, entry: Mapping[str, Any], tokenizer: Any, num_pro
     A data set of our own strategies has weights already; in any other, every token that carries a label gets 1.
 
     Raises:
-        CoTMaskError: the data set has no labels.
+        CoTMaskError: the data set has no labels, or nothing in it that ``scope`` names.
     """
     if "labels" not in dataset.column_names:
         raise CoTMaskError(
@@ -187,10 +190,17 @@ def mark_dataset(dataset: Any, entry: Mapping[str, Any], tokenizer: Any, num_pro
     marking = marking_of(entry)
     if MASK_WEIGHT in dataset.column_names and marking.is_plain:
         return dataset
-    return dataset.map(
+    marked = dataset.map(
         mark_rows,
         batched=True,
-        fn_kwargs={"marking": marking, "tokenizer": tokenizer if marking.select else None},
+        fn_kwargs={"marking": marking, "tokenizer": tokenizer if marking.reads_text else None},
         num_proc=num_proc,
         desc="Marking maskable tokens",
     )
+    if marking.scope in CHAT_SCOPES and not _has(marked, MASK_WEIGHT, lambda weights: compute.greater(weights, 0)):
+        raise CoTMaskError(
+            f"{entry['path']}: cotmask.scope is {marking.scope}, and no trained turn of its rows has any: look at what "
+            "the chat template makes of a row (it may leave thinking out), or choose another scope, or set "
+            "mask_ratio: 0 for this data set"
+        )
+    return marked

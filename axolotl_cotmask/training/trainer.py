@@ -123,19 +123,22 @@ class CoTMaskTrainer(AxolotlTrainer):
         """Return the loss on the noised inputs in training, on the inputs as they are in evaluation.
 
         Raises:
-            SystemExit: a training batch came without marks, so that nothing could be masked.
+            SystemExit: a training batch came without marks or labels, so that nothing could be masked.
         """
         inputs = dict(inputs)
         marks = {name: inputs.pop(name) for name in BATCH_MARKS if name in inputs}
         if not model.training:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         masking, guard = self._masking, self._guard
-        if guard is not None and not guard.watches and not _has_marks(marks):
+        there = {MASK_WEIGHT: _has_marks(marks), "labels": "labels" in inputs}
+        missing = next((name for name, is_there in there.items() if not is_there), None)
+        if guard is not None and not guard.watches and missing:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        if masking is None or guard is None or not _has_marks(marks):
+        if masking is None or guard is None or missing:
             raise CoTMaskError(
-                f"a training batch came without {MASK_WEIGHT}, so nothing would be masked: another plugin or setting "
-                "replaces the data collator or the data loader, or takes columns out of the batch: take it out"
+                f"a training batch came without {missing or MASK_WEIGHT}, so nothing would be masked: another plugin "
+                "or setting replaces the data collator or the data loader, or takes columns out of the batch: take it "
+                "out"
             )
         guard.step_ran()
         ratio = self._ratio(masking, self._micro_batch)

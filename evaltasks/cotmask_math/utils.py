@@ -1,4 +1,4 @@
-"""MATH (Hendrycks et al. 2021), for models that were trained on its own solutions."""
+"""MATH (Hendrycks et al. 2021), for models that put their answers into a box, as its own solutions do."""
 
 from __future__ import annotations
 
@@ -23,3 +23,8 @@ def load_documents(source: str, gold: str, **arguments: Any) -> dict[str, Datase
 def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, float | None]:
     """Return the metrics of one document; ``results`` holds its one generation."""
     return tasks.by_level(doc, tasks.scores(results[0], doc["answer"], *RULES))
+
+
+def process_results_after_thinking(doc: dict[str, Any], results: list[str]) -> dict[str, float | None]:
+    """Return the same of the answer that follows the model's thinking."""
+    return tasks.by_level(doc, tasks.scores_after_thinking(results[0], doc["answer"], *RULES))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,8 @@ from axolotl_cotmask.reproduction.paper.facts import BENCHMARKS, RUNS, find_run
 PAPER = {run.name: run for run in RUNS}
 #: What is trained on what models wrote has tests of its own (test_chained_recipes.py).
 ALL = [name for name in recipes.names() if not name.startswith(("laptop/", "self-refine/", "dpo-st/", "llm2llm/"))]
+#: Bases newer than the paper's, with a chat template, by folder.
+TODAY = ("qwen3-1.7b", "llama-3.2-1b")
 #: What a recipe may change of the one that its name begins with.
 VARIANTS = {
     "lora": {"adapter", "learning_rate", "lora_r", "lora_alpha", "lora_dropout", "lora_target_linear"} | (one_gpu := {"micro_batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "fsdp_version", "fsdp_config"}),
@@ -92,6 +93,12 @@ def test_every_file_is_known() -> None:
         "qwen2.5-1.5b/gsm8k-sft-matched",
     }
     kinds |= {f"smollm2-135m/{data}-{method}" for data in ("gsm8k", "gsm8k-chat") for method in ("sft", "sft-matched", "mft", "mft-mask")}  # fmt: skip
+    kinds |= {
+        f"{base}/{data}-{method}"
+        for base in TODAY
+        for data in ("gsm8k", "openr1-math")
+        for method in ("mft", "sft-matched")
+    }
     matched = {name.removesuffix("mft") + "sft-matched" for name in PAPER if name.endswith("mft")}
     plain = {name for name in ALL if split(name)[1] is None}
     assert plain == PAPER.keys() | matched | kinds
@@ -133,6 +140,18 @@ def test_sft_and_mft_differ_in_what_the_paper_changes_only(name: str) -> None:
 ])  # fmt: skip
 def test_two_recipes_differ_in_what_their_names_say_only(first: str, second: str, keys: set[str]) -> None:
     assert changed(first, second) == keys
+
+
+@pytest.mark.parametrize("data", ["gsm8k", "openr1-math"])
+def test_the_bases_of_today_differ_in_themselves_only(data: str) -> None:
+    differing = changed(*(f"{base}/{data}-mft" for base in TODAY))
+    assert differing <= {"base_model", "special_tokens", "chat_template", "chat_template_kwargs"}
+
+
+def test_long_thinking_is_packed_and_masked_within() -> None:
+    config = recipes.load("qwen3-1.7b/openr1-math-mft")
+    assert (config["sample_packing"], config["sequence_len"], config["cotmask"]["scope"]) == (True, 16384, "thinking")
+    assert config["datasets"][0]["type"] == "chat_template"
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if split(name)[1]])
@@ -210,9 +229,10 @@ def test_the_demonstration_is_a_small_part_of_the_laptop_reproduction() -> None:
 
 
 @pytest.fixture(scope="module")
-def models(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def models(tiny_model: Path, data: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Tiny models of the architectures that the recipes train, by the beginning of a recipe's name."""
     import torch
+    from support import chat_models
     from transformers import (
         AutoTokenizer,
         LlamaConfig,
@@ -221,19 +241,27 @@ def models(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         MistralForCausalLM,
         Qwen2Config,
         Qwen2ForCausalLM,
+        Qwen3Config,
+        Qwen3ForCausalLM,
     )
 
-    built = {"llama": tiny_model, "tiny": tiny_model}
+    built: dict[str, Path] = {}
+    texts = ["user assistant", *(text for row in read_jsonl(data["gsm8k"]) for text in row.values())]
     shape: dict[str, Any] = {
         "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
         "num_key_value_heads": 1, "max_position_embeddings": 2048,
     }  # fmt: skip
+    # The first that fits a recipe's name is taken.
     for name, config, architecture in (
+        ("qwen3", Qwen3Config, Qwen3ForCausalLM),
+        ("llama-3.2", LlamaConfig, LlamaForCausalLM),
         ("mistral", MistralConfig, MistralForCausalLM),
         ("qwen", Qwen2Config, Qwen2ForCausalLM),
     ):
         built[name] = tmp_path_factory.mktemp(name)
         tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+        if name in ("qwen3", "llama-3.2"):
+            tokenizer = chat_models.tokenizer(name.replace("-", "").replace(".", "_"), texts)
         if name == "qwen":
             tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
             tokenizer.chat_template = (
@@ -253,7 +281,7 @@ def models(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         model.save_pretrained(directory)
         tokenizer.save_pretrained(directory)
         tokenizer.eos_token, tokenizer.pad_token, tokenizer.chat_template = "</s>", None, None
-    return built
+    return {**built, "llama": tiny_model, "tiny": tiny_model}
 
 
 @pytest.fixture(scope="module")
@@ -281,6 +309,16 @@ def data(gsm8k_rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         for place, row in enumerate(gsm8k_rows)
     ]
     files["instruction_output"] = write_jsonl(made / "alpaca.jsonl", rows)
+    # OpenR1-Math's form.
+    chats = [
+        [
+            ("user", row["question"]),
+            ("assistant", "<think>\n{}\n</think>\n\n$\\boxed{{{}}}$".format(*row["answer"].split("\n#### "))),
+        ]
+        for row in itertools.islice(read_jsonl(files["gsm8k"]), 60)
+    ]
+    messages = [{"messages": [{"role": role, "content": text} for role, text in chat]} for chat in chats]
+    files["chat_template"] = write_jsonl(made / "chats.jsonl", messages)
     return files | {"gsm8k_chat": files["gsm8k"]}
 
 
@@ -294,7 +332,7 @@ def prepared_key(name: str) -> str:
     """What decides the prepared data of a recipe, in this test."""
     config = recipes.load(name)
     strategy = config["datasets"][0]["type"].rsplit(".", 1)[-1]
-    return f"{re.match('[a-z]+', name)[0]}-{strategy}-{config['sequence_len']}-{config['cotmask'].get('noise') == 'mask'}"  # type: ignore[index]  # fmt: skip
+    return f"{recipes.architecture(name)}-{strategy}-{config['sequence_len']}-{config['cotmask'].get('noise') == 'mask'}"  # fmt: skip
 
 
 def slow_unless_tiny(names: Sequence[str]) -> list[Any]:
@@ -312,11 +350,13 @@ def model_of(name: str, models: dict[str, Path]) -> Path:
 
 #: The others of SmolLM2 differ from these in what tests above name, and are written by the same lines.
 SMOLLM2 = {f"smollm2-135m/{name}" for name in ("gsm8k-mft", "gsm8k-chat-mft-lora", "gsm8k-mft-cpu")}
+#: Of today's, each base and each data set once.
+TODAYS = {"qwen3-1.7b/gsm8k-mft", "llama-3.2-1b/openr1-math-mft"}
 #: One of those that differ, on a CPU, in nothing but numbers.
 TRAINED = [
     group[0]
     for group in recipes.differ_in_numbers(
-        [name for name in ALL if name in SMOLLM2 or not name.startswith("smollm2-135m/")]
+        [name for name in ALL if name in SMOLLM2 | TODAYS or not name.startswith(("smollm2-135m/", *TODAY))]
     )
 ]
 

@@ -170,6 +170,21 @@ class Wraps(BasePlugin):
         trainer.compute_loss = lambda *args, **kwargs: original(*args, **kwargs)
 
 
+class WrapsWithoutLabels(BasePlugin):
+    """Wraps the original, and keeps the labels for a loss of its own."""
+
+    def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
+        original = trainer.compute_loss
+
+        def loss(model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
+            labels = inputs.pop("labels")
+            _, outputs = original(model, inputs, True, num_items_in_batch)
+            loss = cross_entropy(outputs.logits, labels)
+            return (loss, outputs) if return_outputs else loss
+
+        trainer.compute_loss = loss
+
+
 class WrapsWithACopy(BasePlugin):
     """Wraps the original, and calls it twice with copies of the batch."""
 

@@ -65,8 +65,12 @@ def on_cpu(name: str, model: Path, data: Mapping[str, Path], where: Path) -> Pat
     datasets = []
     for entry in config["datasets"]:
         kind = config.get("rl") or entry["type"].rsplit(".", 1)[-1]
-        local = {"path": str(data[kind]), "ds_type": "json", "type": entry["type"]}
+        of_the_hub = ("path", "name", "split", "data_files")
+        local = {key: value for key, value in entry.items() if key not in of_the_hub}
+        local |= {"path": str(data[kind]), "ds_type": "json"}
         datasets.append(local | ({"split": entry["split"]} if "rl" in config else {}))
+    if config["sequence_len"] > 2048:
+        config |= {"sequence_len": 1024, "gradient_accumulation_steps": 2}
     config |= {
         "base_model": str(model), "output_dir": str(where / "out"), "max_steps": 3,
         "dataset_prepared_path": str(where.parent / "prepared"), "save_strategy": "steps", "save_steps": 3,
@@ -94,10 +98,15 @@ def differ_in_numbers(names: Sequence[str]) -> list[list[str]]:
         types = [entry["type"] for entry in config.pop("datasets")]
         # Whether a number is 0 decides what is built.
         keys = {key: _kind(value) for key, value in config.items() if key not in ("base_model", "output_dir")}
-        architecture = re.match("[a-z]+", name)
-        assert architecture
-        groups.setdefault(json.dumps([architecture[0], types, keys], sort_keys=True), []).append(name)
+        groups.setdefault(json.dumps([architecture(name), types, keys], sort_keys=True), []).append(name)
     return list(groups.values())
+
+
+def architecture(name: str) -> str:
+    """What a recipe's name begins with, as far as it tells the model's classes and template."""
+    found = re.match("qwen3|llama-3|[a-z]+", name)
+    assert found
+    return found[0]
 
 
 def _kind(value: Any) -> Any:

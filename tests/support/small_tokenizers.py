@@ -26,7 +26,7 @@ _WORDS = """
 _SIGNS = [":\\", ":)", "://", ":**", "::", "###", "<<", ">>", "**", "\\[", "\\]", "$$"]
 _ASCII = [chr(code) for code in range(33, 127)]
 # Llama-3's own: a word takes one sign or space before it, digits stand in threes, signs take a space and newlines.
-_LLAMA_3_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+LLAMA_3_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
 
 def _grown(words: list[str]) -> tuple[list[str], list[tuple[str, str]]]:
@@ -60,7 +60,7 @@ def byte_level(special: tuple[str, ...] = (), bos: str | None = "<s>", **setting
     tokenizer = Tokenizer(models.BPE({token: index for index, token in enumerate(tokens)}, merges))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(_LLAMA_3_WORDS), "isolated"),
+            pre_tokenizers.Split(Regex(LLAMA_3_WORDS), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

@@ -76,6 +76,12 @@ def test_a_loss_that_wraps_ours_trains(project: Project, name: str, packing: boo
     assert not marks_reached_the_model(wrapped)
 
 
+def test_a_loss_that_wraps_ours_and_takes_the_labels_away_stops_the_run(project: Project) -> None:
+    config = project.config("past", plugins=[OURS, replacer("WrapsWithoutLabels")])
+    sentence = project.axolotl("train", config).sentence()
+    assert sentence.startswith("a training batch came without labels, so nothing would be masked: another plugin")
+
+
 @pytest.mark.parametrize("name", ["Plain", "Inner", "Step"])
 def test_plain_sft_may_have_any_loss(project: Project, name: str) -> None:
     zero = project.train("zero", cotmask={"mask_ratio": 0}, plugins=[OURS, replacer(name), RECORDER])
@@ -148,9 +154,3 @@ def test_two_processes_that_wrap_ours_train(project: Project) -> None:
 def test_it_stops_with_a_compiled_model(project: Project, name: str) -> None:
     config = project.config("compiled", plugins=[OURS, replacer(name)], torch_compile=True)
     assert "were not masked" in project.axolotl("train", config).sentence()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch_compile needs a C++ compiler")
-def test_a_compiled_model_with_a_loss_that_wraps_ours_trains(project: Project) -> None:
-    assert weights(project.train("compiled", plugins=[OURS, replacer("Wraps")], torch_compile=True))
