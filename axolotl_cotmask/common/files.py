@@ -89,6 +89,14 @@ def check_file(path: Path) -> None:
     raise CoTMaskError(f"{path}: is no regular file: name one, and write there what a pipe would give")
 
 
+def is_there(path: str) -> bool:
+    """Return whether something is at a path that a user wrote; not where it can be no path, such as one too long."""
+    try:
+        return Path(path).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 def is_writable(text: str) -> bool:
     """Return whether a text can be written as UTF-8: half a character, as JSON may hold it, cannot."""
     try:

@@ -15,7 +15,7 @@ from axolotl_cotmask.masking.config import CoTMaskConfig, parse_config
 from axolotl_cotmask.masking.datasets import RunMasking
 from axolotl_cotmask.masking.marks import MASK_WEIGHT
 from axolotl_cotmask.masking.step import Masking
-from axolotl_cotmask.training import checks, keys, preparation, stripping, vocabulary
+from axolotl_cotmask.training import checks, faults, preparation, stripping, vocabulary
 from axolotl_cotmask.training.collator import collate_marks
 from axolotl_cotmask.training.epochs import train_whole_epochs
 from axolotl_cotmask.training.progress import WritesProgress
@@ -44,14 +44,9 @@ class CoTMaskPlugin(BasePlugin):
     def register(self, cfg: Any) -> None:
         """Check the config before anything is loaded, and prepare Axolotl for it."""
         checks.check_command_line()
-        checks.check_top_level(cfg)
+        faults.stop_on_faults(cfg)
         self._config = parse_config(cfg.get("cotmask"))
-        keys.check_keys(cfg)
-        checks.check_lr_tail(cfg, self.config)
-        checks.check_base_model(cfg)
         preparation.use_local_files(cfg)
-        checks.check_datasets(cfg, self.config)
-        checks.check_options(cfg, self.config)
         # What is merged, asked or quantised is the saved model, which has the token no more.
         reads_saved = cfg.get("merge_lora") or cfg.get("inference") or checks.command() == "quantize"
         is_stripped = self.config.strip_mask_token and reads_saved

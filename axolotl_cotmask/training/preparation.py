@@ -15,7 +15,7 @@ from axolotl_cotmask.data import sources
 from axolotl_cotmask.masking.config import CoTMaskConfig, parse_config
 from axolotl_cotmask.masking.datasets import PREPARED_AS, RunMasking, dataset_entries, marking_of
 from axolotl_cotmask.masking.marks import MARKS, MASK_WEIGHT, mark_rows
-from axolotl_cotmask.training import reading, vocabulary
+from axolotl_cotmask.training import faults, reading, vocabulary
 from axolotl_cotmask.training.fingerprint import data_files, fingerprint, template_file, tokenizer_files
 
 
@@ -45,13 +45,19 @@ def use_local_files(cfg: Any) -> None:
 
 def describe_datasets(cfg: Any, config: CoTMaskConfig) -> None:
     """Give every data set the `Marking` of its tokens, and with it what the cache hash has to cover."""
+    from axolotl.utils.schemas.datasets import SFTDataset
+
     tokenizer = tokenizer_files(cfg)
     for key in ("datasets", "test_datasets"):
-        entries = [entry for name, entry in dataset_entries(cfg) if name.startswith(f"{key}[")]
+        entries = [entry for place, entry in dataset_entries(cfg) if place[0] == key]
         run = RunMasking(config, entries)
         for number, entry in enumerate(entries):
             made_of = fingerprint(data_files(entry), tokenizer, template_file(entry))
             entry[PREPARED_AS] = run.describe(number, made_of)
+            # Axolotl's schema cannot write out mappings of Axolotl's own kind under keys that it does not know.
+            for name, value in entry.to_dict().items():
+                if name not in SFTDataset.model_fields:
+                    entry[name] = value
 
 
 def patch_axolotl() -> None:
@@ -59,6 +65,7 @@ def patch_axolotl() -> None:
 
     The preview goes this way, too.
     """
+    from axolotl.cli import config
     from axolotl.utils.data import sft, shared, utils
     from axolotl.utils.schemas.datasets import SFTDataset
 
@@ -71,6 +78,8 @@ def patch_axolotl() -> None:
         shared.DATASET_HASH_CONFIG_EXTRA_FIELDS, "tokens", "excess_length_strategy"
     )
     for module, name, wrapped in (
+        (config, "validate_config", faults.in_sentences),
+        (config, "normalize_config", faults.after_validation),
         (sft, "get_dataset_wrapper", _marking),
         (sft, "load_dataset_with_config", reading.in_one_sentence),
         (shared, "_load_from_local_path", _reading_anew),
@@ -104,9 +113,16 @@ def _reading_anew(load_from_local_path: Any) -> Any:
 def _marking(get_dataset_wrapper: Any) -> Any:
     """Wrap Axolotl's function that tokenises one data set: its result gets the column ``mask_weight``."""
 
+    from axolotl.utils.data.wrappers import _is_dataset_already_tokenized
+
     @wraps(get_dataset_wrapper)
     @one_sentence
     def wrapper(dataset_config: Any, tokenizer: Any, cfg: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        if dataset_config.get("type") is None and not _is_dataset_already_tokenized(kwargs["dataset"]):
+            raise CoTMaskError(
+                f"{dataset_config['path']}: its entry has no type, and its rows are no tokens: say how a row becomes a "
+                "prompt, such as type: axolotl_cotmask.prompt_strategies.gsm8k"
+            )
         try:
             dataset, prompter = get_dataset_wrapper(dataset_config, tokenizer, cfg, *args, **kwargs)
         except UnicodeDecodeError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 from datasets import Dataset
 from multiprocess.pool import RemoteTraceback
 
-from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
+from axolotl_cotmask.common.errors import CoTMaskError, Fault, key_name, one_sentence
+from axolotl_cotmask.common.files import is_there
 from axolotl_cotmask.masking.datasets import dataset_entries
 
-_FILE_SUFFIXES = {".json", ".jsonl", ".csv", ".parquet", ".arrow", ".txt"}
+_FILE_SUFFIXES = (".json", ".jsonl", ".csv", ".parquet", ".arrow", ".txt")
 
 
 def after_a_look_at_the_files(prepare: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,15 +27,21 @@ def after_a_look_at_the_files(prepare: Callable[..., Any]) -> Callable[..., Any]
     @wraps(prepare)
     @one_sentence
     def wrapper(cfg: Any, *args: Any, **kwargs: Any) -> Any:
-        for name, entry in dataset_entries(cfg):
-            location = str(entry.get("path", ""))
-            path = Path(location)
-            is_local = path.suffix in _FILE_SUFFIXES or location.startswith(("/", "./", "../", "~"))
-            if is_local and "://" not in location and not path.exists():
-                raise CoTMaskError(f"{name}.path is {location}, and there is no such file or directory: mend the path")
+        for fault in missing_files(cfg):
+            raise CoTMaskError(fault.sentence)
         return prepare(cfg, *args, **kwargs)
 
     return wrapper
+
+
+def missing_files(cfg: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield the local data files and directories that are not there."""
+    for key, entry in dataset_entries(cfg):
+        location = str(entry.get("path", ""))
+        is_local = location.endswith(_FILE_SUFFIXES) or location.startswith(("/", "./", "../", "~"))
+        if is_local and "://" not in location and not is_there(location):
+            name = key_name((*key, "path"))
+            yield Fault((*key, "path"), f"{name} is {location}, and there is no such file or directory: mend the path")
 
 
 def in_one_sentence(load_dataset_with_config: Callable[..., Any]) -> Callable[..., Any]:
