@@ -31,7 +31,7 @@ IGNORE_INDEX = -100
 
 
 #: Rises when the prepared data changes in meaning, so that older caches are not read.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True, kw_only=True)
