@@ -34,4 +34,4 @@ def check_config(path: Path) -> None:
     faults.stop_on_faults(DictDefault({**file.content, "axolotl_config_path": str(path)}), reading.missing_files)
     cfg = load_cfg(str(path))
     for plugin in PluginManager.get_instance().plugins.values():
-        plugin.load_datasets(cfg)
+        plugin.load_datasets(cfg, preprocess=True)

@@ -15,7 +15,7 @@ from axolotl_cotmask.masking.config import CoTMaskConfig, parse_config
 from axolotl_cotmask.masking.datasets import RunMasking
 from axolotl_cotmask.masking.marks import MASK_WEIGHT
 from axolotl_cotmask.masking.step import Masking
-from axolotl_cotmask.training import checks, faults, preparation, stripping, vocabulary
+from axolotl_cotmask.training import checks, faults, preparation, starting_again, stripping, vocabulary
 from axolotl_cotmask.training.collator import collate_marks
 from axolotl_cotmask.training.epochs import train_whole_epochs
 from axolotl_cotmask.training.progress import WritesProgress
@@ -64,6 +64,8 @@ class CoTMaskPlugin(BasePlugin):
         """Check, at the start of a run, what the validated config and the files say."""
         from axolotl.loaders import load_tokenizer
 
+        if not preprocess and os.environ.get("RANK", "0") == "0":
+            starting_again.hold(cfg.output_dir)
         checks.check_other_plugins(cfg, PluginManager.get_instance().plugins.items(), self)
         tokenizer = load_tokenizer(cfg)
         run = RunMasking(self.config, cfg.datasets)
@@ -135,10 +137,15 @@ class CoTMaskPlugin(BasePlugin):
 
     @one_sentence
     def post_train_unload(self, cfg: Any) -> None:
-        """Take the mask token out of the saved model, when the config asks for it."""
-        if not self.config.strip_mask_token or self._new_token_id is None or os.environ.get("RANK", "0") != "0":
-            return
-        stripping.strip_token(
-            cfg, self.config.token, self._embedding_names, trained_rows=self._trained_rows, base_rows=self._base_rows
-        )
-        LOG.info(f"took {self.config.token} out of the model in {cfg.output_dir}")
+        """Take the mask token out of the saved model, when the config asks for it, and leave the output directory."""
+        rank = os.environ.get("RANK", "0")
+        if self.config.strip_mask_token and self._new_token_id is not None and rank == "0":
+            stripping.strip_token(
+                cfg,
+                self.config.token,
+                self._embedding_names,
+                trained_rows=self._trained_rows,
+                base_rows=self._base_rows,
+            )
+            LOG.info(f"took {self.config.token} out of the model in {cfg.output_dir}")
+        starting_again.let_go()
