@@ -151,7 +151,7 @@ def parse_json(text: str | bytes) -> Any:
             are no JSONDecodeError, and their text says what is wrong.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_object)
+        value = json.loads(text, object_pairs_hook=unique_keys)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     level = [value]
@@ -162,7 +162,12 @@ def parse_json(text: str | bytes) -> Any:
     raise ValueError(_TOO_DEEP)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object of its keys and values.
+
+    Raises:
+        ValueError: a key comes twice.
+    """
     value = dict(pairs)
     if len(value) < len(pairs):
         names = [name for name, _ in pairs]

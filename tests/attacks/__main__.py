@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 
 _COUNTS = {"configs": 5500, "rows": 4000}
@@ -14,7 +15,9 @@ _COUNTS = {"configs": 5500, "rows": 4000}
 
 def main(what: str, count: int, seed: int) -> int:
     """Run one attack."""
-    from attacks import configs, rows
+    # Axolotl would start a process for each core, for six rows.
+    os.environ["AXOLOTL_DATASET_NUM_PROC"] = "1"
+    attack = import_module(f"attacks.{what}").attack
     from attacks.model import tiny_model
 
     logging.disable(logging.CRITICAL)
@@ -27,7 +30,7 @@ def main(what: str, count: int, seed: int) -> int:
         os.dup2(silent, 1)
         os.dup2(silent, 2)
         try:
-            counts = {"configs": configs, "rows": rows}[what].attack(count, seed, Path(directory), model)
+            counts = attack(count, seed, Path(directory), model)
         finally:
             sys.stdout.flush()
             os.dup2(out[0], 1)
