@@ -60,7 +60,8 @@ def _child(node: Any, part: str | int) -> tuple[int, Any] | None:
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part].start_mark.line + 1, node.value[part]
     if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
+        # Of a key that comes twice YAML takes the last.
+        for key, value in reversed(node.value):
             if key.value in (str(part), shown(part)):
                 return key.start_mark.line + 1, value
     return None

@@ -138,7 +138,7 @@ def axolotl_faults(cfg: Any, refused: Exception | None = None) -> list[Fault]:
 
 
 def _is_number(annotation: Any) -> bool:
-    kinds = {annotation, *get_args(annotation)} - {type(None)}
+    kinds = set(get_args(annotation) or [annotation]) - {type(None)}
     return bool(kinds) and kinds <= {int, float}
 
 

@@ -67,7 +67,9 @@ def prepared(kind: str, tokenizer: Any, row: dict[str, Any]) -> dict[str, Any]:
     # Such rows come from no file: reading refuses it.
     except UnicodeEncodeError as error:
         raise CoTMaskError("half a character") from error
-    return strategy(kind, tokenizer).wrap_dataset(data)[0]
+    # As `wrap_dataset` maps it, without the look for an earlier result, for which the whole tokenizer is hashed.
+    batch = strategy(kind, tokenizer).tokenize_rows(data[:], [0])
+    return {name: list(values[0]) for name, values in batch.items()}
 
 
 def fault(sample: dict[str, Any], tokenizer: Any, row: dict[str, Any], name: str) -> str | None:

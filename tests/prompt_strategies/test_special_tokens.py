@@ -6,7 +6,8 @@ from typing import Any
 
 import datasets
 import pytest
-from attacks.rows import fault, strategy, tokenizers
+from attacks.rows import fault, tokenizers
+from attacks.rows import prepared as row_prepared
 from support.small_tokenizers import byte_level
 
 from axolotl_cotmask.common.errors import CoTMaskError
@@ -17,8 +18,7 @@ SPELT = ("</s>", "<s>", "<|im_end|>", "a</s>b", "<s>5</s>", "</s></s>")
 
 
 def prepared(tokenizer: Any, question: str, answer: str, kind: str = "gsm8k") -> dict[str, Any]:
-    row = {"question": question, "answer": answer}
-    return strategy(kind, tokenizer).wrap_dataset(datasets.Dataset.from_list([row]))[0]
+    return row_prepared(kind, tokenizer, {"question": question, "answer": answer})
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -19,7 +19,7 @@ GSM8K = "axolotl_cotmask.prompt_strategies.gsm8k"
 ENTRY = {"path": "rows.jsonl", "type": GSM8K}
 
 
-def said(**changes: Any) -> str:
+def said(changes: dict[Any, Any] | None = None) -> str:
     """What is wrong with a config that is right but for the changes."""
     cfg = {
         "base_model": "somebody/model",
@@ -42,8 +42,8 @@ def entry(**keys: Any) -> dict[str, Any]:
 
 def test_a_right_config_has_no_fault() -> None:
     assert said() == ""
-    assert said(**entry(noise={"mask": 0.8, "random": 0.2}, mask_ratio=1, protect=["eos"], select="numbers")) == ""
-    assert said(**block(mask_ratio=0, mask_token="<unk>")) == "", "plain SFT, whatever the rest says"
+    assert said(entry(noise={"mask": 0.8, "random": 0.2}, mask_ratio=1, protect=["eos"], select="numbers")) == ""
+    assert said(block(mask_ratio=0, mask_token="<unk>")) == "", "plain SFT, whatever the rest says"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,6 @@ def test_a_right_config_has_no_fault() -> None:
         (entry(scope="source"), "datasets[0].scope is not of a data set alone: move scope into the `cotmask:` block"),
         (entry(cotmask={"mask_ratio": 0.2}), "datasets[0].cotmask is no key of a data set"),
         (entry(select=5), "datasets[0].select is 5: give the name of a selector"),
-        (entry(noise="two\nlines" * 500), "datasets[0].noise"),
         ({"cotmask": 5}, "cotmask is 5: give a block of options"),
         ({"cotmask": {1: 2}}, "cotmask has the key 1, and keys are texts"),
         (block(mask_ratio=True), "cotmask.mask_ratio is true: it is a ratio, give a number from 0 to 1"),
@@ -89,13 +88,7 @@ def test_a_right_config_has_no_fault() -> None:
     ],
 )  # fmt: skip
 def test_one_fault(changes: dict[str, Any], expected: str) -> None:
-    sentences = said(**changes)
-    if "cotmask" in changes and changes["cotmask"] != 5 and 1 in changes["cotmask"]:
-        assert expected in sentences
-    elif len(expected) < 30 and "noise" in expected:
-        assert sentences.startswith(expected)
-    else:
-        assert expected in sentences
+    assert expected in said(changes)
 
 
 def test_the_name_of_the_mixture_is_no_noise() -> None:
@@ -119,7 +112,7 @@ def test_all_of_them_with_their_lines(tmp_path: Path) -> None:
     first, *lines = str(stopped.value).splitlines()
     assert first == "5 things are wrong in the config:"
     found = {re.search(r"line (\d+)\)$", line)[1]: line.strip() for line in lines}  # type: ignore[index]
-    assert found["10"].startswith("num_epochs comes twice, on lines 2 and 10: take out one of them") or found["2"]
+    assert found["10"].startswith("num_epochs comes twice, on lines 2 and 10: take out one of them")
     assert found["4"].startswith("cotmask.mask_ratio is true: it is a ratio")
     assert found["5"].startswith("cotmask.warmpu is not an option")
     assert found["9"].startswith("datasets[0].protect is true")
