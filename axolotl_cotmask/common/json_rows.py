@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from axolotl_cotmask.common.files import json_kind, parse_json, unique_keys
 
 #: An escape that may be half a character.
-_SURROGATE = re.compile(r"\\u[dD][89abAB-F]", re.ASCII)
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]", re.ASCII)
 #: What may stand between the values of JSON.
 _SPACE = " \t\r\n"
 
@@ -36,9 +36,11 @@ def json_fault(path: Path) -> str | None:
                 continue
             try:
                 fault = _fault_of(parse_json(text))
-            except json.JSONDecodeError:
+            except json.JSONDecodeError as error:
                 # An object or an array over several lines, or several objects on one.
-                return _fault_of_whole(path.read_bytes())
+                found = _fault_of_whole(path.read_bytes())
+                # Where rows stood on lines before, this one was to do so.
+                return f"line {number}: not a complete JSON object ({error.msg})" if found and rows else found
             except ValueError as error:
                 fault = str(error)
             else:

@@ -25,7 +25,7 @@ def said(changes: dict[Any, Any] | None = None) -> str:
         "base_model": "somebody/model",
         "cotmask": {"mask_ratio": 0.4, "noise": "random"},
         "datasets": [ENTRY],
-        **changes,
+        **(changes or {}),
     }
     found = faults.find(DictDefault(cfg), None)
     assert all("\n" not in fault.sentence for fault in found)
