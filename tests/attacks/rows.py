@@ -87,9 +87,11 @@ def fault(sample: dict[str, Any], tokenizer: Any, row: dict[str, Any], name: str
     if ids[0] != tokenizer.bos_token_id or ids[-1] != tokenizer.eos_token_id or special & set(ids[1:-1]):
         return "a special token within the text"
     text = tokenizer.decode(ids[1:-1], clean_up_tokenization_spaces=False)
-    for value in row.values():
-        # What is stripped or ends in EOS is another text by the rules of the formats; SentencePiece keeps no such signs.
-        if name == "bytes" and isinstance(value, str) and value.strip().removesuffix("</s>").strip() not in text:
+    for value in row.values() if name == "bytes" else ():
+        # What is stripped or ends in EOS is another text by the rules of the formats, and MetaMath's parts a query at its
+        # first line; SentencePiece keeps no such signs.
+        lines = value.strip().removesuffix("</s>").split("\n") if isinstance(value, str) else []
+        if any(line.strip() not in text for line in lines):
             return f"another text than {value[:80]!r}"
     return None
 
