@@ -130,6 +130,8 @@ def axolotl_faults(cfg: Any, refused: Exception | None = None) -> list[Fault]:
                 SFTDataset.model_validate(_plain(entry))
             except ValidationError as error:
                 found += _told(error, cfg, key)
+            except Exception as error:
+                found.append(Fault(key, f"{key_name(key)}: Axolotl cannot read it ({_first_line(error)})"))
     if isinstance(refused, ValidationError) and refused.title != SFTDataset.__name__:
         found += _told(refused, cfg, ())
     elif refused is not None and not found:

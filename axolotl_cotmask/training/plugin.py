@@ -67,7 +67,13 @@ class CoTMaskPlugin(BasePlugin):
         if not preprocess and os.environ.get("RANK", "0") == "0":
             starting_again.hold(cfg.output_dir)
         checks.check_other_plugins(cfg, PluginManager.get_instance().plugins.items(), self)
-        tokenizer = load_tokenizer(cfg)
+        try:
+            tokenizer = load_tokenizer(cfg)
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise CoTMaskError(
+                f"tokenizer_config {cfg.tokenizer_config}: the tokenizer cannot be loaded ({reason}): mend the name"
+            ) from error
         run = RunMasking(self.config, cfg.datasets)
         # Here a wrong option of a noise stops the run, before data and model are loaded.
         run.noises(tokenizer)
