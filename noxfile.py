@@ -70,6 +70,13 @@ def test(session: nox.Session, *arguments: str) -> None:
 
 
 @nox.session(venv_backend="none", requires=["env"])
+def attack(session: nox.Session) -> None:
+    """Try hostile input by the thousand: `-- configs` or `-- rows`, how many, which seed (docs/guarantees.md)."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    run(session, "python", "-m", "attacks", *session.posargs, PYTHONPATH=path)
+
+
+@nox.session(venv_backend="none", requires=["env"])
 def lint(session: nox.Session) -> None:
     """Check style (ruff), spelling (codespell), types (mypy), the rooms (import-linter), and what is made from code."""
     run(session, "ruff", "check", ".")

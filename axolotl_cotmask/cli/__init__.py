@@ -7,6 +7,7 @@ import click
 from axolotl_cotmask.cli.analyze import analyze
 from axolotl_cotmask.cli.augment import augment
 from axolotl_cotmask.cli.base_model import base_model
+from axolotl_cotmask.cli.check import check
 from axolotl_cotmask.cli.compare import compare
 from axolotl_cotmask.cli.execute import execute
 from axolotl_cotmask.cli.fetch_data import fetch_data
@@ -24,7 +25,7 @@ def cotmask() -> None:
 
 
 COMMANDS = (
-    *(preview, repro, score, compare, signature, execute, analyze, augment),
+    *(check, preview, repro, score, compare, signature, execute, analyze, augment),
     *(tiny_model, base_model, fetch, fetch_data, tasks_path),
 )
 for command in COMMANDS:

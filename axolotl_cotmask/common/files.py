@@ -105,6 +105,14 @@ def check_file(path: Path) -> None:
     raise CoTMaskError(f"{path}: is no regular file: name one, and write there what a pipe would give")
 
 
+def is_there(path: str) -> bool:
+    """Return whether something is at a path that a user wrote; not where it can be no path, such as one too long."""
+    try:
+        return Path(path).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 def is_writable(text: str) -> bool:
     """Return whether a text can be written as UTF-8: half a character, as JSON may hold it, cannot."""
     try:
@@ -159,7 +167,7 @@ def parse_json(text: str | bytes) -> Any:
             are no JSONDecodeError, and their text says what is wrong.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_object)
+        value = json.loads(text, object_pairs_hook=unique_keys)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     level = [value]
@@ -170,7 +178,12 @@ def parse_json(text: str | bytes) -> Any:
     raise ValueError(_TOO_DEEP)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object of its keys and values.
+
+    Raises:
+        ValueError: a key comes twice.
+    """
     value = dict(pairs)
     if len(value) < len(pairs):
         names = [name for name, _ in pairs]

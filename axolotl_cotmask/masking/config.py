@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from axolotl_cotmask.common.errors import CoTMaskError, closest
+from axolotl_cotmask.common.errors import CoTMaskError, Fault, closest, key_name, shown
 from axolotl_cotmask.masking.experimental.config import AdaptiveConfig
+from axolotl_cotmask.masking.options import BOOLEAN, Options
 
 #: The token that ``noise: mask`` adds when ``mask_token`` names none (paper section 3.1).
 DEFAULT_MASK_TOKEN = "<mask>"
@@ -28,18 +29,18 @@ TAIL_START_LR, TAIL_START_STEP = 0.05, 0.6
 #: What a data set's ``protect:`` may name.
 PROTECTABLE = ("final_answer", "eos")
 
-#: Name of the mixture of mask and random tokens, which the config writes by its shares.
-TOKEN_MIXTURE = "tokens"
+#: Keys that this package adds to an entry of ``datasets:``.
+DATASET_KEYS = ("mask_ratio", "noise", "select", "protect")
 
 
 @dataclass(frozen=True)
 class NoiseSpec:
-    """What ``noise:`` says: a noise by name with its options, or, with the name `TOKEN_MIXTURE`, a mixture of two.
+    """What ``noise:`` says: a noise by name with its options, or a mixture of mask and random, which has no name.
 
     ``mask_share`` is the paper's m, the probability that a noised token becomes the mask token; 0 for other noises.
     """
 
-    name: str
+    name: str | None
     options: Mapping[str, Any]
     mask_share: float
 
@@ -54,8 +55,8 @@ def parse_noise(value: Any) -> NoiseSpec:
         return NoiseSpec(value, {}, float(value == "mask"))
     if isinstance(value, Mapping) and len(value) == 1:
         ((name, options),) = value.items()
-        if isinstance(options, Mapping):
-            return NoiseSpec(str(name), dict(options), float(name == "mask"))
+        if isinstance(name, str) and isinstance(options, Mapping):
+            return NoiseSpec(name, dict(options), float(name == "mask"))
     if not isinstance(value, Mapping) or not value or not set(value) <= {"mask", "random"}:
         raise ValueError(_NOISE_FORMS)
     shares = list(value.values())
@@ -63,13 +64,11 @@ def parse_noise(value: Any) -> NoiseSpec:
         raise ValueError(_NOISE_FORMS)
     if any(not 0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-6:
         raise ValueError("the shares of mask and random are probabilities, and have to add up to 1")
-    return NoiseSpec(TOKEN_MIXTURE, {}, float(value.get("mask", 0)))
+    return NoiseSpec(None, {}, float(value.get("mask", 0)))
 
 
-class CoTMaskConfig(BaseModel):
+class CoTMaskConfig(Options):
     """Options of Masked Thought fine-tuning."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     mask_ratio: float = Field(
         ge=0,
@@ -189,36 +188,65 @@ def parse_config(block: Any) -> CoTMaskConfig:
     Raises:
         CoTMaskError: one sentence that names the first wrong key, its value and the mend.
     """
+    for fault in config_faults(block):
+        raise CoTMaskError(fault.sentence)
+    return CoTMaskConfig.model_validate(dict(block))
+
+
+def config_faults(block: Any) -> list[Fault]:
+    """Return what is wrong in the ``cotmask:`` block, each key once."""
+    if block is None:
+        return [
+            Fault(
+                (),
+                "the config names the plugin axolotl_cotmask.CoTMaskPlugin and has no `cotmask:` block: add "
+                "`cotmask: {mask_ratio: 0.4}`, or mask_ratio: 0 for plain SFT",
+            )
+        ]
     if not isinstance(block, Mapping):
-        raise CoTMaskError(
-            "the config names the plugin axolotl_cotmask.CoTMaskPlugin and has no `cotmask:` block: add "
-            "`cotmask: {mask_ratio: 0.4}`, or mask_ratio: 0 for plain SFT"
-        )
+        return [Fault(("cotmask",), f"cotmask is {shown(block)}: give a block of options, such as {{mask_ratio: 0.4}}")]
     try:
-        return CoTMaskConfig.model_validate(dict(block))
+        CoTMaskConfig.model_validate(dict(block))
     except ValidationError as error:
-        raise CoTMaskError(_sentence(error)) from error
+        faults = [_fault(detail) for detail in error.errors()]
+        return list({fault.key: fault for fault in reversed(faults)}.values())[::-1]
+    return []
 
 
-def _sentence(error: ValidationError) -> str:
-    detail = error.errors()[0]
-    if not detail["loc"]:
-        return f"cotmask: {detail['ctx']['error']}"
-    name = str(detail["loc"][0])
-    key = "cotmask." + ".".join(map(str, detail["loc"])) if name == "adaptive" else f"cotmask.{name}"
-    value = detail["input"]
+def _fault(detail: Any) -> Fault:
+    # Of the alternatives of a key pydantic tells each; of the keys within one, only those of `adaptive` are ours.
+    own = detail["loc"][: 2 if detail["loc"][:1] == ("adaptive",) else 1]
+    key = ("cotmask", *own)
+    if detail["type"] == "invalid_key":
+        name = shown(detail["input"])
+        return Fault(("cotmask", name), f"cotmask has the key {name}, and keys are texts: mend or remove it")
+    return Fault(key, _sentence(key_name(key), key, detail))
+
+
+def _sentence(name: str, key: tuple[str | int, ...], detail: Any) -> str:
+    value, last, is_adaptive = shown(detail["input"]), str(key[-1]), key[1:2] == ("adaptive",)
     match detail["type"]:
-        case "missing" if name == "adaptive":
-            return f"{key} is missing: give the gap between the two losses to hold, in nats per token, such as 0.5"
+        case "value_error" if len(key) == 1:
+            return f"cotmask: {detail['ctx']['error']}"
+        case "missing" if is_adaptive:
+            return f"{name} is missing: give the gap between the two losses to hold, in nats per token, such as 0.5"
         case "missing":
-            return f"{key} is missing: give the share of target tokens to mask, a number from 0 to 1 (0 is plain SFT)"
+            return f"{name} is missing: give the share of target tokens to mask, a number from 0 to 1 (0 is plain SFT)"
+        case "extra_forbidden" if not is_adaptive and last in DATASET_KEYS:
+            return f"{name} is a key of a data set: move {last} into an entry of `datasets:`"
         case "extra_forbidden":
-            known = AdaptiveConfig.model_fields if name == "adaptive" else CoTMaskConfig.model_fields
-            return f"{key} is not an option{closest(str(detail['loc'][-1]), known)}"
-        case "greater_than_equal" | "less_than_equal" | "float_parsing" | "float_type" if name.endswith("_ratio"):
-            return f"{key} is {value}: it is a ratio, give a number from 0 to 1"
+            known = AdaptiveConfig.model_fields if is_adaptive else CoTMaskConfig.model_fields
+            return f"{name} is not an option{closest(last, known)}"
+        case _ if last.endswith("_ratio") and not is_adaptive:
+            return f"{name} is {value}: it is a ratio, give a number from 0 to 1"
         case "value_error":
-            return f"{key} is {value}: {detail['ctx']['error']}"
-    if name == "noise":
-        return f"cotmask.noise is {value}: {_NOISE_FORMS}"
-    return f"{key} is {value}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+            return f"{name} is {value}: {detail['ctx']['error']}"
+        case _ if last == "noise":
+            return f"{name} is {value}: {_NOISE_FORMS}"
+        case str(kind) if kind == BOOLEAN and last in _NUMBERS:
+            return f"{name} is {value}: give a number"
+    return f"{name} is {value}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+
+
+#: Options that are numbers, and no ratios.
+_NUMBERS = ("warmup_steps", "start_steps", "seed", "parts_by_length", *AdaptiveConfig.model_fields)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from axolotl_cotmask.masking.config import TOKEN_MIXTURE, CoTMaskConfig, NoiseSpec, parse_noise
+from axolotl_cotmask.common.errors import Key
+from axolotl_cotmask.masking.config import CoTMaskConfig, NoiseSpec, parse_noise
 from axolotl_cotmask.masking.experimental.selectors import EVERY_TOKEN
 from axolotl_cotmask.masking.marks import Marking
 from axolotl_cotmask.masking.mask_token import base_token_ids, mask_token_id
@@ -17,14 +18,19 @@ from axolotl_cotmask.masking.noise.tokens import TokenNoise
 PREPARED_AS = "cotmask"
 
 
-def dataset_entries(cfg: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return (name in the config, entry) for every data set, such as ``("datasets[0]", {...})``."""
+def dataset_entries(cfg: Mapping[str, Any]) -> list[tuple[Key, Any]]:
+    """Return (place in the config, entry) for every data set, such as ``(("datasets", 0), {...})``."""
     return [
-        (f"{key}[{index}]", entry)
+        ((key, index), entry)
         for key in ("datasets", "test_datasets")
-        for index, entry in enumerate(cfg.get(key) or [])
+        for index, entry in enumerate(_list(cfg.get(key)))
         if isinstance(entry, Mapping)
     ]
+
+
+def _list(value: Any) -> list[Any]:
+    # What is none is refused by its name, see `axolotl_cotmask.training.faults`.
+    return value if isinstance(value, list) else []
 
 
 def marking_of(entry: Mapping[str, Any]) -> Marking:
@@ -132,6 +138,6 @@ class RunMasking:
 
 
 def _build(spec: NoiseSpec, context: NoiseContext) -> Noise:
-    if spec.name == TOKEN_MIXTURE:
+    if spec.name is None:
         return TokenNoise(spec.mask_share, context.mask_token_id, context.random_ids)
     return build(spec.name, spec.options, context)

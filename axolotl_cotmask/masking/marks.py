@@ -32,7 +32,7 @@ IGNORE_INDEX = -100
 
 
 #: Rises when the prepared data changes in meaning, so that older caches are not read.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +94,27 @@ def mark_rows(columns: Mapping[str, Sequence[Any]], marking: Marking, tokenizer:
     if marking.group is not None:
         marks[MASK_GROUP] = [np.full(len(row), marking.group, dtype=np.int32) for row in weights]
     return {MASK_WEIGHT: [row * np.float32(marking.weight) for row in weights], **marks}
+
+
+def brought_fault(row: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a row that came with its own tokens and maybe weights; None where nothing is.
+
+    Args:
+        row: ``input_ids``, ``labels`` and what else it has of ``attention_mask`` and ``mask_weight``.
+    """
+    ids = row["input_ids"]
+    for name, values in row.items():
+        if not isinstance(values, list) or any(value is None or isinstance(value, list | str) for value in values):
+            return f"{name} is no list of numbers"
+        if len(values) != len(ids):
+            return f"{name} has {len(values)} values, and input_ids {len(ids)}"
+    weights = row.get(MASK_WEIGHT, ())
+    wrong = next((weight for weight in weights if not 0 <= weight <= 1), None)
+    if wrong is not None:
+        return f"{MASK_WEIGHT} holds {wrong}: it is the share of the scheduled ratio, from 0 to 1"
+    if any(weight and label == IGNORE_INDEX for weight, label in zip(weights, row["labels"], strict=False)):
+        return f"{MASK_WEIGHT} is above 0 at a token without a label, which is never masked"
+    return None
 
 
 def weights_from_labels(labels: Sequence[int]) -> NDArray[np.float32]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import dropwhile
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from axolotl.utils.logging import get_logger
 
 from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.masking.datasets import PREPARED_AS
-from axolotl_cotmask.masking.marks import IGNORE_INDEX, MASK_WEIGHT, weights_from_labels
+from axolotl_cotmask.masking.marks import FORMAT_VERSION, IGNORE_INDEX, MASK_WEIGHT, weights_from_labels
 from axolotl_cotmask.prompt_strategies.tokenized import TokenizedText
 
 LOG = get_logger(__name__)
@@ -37,7 +39,7 @@ class RowFormat:
     A field of ``required`` that ``may_be_empty`` names has to be there, and be text.
     ``to_example`` raises CoTMaskError with a sentence about the row; data set and row number are put before it. With
     ``target_tokens`` a long prompt is cut from the left, so that so many tokens of ``sequence_len`` are left.
-    Without ``add_special_tokens`` the prompt holds BOS itself.
+    Without ``add_special_tokens`` the prompt holds BOS itself, and other special tokens: it is a chat template's.
     """
 
     required: tuple[str, ...]
@@ -86,7 +88,8 @@ class MarkedStrategy(DatasetWrappingStrategy):
     Prompt and continuation are tokenised jointly, as the authors' code does. The target begins with the first token
     that holds nothing of the prompt: a token that spans the boundary, such as Llama's ``:\\`` where a response without
     a space before it begins with ``\\``, belongs to the prompt, as when the tokens of the prompt alone are counted. BOS
-    comes from the tokenizer's own defaults, EOS is appended. docs/prompts.md has examples.
+    comes from the tokenizer's own defaults, EOS is appended. A row that spells a special token, such as ``</s>``, is
+    read as text; where that cannot be, it is refused. docs/prompts.md has examples.
     """
 
     row_format: RowFormat
@@ -95,6 +98,8 @@ class MarkedStrategy(DatasetWrappingStrategy):
     protect: frozenset[str]
     sequence_len: int
     excess_length_strategy: str | None
+    #: `datasets` finds rows that it has tokenised before by the values of these fields, and not by the code.
+    format: int = FORMAT_VERSION
 
     def wrap_dataset(
         self, dataset: Any, process_count: int | None = None, keep_in_memory: bool | None = False, **kwargs: Any
@@ -148,18 +153,23 @@ class MarkedStrategy(DatasetWrappingStrategy):
         examples = []
         for place, index in enumerate(indices):
             row = {name: values[place] for name, values in columns.items()}
-            examples.append(self._cut(self._checked_example(row, index)))
+            examples.append(self._cut(self._without_eos_text(self._checked_example(row, index))))
         texts = [example.prompt + example.continuation for example in examples]
         encoded = self._encode(texts)
         batch: dict[str, list[Any]] = {"input_ids": [], "attention_mask": [], "labels": [], MASK_WEIGHT: []}
         for place, example in enumerate(examples):
             ids = self._without_eos(encoded["input_ids"][place])
+            self._check_special(ids, indices[place])
             text = TokenizedText(texts[place], ids, encoded, place, self._tokenize)
             self._append(batch, example, text, indices[place])
         return batch
 
     def _encode(self, texts: list[str]) -> Any:
-        return self.tokenizer(texts, add_special_tokens=self.row_format.add_special_tokens, return_attention_mask=False)
+        # A chat template writes special tokens by their texts; everywhere else they are the row's, and no tokens.
+        as_text = self.row_format.add_special_tokens
+        return self.tokenizer(
+            texts, add_special_tokens=as_text, split_special_tokens=as_text, return_attention_mask=False
+        )
 
     def _tokenize(self, text: str) -> list[int]:
         return self._without_eos(self._encode([text])["input_ids"][0])
@@ -167,12 +177,42 @@ class MarkedStrategy(DatasetWrappingStrategy):
     def _without_eos(self, ids: list[int]) -> list[int]:
         return ids[:-1] if ids[-1] == self.tokenizer.eos_token_id else ids
 
+    def _without_eos_text(self, example: Example) -> Example:
+        """Return ``example`` without the text of EOS at its end, which means the token that is appended."""
+        return Example(example.prompt, example.continuation.removesuffix(self.tokenizer.eos_token or ""))
+
+    @cached_property
+    def _special(self) -> Mapping[int, str]:
+        """The special tokens by id, without the one that stands for what the tokenizer does not know."""
+        tokens = {self.tokenizer.convert_tokens_to_ids(token): token for token in self.tokenizer.all_special_tokens}
+        # mistral-common's tokenizers have a method of this name that only raises.
+        if isinstance(added := self.tokenizer.added_tokens_decoder, Mapping):
+            tokens |= {index: str(token) for index, token in added.items() if token.special}
+        tokens.pop(self.tokenizer.unk_token_id, None)
+        return tokens
+
+    def _check_special(self, ids: list[int], index: int) -> None:
+        """Stop where the tokenizer has read a special token in a row all the same."""
+        if not self.row_format.add_special_tokens:
+            return
+        # What the tokenizer itself has put before the text, such as BOS.
+        rest = dropwhile(self._special.__contains__, ids)
+        spelt = next((self._special[token] for token in rest if token in self._special), None)
+        if spelt is not None:
+            raise self._spelt(spelt, index)
+
+    def _spelt(self, token: str, index: int) -> CoTMaskError:
+        return CoTMaskError(
+            f"{self._place(index)}: the text spells {token}, which this tokenizer reads as that special token, also "
+            "where the prompt or the answer is meant to hold its characters: mend or remove the row"
+        )
+
     def _cut(self, example: Example) -> Example:
         """Return ``example`` with the beginning of a long prompt taken off (the authors' ``cut_src``, for MATH)."""
         if self.row_format.target_tokens is None:
             return example
         room = self.sequence_len - self.row_format.target_tokens - self.tokenizer.num_special_tokens_to_add()
-        ids = self.tokenizer(example.prompt, add_special_tokens=False)["input_ids"]
+        ids = self.tokenizer(example.prompt, add_special_tokens=False, split_special_tokens=True)["input_ids"]
         if len(ids) <= room:
             return example
         rest = self.tokenizer.decode(ids[-room:], skip_special_tokens=True, clean_up_tokenization_spaces=False)
@@ -225,6 +265,10 @@ class MarkedStrategy(DatasetWrappingStrategy):
                 raise CoTMaskError(f"{self._place(index)}: the field '{field}' is {kind}: mend or remove the row")
             if required and field not in self.row_format.may_be_empty and not value.strip():
                 raise CoTMaskError(f"{self._place(index)}: the field '{field}' is empty: mend or remove the row")
+            if not self.row_format.add_special_tokens:
+                text = value.removesuffix(self.tokenizer.eos_token or "")
+                if (spelt := next((token for token in self._special.values() if token in text), None)) is not None:
+                    raise self._spelt(spelt, index)
         try:
             return self.row_format.to_example(row)
         except CoTMaskError as error:

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
-from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.checkpoints import checkpoints, is_complete
 from axolotl_cotmask.common.files import read_json
 from axolotl_cotmask.evaluation import signature
 from axolotl_cotmask.evaluation.graded import clusters_of
@@ -25,7 +25,6 @@ from axolotl_cotmask.reproduction.stage_program import CONFIG, begin, result, ru
 _PLAN = Path(PLAN)
 #: The keys of a recipe that a stage sets itself: where things lie changes no result.
 OWN_KEYS = ("dataset_prepared_path", "output_dir", "auto_resume_from_checkpoints")
-_CHECKPOINTS = "checkpoint-*"
 
 
 def data(name: str, output: Path) -> None:
@@ -68,8 +67,8 @@ def train(name: str, prepared: Path, output: Path, model: Path) -> None:
     own = (str((prepared / "prepared").resolve()), str((work / "output").resolve()), True)
     config = chained_config(name, run) | dict(zip(OWN_KEYS, own, strict=True))
     begin(work, run.config)
-    for checkpoint in _checkpoints(work / "output"):
-        if not _complete(checkpoint):
+    for checkpoint in checkpoints(work / "output"):
+        if not is_complete(checkpoint, run.gpus or 1):
             print(f"{checkpoint} was not written to its end: going on from the one before", flush=True)
             shutil.rmtree(checkpoint)
     launcher = ["--launcher=python"]
@@ -77,33 +76,20 @@ def train(name: str, prepared: Path, output: Path, model: Path) -> None:
         # Port 0: others may train on the same machine.
         launcher = ["--launcher=accelerate", "--", "--num_processes", str(run.gpus), "--main_process_port", "0"]
     record = run_program(setup, run.data_dir, work, ["axolotl", "train", write_config(work, config), *launcher], config)
-    checkpoints = _checkpoints(work / "output")
+    written = checkpoints(work / "output")
     with result(output) as new:
         shutil.copy(work / CONFIG, new / RECIPE)
         shutil.copy(work / "output" / "debug.log", new / "axolotl.log")
-        if checkpoints:
-            shutil.copy(checkpoints[-1] / STATE, new / STATE)
+        if written:
+            shutil.copy(written[-1] / STATE, new / STATE)
         write_record(new, record)
     if run.curve is None:
-        for checkpoint in checkpoints:
+        for checkpoint in written:
             shutil.rmtree(checkpoint)
     with result(model) as new:
         new.rmdir()
         (work / "output").rename(new)
     shutil.rmtree(work)
-
-
-def _checkpoints(output: Path) -> list[Path]:
-    return sorted(output.glob(_CHECKPOINTS), key=lambda path: int(path.name.rpartition("-")[2]))
-
-
-def _complete(checkpoint: Path) -> bool:
-    try:
-        # The trainer writes this file last.
-        read_json(checkpoint / STATE)
-    except CoTMaskError:
-        return False
-    return True
 
 
 def evaluate(name: str, task: str, output: Path) -> None:

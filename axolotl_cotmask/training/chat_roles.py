@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.errors import CoTMaskError, key_name
 from axolotl_cotmask.masking.datasets import dataset_entries
 
 _MEND = "take that out, or set scope: target"
 
 
-def check_roles(cfg: Mapping[str, Any], scope: str) -> None:
-    """Check what the config says is trained on.
-
-    Raises:
-        CoTMaskError: names the key.
-    """
+def role_sentences(cfg: Mapping[str, Any], scope: str) -> Iterator[str]:
+    """Yield a sentence for each key of a config that has others' turns trained on."""
     trained = {"train_on_inputs": cfg.get("train_on_inputs")}
-    for name, entry in dataset_entries({"datasets": cfg.get("datasets")}):
+    for key, entry in dataset_entries({"datasets": cfg.get("datasets")}):
         others = set(entry.get("roles_to_train") or ()) - _assistants(entry)
-        trained[f"{name}.roles_to_train"] = sorted(others)
-    for key, value in trained.items():
+        trained[key_name((*key, "roles_to_train"))] = sorted(others)
+    for name, value in trained.items():
         if value:
-            raise CoTMaskError(
-                f"cotmask.scope is {scope}, which is the assistant's, and {key} trains on what others wrote: {_MEND}"
-            )
+            yield f"cotmask.scope is {scope}, which is the assistant's, and {name} trains on what others wrote: {_MEND}"
 
 
 def check_messages(rows: Iterable[Mapping[str, Any]], entry: Mapping[str, Any], scope: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from axolotl_cotmask.common.files import read_json, sha256
+from axolotl_cotmask.common.files import is_there, read_json, sha256
 
 #: What a tokenizer is made of, in a directory that also holds a model.
 _TOKENIZER_SUFFIXES = {".json", ".model", ".txt", ".jinja", ".tiktoken", ".py"}
@@ -32,9 +32,9 @@ def data_files(entry: Mapping[str, Any]) -> Files:
     None of a data set from elsewhere, and none where there is nothing to read: who reads it says what is wrong.
     """
     path = Path(str(entry.get("path")))
-    if path.is_file():
+    if _is_file(str(path)):
         return {"": path}
-    if not path.is_dir():
+    if not is_there(str(path)) or not path.is_dir():
         return {}
     files = [*_saved_files(path)] if not entry.get("data_files") else []
     return {_name(file, path): file for file in files or _loaded_files(path, entry)}
@@ -86,12 +86,12 @@ def tokenizer_files(cfg: Mapping[str, Any]) -> Files:
 def template_file(part: Mapping[str, Any]) -> Files:
     """Return the file of the chat template that a config or a data set names, if it does not hold the text itself."""
     template = part.get("chat_template_jinja")
-    return {"chat template": Path(template)} if template and _is_file(template) else {}
+    return {"chat template": Path(template)} if isinstance(template, str) and _is_file(template) else {}
 
 
 def _is_file(text: str) -> bool:
     try:
         return Path(text).is_file()
-    except OSError:
-        # Too long for a name: a template.
+    except (OSError, ValueError):
+        # No name of a file: a template.
         return False

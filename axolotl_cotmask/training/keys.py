@@ -8,17 +8,17 @@ its code.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 
-from axolotl_cotmask.common.errors import CoTMaskError, closest
+from axolotl_cotmask.common.errors import Fault, Key, closest, key_name
+from axolotl_cotmask.masking.config import DATASET_KEYS, CoTMaskConfig
 from axolotl_cotmask.masking.datasets import PREPARED_AS, dataset_entries
 
 #: Begins the ``type:`` of a data set that a strategy of ours prepares.
 OUR_STRATEGIES = "axolotl_cotmask.prompt_strategies."
-#: Keys that this package adds to an entry of ``datasets:``.
-DATASET_KEYS = ("mask_ratio", "noise", "select", "protect")
 
 
 def _by_key(keys_by_reason: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
@@ -100,31 +100,32 @@ CONFIG_HONOURED = frozenset(
 )
 
 
-def check_keys(cfg: Mapping[str, Any]) -> None:
-    """Stop on a key about data that would be ignored, and on a type of ours that does not exist.
+def key_faults(cfg: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield the keys about data that would be ignored, and the types of ours that do not exist.
 
     Args:
         cfg: the config, as it was written or validated.
-
-    Raises:
-        CoTMaskError: names the key and the mend.
     """
-    for key, reason in NEVER.items():
-        if cfg.get(key):
-            raise CoTMaskError(
-                f"{key} is set, and {reason}: take out {key}, or the plugin axolotl_cotmask.CoTMaskPlugin"
+    for name, reason in NEVER.items():
+        if cfg.get(name):
+            yield Fault(
+                (name,), f"{name} is set, and {reason}: take out {name}, or the plugin axolotl_cotmask.CoTMaskPlugin"
             )
     entries = dataset_entries(cfg)
     types = [str(entry.get("type")) for _, entry in entries]
-    ours = [(name, entry) for name, entry in entries if is_ours(entry)]
-    for name, entry in ours:
-        _check_type(name, entry["type"])
-        _check_entry(name, entry)
+    ours = [(key, entry) for key, entry in entries if is_ours(entry)]
+    for key, entry in ours:
+        if entry["type"] in our_types():
+            yield from _entry_faults(key, entry)
+        else:
+            sentence = f"{key_name(key)}.type is {entry['type']}, and there is no such type"
+            yield Fault((*key, "type"), sentence + closest(entry["type"], our_types()))
     alone = ours and len(ours) == len(entries)
-    for key, reason in {**(NEVER_WITH_OURS if ours else {}), **(NEVER_WITH_OURS_ALONE if alone else {})}.items():
-        if cfg.get(key) and HONOURED_BY.get(key) not in types:
-            raise CoTMaskError(
-                f"{key} is set, which the types {OUR_STRATEGIES}* do not honour, since {reason}: take it out"
+    for name, reason in {**(NEVER_WITH_OURS if ours else {}), **(NEVER_WITH_OURS_ALONE if alone else {})}.items():
+        if cfg.get(name) and HONOURED_BY.get(name) not in types:
+            yield Fault(
+                (name,),
+                f"{name} is set, which the types {OUR_STRATEGIES}* do not honour, since {reason}: take it out",
             )
 
 
@@ -133,6 +134,7 @@ def is_ours(entry: Mapping[str, Any]) -> bool:
     return str(entry.get("type")).startswith(OUR_STRATEGIES)
 
 
+@cache
 def our_types() -> list[str]:
     """Return every ``type:`` of ours."""
     package = import_module(OUR_STRATEGIES.rstrip("."))
@@ -140,23 +142,21 @@ def our_types() -> list[str]:
     return [name for name in names if hasattr(import_module(name), "load")]
 
 
-def _check_type(name: str, type_: str) -> None:
-    if type_ not in (types := our_types()):
-        raise CoTMaskError(f"{name}.type is {type_}, and there is no such type{closest(type_, types)}")
-
-
-def _check_entry(name: str, entry: Mapping[str, Any]) -> None:
+def _entry_faults(key: Key, entry: Mapping[str, Any]) -> Iterator[Fault]:
     from axolotl.utils.schemas.datasets import SFTDataset
 
     # What Axolotl's validation fills in is nothing that somebody chose.
     filled_in = SFTDataset.model_validate({}).model_dump()
     known = (*ENTRY_HONOURED, *DATASET_KEYS)
-    for key, value in entry.items():
-        if key in known or key == PREPARED_AS or not value or value == filled_in.get(key):
+    for name, value in entry.items():
+        if name in known or name == PREPARED_AS or not value or value == filled_in.get(name):
             continue
-        if key not in ENTRY_REFUSED:
-            raise CoTMaskError(f"{name}.{key} is not an option{closest(key, known)}")
-        raise CoTMaskError(
-            f"{name}.{key} is set, which the type {entry['type']} does not honour, since {ENTRY_REFUSED[key]}: take it "
-            "out"
-        )
+        place = (*key, name)
+        if name in ENTRY_REFUSED:
+            yield Fault(
+                place,
+                f"{key_name(place)} is set, which the type {entry['type']} does not honour, since "
+                f"{ENTRY_REFUSED[name]}: take it out",
+            )
+        elif isinstance(name, str) and name not in CoTMaskConfig.model_fields:
+            yield Fault(place, f"{key_name(place)} is not an option{closest(name, known)}")

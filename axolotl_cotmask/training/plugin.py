@@ -15,7 +15,7 @@ from axolotl_cotmask.masking.config import CoTMaskConfig, parse_config
 from axolotl_cotmask.masking.datasets import RunMasking
 from axolotl_cotmask.masking.marks import MASK_WEIGHT
 from axolotl_cotmask.masking.step import Masking
-from axolotl_cotmask.training import checks, keys, preparation, stripping, vocabulary
+from axolotl_cotmask.training import checks, faults, preparation, starting_again, stripping, vocabulary
 from axolotl_cotmask.training.collator import collate_marks
 from axolotl_cotmask.training.epochs import train_whole_epochs
 from axolotl_cotmask.training.progress import WritesProgress
@@ -44,14 +44,9 @@ class CoTMaskPlugin(BasePlugin):
     def register(self, cfg: Any) -> None:
         """Check the config before anything is loaded, and prepare Axolotl for it."""
         checks.check_command_line()
-        checks.check_top_level(cfg)
+        faults.stop_on_faults(cfg)
         self._config = parse_config(cfg.get("cotmask"))
-        keys.check_keys(cfg)
-        checks.check_lr_tail(cfg, self.config)
-        checks.check_base_model(cfg)
         preparation.use_local_files(cfg)
-        checks.check_datasets(cfg, self.config)
-        checks.check_options(cfg, self.config)
         # What is merged, asked or quantised is the saved model, which has the token no more.
         reads_saved = cfg.get("merge_lora") or cfg.get("inference") or checks.command() == "quantize"
         is_stripped = self.config.strip_mask_token and reads_saved
@@ -69,8 +64,16 @@ class CoTMaskPlugin(BasePlugin):
         """Check, at the start of a run, what the validated config and the files say."""
         from axolotl.loaders import load_tokenizer
 
+        if not preprocess and os.environ.get("RANK", "0") == "0":
+            starting_again.hold(cfg.output_dir)
         checks.check_other_plugins(cfg, PluginManager.get_instance().plugins.items(), self)
-        tokenizer = load_tokenizer(cfg)
+        try:
+            tokenizer = load_tokenizer(cfg)
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise CoTMaskError(
+                f"tokenizer_config {cfg.tokenizer_config}: the tokenizer cannot be loaded ({reason}): mend the name"
+            ) from error
         run = RunMasking(self.config, cfg.datasets)
         # Here a wrong option of a noise stops the run, before data and model are loaded.
         run.noises(tokenizer)
@@ -140,10 +143,15 @@ class CoTMaskPlugin(BasePlugin):
 
     @one_sentence
     def post_train_unload(self, cfg: Any) -> None:
-        """Take the mask token out of the saved model, when the config asks for it."""
-        if not self.config.strip_mask_token or self._new_token_id is None or os.environ.get("RANK", "0") != "0":
-            return
-        stripping.strip_token(
-            cfg, self.config.token, self._embedding_names, trained_rows=self._trained_rows, base_rows=self._base_rows
-        )
-        LOG.info(f"took {self.config.token} out of the model in {cfg.output_dir}")
+        """Take the mask token out of the saved model, when the config asks for it, and leave the output directory."""
+        rank = os.environ.get("RANK", "0")
+        if self.config.strip_mask_token and self._new_token_id is not None and rank == "0":
+            stripping.strip_token(
+                cfg,
+                self.config.token,
+                self._embedding_names,
+                trained_rows=self._trained_rows,
+                base_rows=self._base_rows,
+            )
+            LOG.info(f"took {self.config.token} out of the model in {cfg.output_dir}")
+        starting_again.let_go()

@@ -15,10 +15,18 @@ from axolotl_cotmask.data import sources
 from axolotl_cotmask.masking.config import CoTMaskConfig, parse_config
 from axolotl_cotmask.masking.datasets import PREPARED_AS, RunMasking, dataset_entries, marking_of
 from axolotl_cotmask.masking.experimental.chat import CHAT_SCOPES
-from axolotl_cotmask.masking.marks import MARKS, MASK_WEIGHT, mark_rows
-from axolotl_cotmask.training import reading, vocabulary
+from axolotl_cotmask.masking.marks import (
+    BATCH_MARKS,
+    MARKS,
+    MASK_UNIT,
+    MASK_WEIGHT,
+    brought_fault,
+    mark_rows,
+)
+from axolotl_cotmask.training import faults, reading, starting_again, vocabulary
 from axolotl_cotmask.training.chat_roles import check_messages
 from axolotl_cotmask.training.fingerprint import data_files, fingerprint, template_file, tokenizer_files
+from axolotl_cotmask.training.keys import OUR_STRATEGIES
 
 
 def use_local_files(cfg: Any) -> None:
@@ -47,18 +55,19 @@ def use_local_files(cfg: Any) -> None:
 
 def describe_datasets(cfg: Any, config: CoTMaskConfig) -> None:
     """Give every data set the `Marking` of its tokens, and with it what the cache hash has to cover."""
-    from axolotl.utils.dict import DictDefault
+    from axolotl.utils.schemas.datasets import SFTDataset
 
     tokenizer = tokenizer_files(cfg)
     for key in ("datasets", "test_datasets"):
-        entries = [entry for name, entry in dataset_entries(cfg) if name.startswith(f"{key}[")]
+        entries = [entry for place, entry in dataset_entries(cfg) if place[0] == key]
         run = RunMasking(config, entries)
         for number, entry in enumerate(entries):
             made_of = fingerprint(data_files(entry), tokenizer, template_file(entry))
             entry[PREPARED_AS] = run.describe(number, made_of, trains=key == "datasets")
-            if isinstance(entry.get("noise"), DictDefault):
-                # Asked for an attribute, it answers None, and pydantic takes that for the serializer of a model.
-                entry["noise"] = entry["noise"].to_dict()
+            # Axolotl's schema cannot write out mappings of Axolotl's own kind under keys that it does not know.
+            for name, value in entry.to_dict().items():
+                if name not in SFTDataset.model_fields:
+                    entry[name] = value
 
 
 def patch_axolotl() -> None:
@@ -66,6 +75,8 @@ def patch_axolotl() -> None:
 
     The preview goes this way, too.
     """
+    from axolotl import train
+    from axolotl.cli import config
     from axolotl.utils.data import sft, shared, utils
     from axolotl.utils.schemas.datasets import SFTDataset
 
@@ -78,10 +89,15 @@ def patch_axolotl() -> None:
         shared.DATASET_HASH_CONFIG_EXTRA_FIELDS, "tokens", "excess_length_strategy"
     )
     for module, name, wrapped in (
+        (config, "validate_config", faults.in_sentences),
+        (config, "normalize_config", faults.after_validation),
         (sft, "get_dataset_wrapper", _marking),
         (sft, "load_dataset_with_config", reading.in_one_sentence),
         (shared, "_load_from_local_path", _reading_anew),
         (sft, "_prepare_standard_dataset", reading.after_a_look_at_the_files),
+        (sft, "save_preprocessed_dataset", starting_again.saved_whole),
+        (sft, "load_preprocessed_dataset", starting_again.loaded_whole),
+        (train, "determine_last_checkpoint", starting_again.from_whole_checkpoints),
         (sft, "handle_long_seq_in_dataset", reading.with_rows_left),
         (sft, "create_train_validation_split", reading.with_rows_to_train_on),
         (utils, "_deduplicate_dataset", _without_marks),
@@ -111,14 +127,24 @@ def _reading_anew(load_from_local_path: Any) -> Any:
 def _marking(get_dataset_wrapper: Any) -> Any:
     """Wrap Axolotl's function that tokenises one data set: its result gets the column ``mask_weight``."""
 
+    from axolotl.utils.data.wrappers import _is_dataset_already_tokenized
+
     @wraps(get_dataset_wrapper)
     @one_sentence
     def wrapper(dataset_config: Any, tokenizer: Any, cfg: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        path, type_ = dataset_config["path"], dataset_config.get("type")
+        if _is_dataset_already_tokenized(kwargs["dataset"]):
+            _check_tokenized(kwargs["dataset"], path, type_)
+        elif type_ is None:
+            raise CoTMaskError(
+                f"{path}: its entry has no type, and its rows are no tokens: say how a row becomes a prompt, such as "
+                "type: axolotl_cotmask.prompt_strategies.gsm8k"
+            )
         try:
             dataset, prompter = get_dataset_wrapper(dataset_config, tokenizer, cfg, *args, **kwargs)
         except UnicodeDecodeError as error:
             # Reading lets it pass, and the first look at the text does not.
-            raise reading.unreadable(dataset_config["path"], error) from error
+            raise reading.unreadable(path, error) from error
         if cfg.get("cotmask"):
             run = RunMasking(parse_config(cfg["cotmask"]), cfg["datasets"])
             token_id = vocabulary.new_token_id(cfg, run, tokenizer)
@@ -204,3 +230,25 @@ def mark_dataset(dataset: Any, entry: Mapping[str, Any], tokenizer: Any, num_pro
             "mask_ratio: 0 for this data set"
         )
     return marked
+
+
+def _check_tokenized(dataset: Any, path: str, type_: Any) -> None:
+    """Check rows that came as tokens, which Axolotl takes as they are, whatever the type.
+
+    Raises:
+        CoTMaskError: names the row, counted from 1, or the column.
+    """
+    if str(type_).startswith(OUR_STRATEGIES):
+        raise CoTMaskError(
+            f"{path}: its rows are tokens already, which the type {type_} does not make: leave `type:` empty"
+        )
+    names = dataset.column_names
+    if reserved := next((name for name in (MASK_UNIT, *BATCH_MARKS) if name in names and name != MASK_WEIGHT), None):
+        raise CoTMaskError(f"{path}: the column {reserved} is one that the plugin makes: rename or remove it")
+    checked = [name for name in ("input_ids", "labels", "attention_mask", MASK_WEIGHT) if name in names]
+    if "labels" not in checked:
+        return
+    rows = dataset.select_columns(checked).with_format(None)
+    for number, row in enumerate(rows, start=1):
+        if fault := brought_fault(row):
+            raise CoTMaskError(f"{path}, row {number}: {fault}: mend or remove the row")

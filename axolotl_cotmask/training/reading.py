@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,13 @@ from typing import Any
 from datasets import Dataset
 from multiprocess.pool import RemoteTraceback
 
-from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
+from axolotl_cotmask.common.errors import CoTMaskError, Fault, key_name, one_sentence
+from axolotl_cotmask.common.files import is_there
+from axolotl_cotmask.common.json_rows import json_fault
 from axolotl_cotmask.masking.datasets import dataset_entries
+from axolotl_cotmask.training.fingerprint import data_files
 
-_FILE_SUFFIXES = {".json", ".jsonl", ".csv", ".parquet", ".arrow", ".txt"}
+_FILE_SUFFIXES = (".json", ".jsonl", ".csv", ".parquet", ".arrow", ".txt")
 
 
 def after_a_look_at_the_files(prepare: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,15 +28,21 @@ def after_a_look_at_the_files(prepare: Callable[..., Any]) -> Callable[..., Any]
     @wraps(prepare)
     @one_sentence
     def wrapper(cfg: Any, *args: Any, **kwargs: Any) -> Any:
-        for name, entry in dataset_entries(cfg):
-            location = str(entry.get("path", ""))
-            path = Path(location)
-            is_local = path.suffix in _FILE_SUFFIXES or location.startswith(("/", "./", "../", "~"))
-            if is_local and "://" not in location and not path.exists():
-                raise CoTMaskError(f"{name}.path is {location}, and there is no such file or directory: mend the path")
+        for fault in missing_files(cfg):
+            raise CoTMaskError(fault.sentence)
         return prepare(cfg, *args, **kwargs)
 
     return wrapper
+
+
+def missing_files(cfg: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield the local data files and directories that are not there."""
+    for key, entry in dataset_entries(cfg):
+        location = str(entry.get("path", ""))
+        is_local = location.endswith(_FILE_SUFFIXES) or location.startswith(("/", "./", "../", "~"))
+        if is_local and "://" not in location and not is_there(location):
+            name = key_name((*key, "path"))
+            yield Fault((*key, "path"), f"{name} is {location}, and there is no such file or directory: mend the path")
 
 
 def in_one_sentence(load_dataset_with_config: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,11 +52,16 @@ def in_one_sentence(load_dataset_with_config: Callable[..., Any]) -> Callable[..
     @one_sentence
     def wrapper(dataset_config: Any, *args: Any, **kwargs: Any) -> Any:
         path = str(dataset_config.get("path"))
+        # Some of these the reader of an array passes over: it takes the last of two equal keys, and leaves out half a
+        # character.
+        for file in data_files(dataset_config).values():
+            if fault := _fault(str(file)):
+                raise _sentence(path if str(file) == str(Path(path)) else str(file), fault)
         try:
             dataset = load_dataset_with_config(dataset_config, *args, **kwargs)
         except Exception as error:
             # Other errors may be those of a network, which Axolotl tries again.
-            if Path(path).exists() or isinstance(error, ValueError):
+            if is_there(path) or isinstance(error, ValueError):
                 raise unreadable(path, error) from error
             raise
         shards = dataset_config.get("shards")
@@ -105,49 +118,45 @@ def with_rows_to_train_on(create_train_validation_split: Callable[..., Any]) -> 
 
 def unreadable(path: str, error: Exception) -> CoTMaskError:
     """Return the error that says why the data at ``path`` cannot be read, after ``error``."""
-    is_json = Path(path).suffix in (".json", ".jsonl") and Path(path).is_file()
-    fault = _json_fault(Path(path)) if is_json else None
-    return CoTMaskError(
-        f"{path} cannot be read: {fault or _reason(error)}: mend the data, or what the config says of them"
-    )
+    cause = _cause(error)
+    if isinstance(cause, UnicodeDecodeError) and is_there(path) and Path(path).is_file():
+        return _sentence(path, _fault(path) or f"line {_first_line_that_is_no_text(Path(path))}: not UTF-8")
+    return _sentence(path, _fault(path) or _reason(error))
 
 
-def _json_fault(path: Path) -> str | None:
-    """Return what is wrong with a file of JSON objects, which stand on lines, in an array, or one behind another."""
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        return f"line {line}: not UTF-8"
-    if text.startswith("\ufeff["):
-        return "it begins with a byte order mark: save it as UTF-8 without one"
-    # Before lines the mark does no harm.
-    text = text.removeprefix("\ufeff")
-    if not text.strip():
-        return "it is empty"
-    decoder, place, line = json.JSONDecoder(), 0, 1
-    try:
-        while place < len(text):
-            if text[place].isspace():
-                line += text[place] == "\n"
-                place += 1
-                continue
-            start = place
-            value, place = decoder.raw_decode(text, place)
-            if not isinstance(value, dict) and not text.startswith("["):
-                return f"line {line}: holds a {type(value).__name__}, not a JSON object"
-            line += text.count("\n", start, place)
-    except json.JSONDecodeError as error:
-        return f"line {error.lineno}: not a complete JSON object ({error.msg})"
-    except RecursionError:
-        return f"line {line}: too many brackets in one another"
-    return None
+def _first_line_that_is_no_text(path: Path) -> int:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1
+
+
+def _fault(path: str) -> str | None:
+    """Return what is wrong with a file that can be seen without the reader of its format."""
+    if not is_there(path) or not Path(path).is_file():
+        return None
+    if path.endswith((".json", ".jsonl")):
+        return json_fault(Path(path))
+    return None if Path(path).stat().st_size else "it is empty"
+
+
+def _sentence(path: str, reason: str) -> CoTMaskError:
+    return CoTMaskError(f"{path} cannot be read: {reason}: mend the data, or what the config says of them")
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return what an error comes from in the end."""
+    # That of another process is its traceback, as a text.
+    while error.__cause__ is not None and not isinstance(error.__cause__, RemoteTraceback):
+        error = error.__cause__
+    return error
 
 
 def _reason(error: BaseException) -> str:
     """Return the first line of what an error comes from in the end, or its kind where it says nothing."""
-    # That of another process is its traceback, as a text.
-    while error.__cause__ is not None and not isinstance(error.__cause__, RemoteTraceback):
-        error = error.__cause__
+    error = _cause(error)
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".:!") if lines else type(error).__name__

@@ -80,6 +80,9 @@ def strip_rows(directory: Path, embeddings: Embeddings) -> None:
     from safetensors import safe_open
     from safetensors.torch import save_file
 
+    # What a killed process left half-written has a hidden name.
+    for half in directory.glob(".*.safetensors"):
+        half.unlink()
     files = sorted(directory.glob("*.safetensors"))
     if not files:
         raise CoTMaskError(

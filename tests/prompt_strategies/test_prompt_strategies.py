@@ -157,6 +157,9 @@ def test_a_tokenizer_without_offsets_gives_the_same(tokenizer: PreTrainedTokeniz
         is_fast = False
         eos_token_id = tokenizer.eos_token_id
 
+        def __getattr__(self, name: str) -> Any:
+            return getattr(tokenizer, name)
+
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             return {"input_ids": tokenizer(*args, **kwargs)["input_ids"]}
 

@@ -15,7 +15,7 @@ from support.project import Project
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.training import keys
-from axolotl_cotmask.training.keys import check_keys, our_types
+from axolotl_cotmask.training.keys import key_faults, our_types
 
 GSM8K = "axolotl_cotmask.prompt_strategies.gsm8k"
 CHAT = "axolotl_cotmask.prompt_strategies.gsm8k_chat"
@@ -27,6 +27,11 @@ _NOT_FOR_ROWS = {
     "accelerator_config", "debug", "ebft", "kd_temperature", "pretrain_multipack_attn", "pretraining_sample_concatenation",
     "processor_type", "streaming_multipack_buffer_size",
 }  # fmt: skip
+
+
+def check_keys(cfg: dict[str, Any]) -> None:
+    for fault in key_faults(cfg):
+        raise CoTMaskError(fault.sentence)
 
 
 def config(*types: str, entry: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:

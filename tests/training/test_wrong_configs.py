@@ -173,5 +173,8 @@ def test_the_sentence_comes_through_the_default_launcher(project: Project) -> No
     command = [str(Path(sys.executable).parent / "axolotl"), "train", str(config), "--", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=project.directory)
     assert done.returncode != 0
-    assert "axolotl-cotmask: cotmask.mask_ratio is 1.4: it is a ratio, give a number from 0 to 1\n" in done.stderr
+    assert (
+        f"axolotl-cotmask: cotmask.mask_ratio is 1.4: it is a ratio, give a number from 0 to 1 ({config}, line 5)\n"
+        in done.stderr
+    )
     assert "Traceback" not in done.stderr

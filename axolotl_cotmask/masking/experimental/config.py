@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from axolotl_cotmask.masking.options import Options
 
 
-class AdaptiveConfig(BaseModel):
+class AdaptiveConfig(Options):
     """Options of the adaptive ratio: ``adaptive:`` in the ``cotmask:`` block."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     target_gap: float = Field(
         gt=0,

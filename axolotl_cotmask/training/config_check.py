@@ -1,0 +1,37 @@
+"""A config looked through without training: the work behind ``axolotl cotmask check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from axolotl.cli.config import load_cfg
+from axolotl.integrations.base import PluginManager
+from axolotl.utils.dict import DictDefault
+
+from axolotl_cotmask.common.errors import Fault, shown
+from axolotl_cotmask.training import faults, reading
+from axolotl_cotmask.training.config_file import ConfigFile
+
+_NAME = "axolotl_cotmask.CoTMaskPlugin"
+
+
+def check_config(path: Path) -> None:
+    """Look through a config as a training does before it loads data and model weights.
+
+    Raises:
+        CoTMaskError: what is wrong, all of it, with the lines.
+        SystemExit: the same, where Axolotl called us.
+    """
+    file = ConfigFile(path)
+    named = file.content.get("plugins")
+    if not isinstance(named, list) or _NAME not in named:
+        found = Fault(
+            ("plugins",),
+            f"plugins is {shown(named)}, so nothing would be masked: set `plugins: [{_NAME}]`, and a `cotmask:` block",
+        )
+        raise faults.ConfigError([found], file)
+    # The data are not read.
+    faults.stop_on_faults(DictDefault({**file.content, "axolotl_config_path": str(path)}), reading.missing_files)
+    cfg = load_cfg(str(path))
+    for plugin in PluginManager.get_instance().plugins.values():
+        plugin.load_datasets(cfg, preprocess=True)

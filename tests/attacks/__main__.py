@@ -1,0 +1,49 @@
+"""``python -m attacks configs|rows [COUNT] [SEED]``: runs an attack, prints its counts, and fails where one is wrong."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+import time
+from importlib import import_module
+from pathlib import Path
+
+_COUNTS = {"configs": 5500, "rows": 4000}
+
+
+def main(what: str, count: int, seed: int) -> int:
+    """Run one attack."""
+    # Axolotl would start a process for each core, for six rows.
+    os.environ["AXOLOTL_DATASET_NUM_PROC"] = "1"
+    attack = import_module(f"attacks.{what}").attack
+    from attacks.model import tiny_model
+
+    logging.disable(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as directory:
+        os.chdir(directory)
+        model = tiny_model(Path(directory, "model"))
+        start = time.process_time()
+        silent = os.open(os.devnull, os.O_WRONLY)
+        out = os.dup(1), os.dup(2)
+        os.dup2(silent, 1)
+        os.dup2(silent, 2)
+        try:
+            counts = attack(count, seed, Path(directory), model)
+        finally:
+            sys.stdout.flush()
+            os.dup2(out[0], 1)
+            os.dup2(out[1], 2)
+        print(*counts.wrong, sep="\n")
+        print(f"{count} {what}, seed {seed}: {counts} ({time.process_time() - start:.0f} s of processor time)")
+    return 1 if counts.wrong else 0
+
+
+if __name__ == "__main__":
+    from support import hermetic
+
+    hermetic.begin()
+    given = sys.argv[1:]
+    name = given[0]
+    sys.exit(main(name, int(given[1]) if len(given) > 1 else _COUNTS[name], int(given[2]) if len(given) > 2 else 1))
