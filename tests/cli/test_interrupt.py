@@ -264,7 +264,7 @@ def test_fetch_data(number: int, whole_group: bool, tmp_path: Path, endless: str
 
 
 @pytest.mark.slow
-@each_way
+@pytest.mark.parametrize(("number", "whole_group"), [WAYS[0], WAYS[-1]], ids=["Ctrl-C", "kill"])
 def test_preview_with_workers(
     number: int, whole_group: bool, tiny_model: Path, gsm8k_rows: Rows, tmp_path: Path
 ) -> None:

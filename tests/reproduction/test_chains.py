@@ -229,9 +229,10 @@ def test_a_chain_that_is_killed_in_every_stage_ends_in_the_same_numbers(tmp_path
     weights = (runs / "sft/seed-1/model/model.safetensors").read_bytes()
 
     shutil.rmtree(runs / "sft/seed-1/samples")
-    for row in ("rft", "dpo"):
-        for stage in ("made", "data", "train", "model", "evaluate", "scores"):
-            shutil.rmtree(runs / row / "seed-1" / stage)
+    for stage in ("made", "data", "train", "model", "evaluate", "scores"):
+        shutil.rmtree(runs / "dpo/seed-1" / stage)
+    chained = PLAN["groups"]["chained"]
+    plan = PLAN | {"groups": {"chained": chained | {"chains": {"dpo": chained["chains"]["dpo"]}}}}
     stages = [
         ("bin/axolotl-cotmask", "sample", str(out)),
         ("bin/axolotl-cotmask", "pairs", str(out)),
@@ -240,10 +241,10 @@ def test_a_chain_that_is_killed_in_every_stage_ends_in_the_same_numbers(tmp_path
         ("bin/lm_eval", str(runs / "dpo")),
     ]
     for words in stages:
-        process = start(PLAN, out)
+        process = start(plan, out)
         kill(words, process)
         assert finish(process)[0] != 0
-    assert finish(start(PLAN, out))[0] == 0
+    assert finish(start(plan, out))[0] == 0
     assert {row: result(out, row) for row in ("rft", "dpo")} == before
     assert (runs / "sft/seed-1/model/model.safetensors").read_bytes() == weights
-    assert "Nothing to be done" in finish(start(PLAN, out))[1]
+    assert "Nothing to be done" in finish(start(plan, out))[1]
