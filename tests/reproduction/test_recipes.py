@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -335,7 +335,7 @@ def prepared_key(name: str) -> str:
     return f"{recipes.architecture(name)}-{strategy}-{config['sequence_len']}-{config['cotmask'].get('noise') == 'mask'}"  # fmt: skip
 
 
-def slow_unless_tiny(names: Sequence[str]) -> list[Any]:
+def slow_unless_tiny(names: Iterable[str]) -> list[Any]:
     return [name if name.startswith("tiny/") else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
@@ -352,16 +352,19 @@ def model_of(name: str, models: dict[str, Path]) -> Path:
 SMOLLM2 = {f"smollm2-135m/{name}" for name in ("gsm8k-mft", "gsm8k-chat-mft-lora", "gsm8k-mft-cpu")}
 #: Of today's, each base and each data set once.
 TODAYS = {"qwen3-1.7b/gsm8k-mft", "llama-3.2-1b/openr1-math-mft"}
-#: One of those that differ, on a CPU, in nothing but numbers.
+#: One of those that differ, on a CPU, in nothing but numbers and masking, and some more for their masking.
 TRAINED = [
-    group[0]
-    for group in recipes.differ_in_numbers(
-        [name for name in ALL if name in SMOLLM2 | TODAYS or not name.startswith(("smollm2-135m/", *TODAY))]
-    )
+    *("tiny/gsm8k-sft", "llama2-7b/gsm8k-sft", "llama2-7b/gsm8k-mft", *sorted(SMOLLM2)),
+    *(
+        next((name for name in group if recipes.load(name)["cotmask"]["mask_ratio"]), group[0])
+        for group in recipes.differ_in_numbers(
+            [name for name in ALL if name in TODAYS or not name.startswith(("smollm2-135m/", *TODAY))]
+        )
+    ),
 ]
 
 
-@pytest.mark.parametrize("name", slow_unless_tiny(TRAINED))
+@pytest.mark.parametrize("name", slow_unless_tiny(dict.fromkeys(TRAINED)))
 def test_axolotl_prepares_and_trains_it(
     name: str, models: dict[str, Path], data: dict[str, Path], prepared: Path, axolotl: Axolotl
 ) -> None:

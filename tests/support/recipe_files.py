@@ -91,13 +91,14 @@ def _without_gpu(name: str) -> dict[str, Any]:
 
 
 def differ_in_numbers(names: Sequence[str]) -> list[list[str]]:
-    """Group recipes that are the same on a CPU but for their numbers, and are of one architecture."""
+    """Group recipes that are the same on a CPU but for their numbers and their masking, and are of one architecture."""
     groups: dict[str, list[str]] = {}
     for name in names:
         config = _without_gpu(name)
         types = [entry["type"] for entry in config.pop("datasets")]
+        ours = {"base_model", "output_dir", "cotmask"}
         # Whether a number is 0 decides what is built.
-        keys = {key: _kind(value) for key, value in config.items() if key not in ("base_model", "output_dir")}
+        keys = {key: _kind(value) for key, value in config.items() if key not in ours}
         groups.setdefault(json.dumps([architecture(name), types, keys], sort_keys=True), []).append(name)
     return list(groups.values())
 
