@@ -112,6 +112,10 @@ def test_a_run_in_parts_has_the_masks_and_up_to_rounding_the_weights_of_the_whol
 
 def test_it_does_not_go_with_packing(project: Project) -> None:
     config = project.config(sample_packing=True, cotmask={"mask_ratio": 0.4, "noise": "random", "parts_by_length": 4})
-    assert project.axolotl("train", config).sentence() == (
-        "cotmask.parts_by_length is 4, and sample_packing leaves no padding to save: take out one of the two"
+    assert (
+        project.axolotl("train", config)
+        .sentence()
+        .startswith(
+            "cotmask.parts_by_length is 4, and sample_packing leaves no padding to save: take out one of the two ("
+        )
     )

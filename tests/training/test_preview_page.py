@@ -120,7 +120,7 @@ def prepared(text: str = HOSTILE, rows: int = 3, select: str = "tokens", **optio
     block = {name: value for name, value in block.items() if value is not None}
     entries: list[dict[str, Any]] = [{"path": f"<i>{HOSTILE}", "type": "a & b"}]
     run = RunMasking(parse_config(block), entries)
-    entries[0]["cotmask"] = run.describe(0, None)
+    entries[0]["cotmask"] = run.describe(0, None, trains=True)
     ids = [tokenizer(f"{n} {text}")["input_ids"] for n in range(rows)]
     columns = {"input_ids": ids, "labels": [[-100] * (len(row) // 2) + row[len(row) // 2 :] for row in ids]}
     marking = Marking(weight=1.0, sha256=None, scope="target", select=None if select == "tokens" else select, group=0)
