@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from support import hermetic
+from support import tiny_model as tiny
 from support.browser import Browser
 from support.forked import Axolotl
 from support.project import Project, Rows, write_jsonl
@@ -48,40 +49,13 @@ def axolotl(tmp_path_factory: pytest.TempPathFactory) -> Axolotl:
 @pytest.fixture(scope="session")
 def gsm8k_rows() -> Rows:
     """Forty-eight small word problems in GSM8K's format."""
-    from axolotl_cotmask.reproduction.laptop.data import laptop_rows
-
-    return laptop_rows(seed=3, train_rows=48, test_rows=4)["gsm8k_train"]
+    return tiny.gsm8k_rows()
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory, gsm8k_rows: Rows) -> Path:
     """A Llama of 2 layers with random weights and a tokenizer of about 400 tokens."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    from axolotl_cotmask.reproduction.laptop.tiny_model import build_tokenizer, training_texts
-
-    directory = tmp_path_factory.mktemp("base") / "tiny"
-    tokenizer = build_tokenizer(
-        training_texts([(row["question"], row["answer"]) for row in gsm8k_rows]), vocab_size=400
-    )
-    tokenizer.save_pretrained(directory)
-    torch.manual_seed(0)
-    LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=2,
-            max_position_embeddings=512,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    ).save_pretrained(directory)
-    return directory
+    return tiny.tiny_model(tmp_path_factory.mktemp("base") / "tiny", gsm8k_rows)
 
 
 @pytest.fixture(scope="session")

@@ -18,12 +18,12 @@ def main(what: str, count: int, seed: int) -> int:
     # Axolotl would start a process for each core, for six rows.
     os.environ["AXOLOTL_DATASET_NUM_PROC"] = "1"
     attack = import_module(f"attacks.{what}").attack
-    from attacks.model import tiny_model
+    from support.tiny_model import gsm8k_rows, tiny_model
 
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as directory:
         os.chdir(directory)
-        model = tiny_model(Path(directory, "model"))
+        model = tiny_model(Path(directory, "model"), gsm8k_rows())
         start = time.process_time()
         silent = os.open(os.devnull, os.O_WRONLY)
         out = os.dup(1), os.dup(2)
