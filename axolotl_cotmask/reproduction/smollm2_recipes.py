@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from axolotl_cotmask.masking.config import MASK_WARMUP
+from axolotl_cotmask.reproduction.paper.facts import find_run
+
 #: The folder, and how the outputs' begins.
 NAME = "smollm2-135m"
 #: What `reproduction.smollm2` makes, and the recipes for a CPU begin with.
 CPU_BASE = f"outputs/{NAME}/base"
 #: Rows of GSM8K that the recipes for a CPU train on: whole batches, so that all arms take as many steps.
 CPU_ROWS = 96
+#: The paper's runs whose epochs, warm-up and masking these have.
+_SFT, _MFT = find_run("llama2-7b/gsm8k-sft"), find_run("llama2-7b/gsm8k-mft")
 
 
 @dataclass(frozen=True)
@@ -32,20 +37,22 @@ _SFT_MASKING = ("mask_ratio: 0  # plain SFT with the same data path and prompt a
 
 def _masking(*noise: str) -> tuple[str, ...]:
     return (
-        "mask_ratio: 0.4       # p_max",
-        "warmup_ratio: 0.6667  # p rises linearly from 0 over two thirds of the optimizer steps",
+        f"mask_ratio: {_MFT.mask_ratio}       # p_max",
+        f"warmup_ratio: {MASK_WARMUP:.4f}  # p rises linearly from 0 over two thirds of the optimizer steps",
         *noise,
     )
 
 
-#: Epochs and masking are those of the paper's GSM8K runs with Llama-2-7B.
 _METHODS = {
-    "sft": _Method("SFT", 3, 0.03, _SFT_MASKING),
-    "sft-matched": _Method("the control of MFT, SFT at the same epochs", 10, 0.01, _SFT_MASKING),
+    "sft": _Method("SFT", _SFT.epochs, _SFT.lr_warmup, _SFT_MASKING),
+    "sft-matched": _Method("the control of MFT, SFT at the same epochs", _MFT.epochs, _MFT.lr_warmup, _SFT_MASKING),
     "mft": _Method(
-        "MFT", 10, 0.01, _masking("noise: random         # a uniformly random token of the base vocabulary")
+        "MFT",
+        _MFT.epochs,
+        _MFT.lr_warmup,
+        _masking("noise: random         # a uniformly random token of the base vocabulary"),
     ),
-    "mft-mask": _Method("MFT", 10, 0.01, _masking("noise: mask           # a new <mask> token")),
+    "mft-mask": _Method("MFT", _MFT.epochs, _MFT.lr_warmup, _masking("noise: mask           # a new <mask> token")),
 }
 
 
@@ -73,7 +80,7 @@ def _recipes() -> Iterator[_Recipe]:
         for name in ("sft-matched", "mft"):
             yield _Recipe(f"{data}-{name}-lora", _METHODS[name], chat, lora=True)
     for name, method in (("sft", _METHODS["sft"]), ("mft", _METHODS["mft-mask"])):
-        short = replace(method, epochs=3, warmup_ratio=0.03)
+        short = replace(method, epochs=_SFT.epochs, warmup_ratio=_SFT.lr_warmup)
         yield _Recipe(f"gsm8k-{name}-cpu", short, cpu=True)
 
 

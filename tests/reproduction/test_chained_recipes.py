@@ -69,7 +69,7 @@ def test_the_batch_is_what_the_header_says(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_axolotl_validates_it(name: str, tiny_model: Path, axolotl: Axolotl) -> None:
-    axolotl.apart(recipes.validate, name, tiny_model)
+    assert axolotl.apart(recipes.validate, name, tiny_model) == 0
 
 
 @pytest.mark.slow

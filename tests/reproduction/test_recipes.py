@@ -341,7 +341,7 @@ def slow_unless_tiny(names: Iterable[str]) -> list[Any]:
 
 @pytest.mark.parametrize("name", slow_unless_tiny(ALL))
 def test_axolotl_validates_it(name: str, models: dict[str, Path], axolotl: Axolotl) -> None:
-    axolotl.apart(recipes.validate, name, model_of(name, models))
+    assert axolotl.apart(recipes.validate, name, model_of(name, models)) == 0
 
 
 def model_of(name: str, models: dict[str, Path]) -> Path:

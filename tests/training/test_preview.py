@@ -71,12 +71,12 @@ def test_the_rows_are_those_of_the_training(project: Project, gsm8k_rows: Rows, 
     # Some rows come twice.
     path = write_jsonl(project.directory / "rows.jsonl", [*gsm8k_rows, *gsm8k_rows[:9]])
     datasets = [{"path": str(path), "type": GSM8K, **of_entry}]
-    seen = same_rows(project, cotmask=ALL, datasets=datasets, **changes)
+    seen = assert_same_rows(project, cotmask=ALL, datasets=datasets, **changes)
     assert 0 < len(seen) < 57 or name == "truncated"
     assert max(map(len, seen)) <= changes.get("sequence_len", 256)
 
 
-def same_rows(project: Project, **changes: Any) -> list[tuple[int, ...]]:
+def assert_same_rows(project: Project, **changes: Any) -> list[tuple[int, ...]]:
     """Check that preview and training give the model the same rows; return them."""
     config = project.config("same", plugins=["axolotl_cotmask.CoTMaskPlugin", RECORDER], **changes)
     shown = preview(project, config, "--rows", "100")
@@ -112,7 +112,7 @@ def test_the_rows_of_several_data_sets(project: Project, gsm8k_rows: Rows, mergi
     ]
     on = merging != "curriculum_sampling"
     changes = {"shuffle_merged_datasets": False, merging: True, "dataset_exact_deduplication": on, "val_set_size": 9}
-    same_rows(project, cotmask=ALL, datasets=datasets, **changes)
+    assert_same_rows(project, cotmask=ALL, datasets=datasets, **changes)
 
 
 def test_equal_rows_of_several_data_sets_come_once_whatever_their_masking(project: Project) -> None:

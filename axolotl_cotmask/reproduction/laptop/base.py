@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import whole_directory
+from axolotl_cotmask.common.files import whole_model
 from axolotl_cotmask.reproduction.laptop.language import build_word_tokenizer
 from axolotl_cotmask.reproduction.laptop.problems import (
     CALCULATE,
@@ -148,8 +148,9 @@ def train_base(directory: Path, seed: int, drills: bool, stages: tuple[Stage, St
         _train(model, tokenizer, stages[1], seed, drills)
     finally:
         torch.set_num_threads(threads)
-    with whole_directory(directory) as built:
-        model.to(torch.bfloat16).save_pretrained(built)
+    model.to(torch.bfloat16)
+    with whole_model(directory) as built:
+        model.save_pretrained(built)
         tokenizer.save_pretrained(built)
 
 

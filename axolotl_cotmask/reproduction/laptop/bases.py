@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError, closest
-from axolotl_cotmask.common.files import read_json, sha256, whole_directory
+from axolotl_cotmask.common.files import read_json, sha256, whole_model
 from axolotl_cotmask.reproduction.laptop.base import Abilities
 
 _FOLDER = Path(__file__).with_name("bases")
@@ -89,9 +89,11 @@ def write_base(name: str, directory: Path) -> None:
         raise CoTMaskError(
             f"{base.directory / _WEIGHTS} is not the file that {name} was measured on: install the package anew"
         )
-    with whole_directory(directory) as built:
-        AutoModelForCausalLM.from_pretrained(base.directory, dtype=torch.float32).save_pretrained(built)
-        AutoTokenizer.from_pretrained(base.directory).save_pretrained(built)
+    model = AutoModelForCausalLM.from_pretrained(base.directory, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(base.directory)
+    with whole_model(directory) as built:
+        model.save_pretrained(built)
+        tokenizer.save_pretrained(built)
 
 
 def describe(directory: Path, abilities: Abilities) -> str:
