@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.full_disk import no_file_above
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from axolotl_cotmask.common.errors import CoTMaskError
@@ -68,3 +69,9 @@ def test_other_weights_or_another_name_stop_with_a_sentence(tmp_path: Path, monk
 def test_the_facts_are_in_order() -> None:
     facts = json.loads((BASES["copying-1"].directory.parent / "bases.json").read_text(encoding="utf-8"))
     assert list(facts) == sorted(facts)
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    with no_file_above(100_000), pytest.raises(CoTMaskError, match="base: cannot write a model there"):
+        write_base("copying-1", tmp_path / "base")
+    assert not list(tmp_path.iterdir())

@@ -77,7 +77,8 @@ def write_base(name: str, directory: Path) -> None:
     """Write a base that travels with the package into ``directory``, in float32, as a whole or not at all.
 
     Raises:
-        CoTMaskError: there is none of this name, its weights are not those that were measured, or the directory exists.
+        CoTMaskError: there is none of this name, its weights are not those that were measured, or the directory exists
+            or cannot be written.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
