@@ -140,9 +140,12 @@ def over_bases_and_problems(draws: Mapping[int, Draw], values: Mapping[int, floa
 def counted_seeds(draws: Mapping[int, Draw], seeds: Iterable[int]) -> list[int]:
     """Return the seeds of the sets that all bases have scores on: another set does not count yet.
 
-    Where no set is complete, the first base's runs speak for it alone.
+    Where no set is complete, the first base's runs speak for it alone. Where each base has a set of its own, every seed
+    counts.
     """
     seeds = list(seeds)
+    if len({draw.base for draw in draws.values()}) == len({draw.problems for draw in draws.values()}) == len(draws):
+        return seeds
     bases, times = {draws[seed].base for seed in seeds}, Counter(draws[seed].problems for seed in seeds)
     complete = [seed for seed in seeds if times[draws[seed].problems] == len(bases)]
     return complete or [seed for seed in seeds if draws[seed].base == draws[seeds[0]].base]

@@ -345,6 +345,15 @@ def test_of_one_base_the_draws_are_the_sets() -> None:
     assert (alike.low, alike.high) == (pytest.approx(0.1), pytest.approx(0.1))
 
 
+def test_things_that_occur_in_one_pair_each_are_independent_draws() -> None:
+    values = {("a", "x"): 0.1, ("b", "y"): 0.3, ("c", "z"): 0.2}
+    estimate = over_draws(values, comparisons=2)
+    assert (estimate.value, estimate.n) == (pytest.approx(0.2), 3)
+    assert (estimate.low, estimate.high) == tuple(
+        pytest.approx(bound) for bound in t.interval(0.975, 2, loc=0.2, scale=0.1 / 3**0.5)
+    )
+
+
 def test_an_incomplete_table_has_no_interval() -> None:
     with pytest.raises(ValueError, match="3 values for 2 x 2 pairs"):
         over_draws({("a", "x"): 0.1, ("a", "y"): 0.1, ("b", "x"): 0.1})

@@ -195,6 +195,14 @@ def test_a_set_of_problems_counts_when_all_bases_have_it(tmp_path: Path) -> None
     assert set(claim.per_seed) == {1, 2, 3}
 
 
+def test_where_each_base_has_a_set_of_its_own_every_run_counts(tmp_path: Path) -> None:
+    pairs = {1: ("a", "x"), 2: ("b", "y"), 3: ("c", "z")}
+    plan = drawn(tmp_path, pairs, sft={1: [0.0, 0.0], 2: [0.0, 0.0]}, mft={1: [1.0, 0.0], 2: [1.0, 1.0], 3: [1.0, 1.0]})
+    (claim,) = collect_outcome(plan, tmp_path, []).claims
+    assert claim.measured == over_draws({("a", "x"): 0.5, ("b", "y"): 1.0})
+    assert claim.measured.n == 2
+
+
 def test_sides_without_a_common_seed_or_with_other_questions_are_not_compared(tmp_path: Path) -> None:
     pairs = {1: ("a", "x"), 2: ("a", "y")}
     plan = drawn(tmp_path, pairs, sft={1: [0.0, 1.0]}, mft={2: [0.0, 1.0]})

@@ -465,6 +465,10 @@ def test_a_recipe_in_another_encoding_stops_with_a_sentence(tmp_path: Path) -> N
         (group(problems=[-1]), "groups.small.problems.0: input should be greater than or equal to 0"),
         (group(bases="copying-1"), "groups.small.bases: input should be a valid list"),
         (group(bases=["copied-1"]), "groups.small.bases: no base model is named copied-1: did you mean copying-1?"),
+        (
+            group(crossed=False, problems=[1, 2, 3]),
+            "groups.small: crossed: false gives each base a set of its own, but",
+        ),
         (group(arms=["stf"]), "groups.small.arms: no recipe is named stf: did you mean sft?"),
     ],
 )
@@ -474,6 +478,17 @@ def test_a_wrong_yaml_of_the_laptop_stops_with_a_sentence(
     laptop_yaml(tmp_path / "mine.yaml", **changes)
     with pytest.raises(CoTMaskError, match=re.escape(f"mine.yaml: {sentence}")):
         laptop_plan(str(tmp_path / "mine.yaml"))
+
+
+def test_bases_may_have_sets_of_their_own(tmp_path: Path) -> None:
+    of_each = group(crossed=False, bases=["copying-1", "copying-2"], problems=[5, 6])
+    plan = laptop_plan(str(laptop_yaml(tmp_path / "mine.yaml", **of_each)))
+    for row in plan.rows:
+        pairs = {seed: (draw.base, draw.data_dir) for seed, draw in row.draws.items()}
+        assert {seed: (base, data.split("-")[1]) for seed, (base, data) in pairs.items()} == {
+            1: ("copying-1", "5"),
+            2: ("copying-2", "6"),
+        }
 
 
 def test_the_command_says_what_is_wrong_in_a_yaml_of_the_laptop(tmp_path: Path) -> None:

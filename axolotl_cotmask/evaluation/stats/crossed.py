@@ -116,16 +116,21 @@ def over_draws(values: Mapping[tuple[str, str], float], comparisons: int = 1) ->
     variance of the mean is that of the rows' means over their number, plus that of the columns' means over theirs,
     minus what neither explains, which both hold; and never less than the first or the second alone. The quantile is
     Student's t, with Satterthwaite's degrees of freedom. Where a side is drawn once only, the values are the draws of
-    the other, and the interval holds for that one; a single value has an infinite interval.
+    the other, and the interval holds for that one; a single value has an infinite interval. Where each thing occurs in
+    one pair only, the values are draws of both at once, independent of each other, and so is their mean's variance.
 
     Args:
-        values: by (first, second), one for each pair of all that occur.
+        values: by (first, second), one for each pair of all that occur, or each first with a second of its own.
         comparisons: how many intervals are read together: each covers 1 - 0.05 / comparisons (Bonferroni).
 
     Raises:
         ValueError: there is no value, or a pair is missing.
     """
     firsts, seconds = (list(dict.fromkeys(side)) for side in zip(*values, strict=True))
+    if len(values) == len(firsts) == len(seconds):
+        # Each with a partner of its own: as if of one side alone.
+        seconds = seconds[:1]
+        values = {(first, seconds[0]): value for (first, _), value in values.items()}
     if len(values) != len(firsts) * len(seconds):
         raise ValueError(f"{len(values)} values for {len(firsts)} x {len(seconds)} pairs: leave out what is incomplete")
     table = np.array([[values[first, second] for second in seconds] for first in firsts], dtype=np.float64)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError
@@ -105,9 +104,7 @@ def laptop_plan(name: str, problems: int | None = None) -> Plan:
     rows: list[RowPlan] = []
     claims: list[ClaimPlan] = []
     for group_name, group in settings.groups.items():
-        sets = group.problems if problems is None else [problems]
-        # Sets that are added later do not change what a seed stands for.
-        pairs = product(sets, group.bases)
+        pairs = group.pairs() if problems is None else [(problems, base) for base in group.bases]
         questions = group.questions if group.chains else 0
         draws = {seed: _draw(base, of, group.train_rows, questions) for seed, (of, base) in enumerate(pairs, start=1)}
         of_group = [_row(group_name, arm, group, draws, settings) for arm in group.arms]

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from axolotl_cotmask.common.errors import CoTMaskError, closest
 from axolotl_cotmask.reproduction.laptop.bases import find_base
@@ -44,7 +54,7 @@ class Group(_Settings):
     """Runs that are compared: every arm from every base on every set of problems.
 
     ``bases`` are names from `bases.BASES`, ``problems`` the seeds of the sets, ``arms`` the recipes of recipes/laptop;
-    ``steps`` are for all of them, instead of each recipe's own. With ``curve`` every checkpoint is scored, a tenth of
+    if not ``crossed`` each base has only the set in its place; ``steps`` are for all of them, instead of each recipe's own. With ``curve`` every checkpoint is scored, a tenth of
     the steps apart (the paper's Fig. 2). ``chains`` are further arms by name, made of ``samples`` answers to each of
     ``questions`` further problems.
     """
@@ -53,11 +63,28 @@ class Group(_Settings):
     problems: _List[NonNegativeInt]
     arms: _List[str]
     train_rows: PositiveInt
+    crossed: bool = True
     steps: PositiveInt | None = None
     curve: bool = False
     chains: dict[str, ChainSettings] = {}
     questions: PositiveInt = 1000
     samples: PositiveInt = 10
+
+    @model_validator(mode="after")
+    def _each_base_has_a_set(self) -> Group:
+        if not self.crossed and len(self.bases) != len(self.problems):
+            raise ValueError(
+                f"crossed: false gives each base a set of its own, but there are {len(self.bases)} bases and "
+                f"{len(self.problems)} problems: name as many"
+            )
+        return self
+
+    def pairs(self) -> list[tuple[int, str]]:
+        """Return the pairs of a set of problems and a base that every arm is run on."""
+        if self.crossed:
+            # Sets that are added later do not change what a seed stands for.
+            return list(product(self.problems, self.bases))
+        return list(zip(self.problems, self.bases, strict=True))
 
 
 class _Common(_Settings):
