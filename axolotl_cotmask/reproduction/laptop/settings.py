@@ -54,7 +54,7 @@ class Group(_Settings):
     """Runs that are compared: every arm from every base on every set of problems.
 
     ``bases`` are names from `bases.BASES`, ``problems`` the seeds of the sets, ``arms`` the recipes of recipes/laptop;
-    if not ``crossed`` each base has only the set in its place. ``steps`` are for all arms, instead of each recipe's own.
+    if not ``crossed`` each base has only the set in its place. ``steps`` are for all arms, instead of a recipe's own.
     With ``curve`` every checkpoint is scored, a tenth of the steps apart (the paper's Fig. 2). ``chains`` are further
     arms by name, made of ``samples`` answers to each of ``questions`` further problems.
     """
