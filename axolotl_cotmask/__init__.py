@@ -25,7 +25,15 @@ class _Package(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name != "CoTMaskPlugin":
             raise AttributeError(f"module 'axolotl_cotmask' has no attribute '{name}': the plugin is 'CoTMaskPlugin'")
-        from axolotl_cotmask.training.plugin import CoTMaskPlugin
+        try:
+            from axolotl_cotmask.training.plugin import CoTMaskPlugin
+        except ImportError as error:
+            # Something of Axolotl may be elsewhere in another version.
+            from axolotl_cotmask.common.axolotl_version import other_version
+
+            if sentence := other_version():
+                raise SystemExit(f"\naxolotl-cotmask: {sentence}") from error
+            raise
 
         self.CoTMaskPlugin = CoTMaskPlugin
         return CoTMaskPlugin

@@ -29,8 +29,13 @@ TAIL_START_LR, TAIL_START_STEP = 0.05, 0.6
 #: What a data set's ``protect:`` may name.
 PROTECTABLE = ("final_answer", "eos")
 
-#: Keys that this package adds to an entry of ``datasets:``.
-DATASET_KEYS = ("mask_ratio", "noise", "select", "protect")
+#: Keys that this package adds to an entry of ``datasets:``, with what they mean.
+DATASET_KEYS = {
+    "mask_ratio": "This data set's own, instead of that of `cotmask:`.",
+    "noise": "This data set's own.",
+    "select": "This data set's own.",
+    "protect": "Our own types: never mask `[final_answer, eos]`, or one of them. The paper masks all target tokens.",
+}
 
 
 @dataclass(frozen=True)
@@ -73,70 +78,80 @@ class CoTMaskConfig(Options):
     mask_ratio: float = Field(
         ge=0,
         le=1,
-        description="p_max: share of the target tokens whose input is noised once the warm-up is over. 0 is plain SFT.",
+        description="p_max: share of the target tokens whose input is masked, after the warm-up. 0 is plain SFT, bit "
+        "for bit (packed: with whole epochs).",
     )
     schedule: Literal["linear", "cosine", "constant", "random"] = Field(
         default="linear",
-        description="How the ratio rises in the warm-up: linear or cosine; constant: not at all; random: a draw from "
+        description="How p rises in the warm-up: `linear`, `cosine`; `constant`: not at all; `random`: a draw from "
         "U(0, p_max) for each micro-batch.",
     )
     warmup_ratio: float = Field(
         default=MASK_WARMUP,
         ge=0,
         le=1,
-        description="The ratio rises from 0 over this share of the optimizer steps; 0 = constant.",
+        description="p rises from 0 over this share of the optimizer steps; 0: it is constant.",
     )
     warmup_steps: int | None = Field(
-        default=None, ge=0, description="The warm-up as a number of optimizer steps, instead of warmup_ratio."
+        default=None, ge=0, description="The warm-up as a number of optimizer steps, instead of `warmup_ratio`."
     )
     start_ratio: float = Field(
-        default=0, ge=0, le=1, description="Nothing is noised in this first share of the optimizer steps."
+        default=0, ge=0, le=1, description="Nothing is masked in this first share of the optimizer steps."
     )
     start_steps: int | None = Field(
-        default=None, ge=0, description="The same as a number of optimizer steps, instead of start_ratio."
-    )
-    scope: Literal["target", "source", "all", "thinking", "answer", "message"] = Field(
-        default="target",
-        description="Where: tokens with a label (the paper), the prompt, or both; of a chat's trained turns the "
-        "thinking, the answer, or both, without tags, tool calls and special tokens.",
-    )
-    select: str = Field(
-        default="tokens",
-        description="Which of them: tokens, numbers, operators, equations, words, steps, or a selector of your own.",
+        default=None, ge=0, description="The same as a number of optimizer steps, instead of `start_ratio`."
     )
     noise: str | dict[str, Any] = Field(
         default="mask",
-        description="What a noised token becomes: mask, random, a mixture {mask: 0.8, random: 0.2}, "
-        "{dropout: {q: 0.9}}, {uniform: {alpha: 100}}, {scheduled_sampling: {tau: 5}}, or a noise of your own.",
+        description="What a masked token becomes: `mask`, `random` (base vocabulary without special tokens), a mixture "
+        "`{mask: 0.8, random: 0.2}`, `{dropout: {q: 0.9}}`, `{uniform: {alpha: 5}}`, `{scheduled_sampling: {tau: 5}}`, "
+        "or one of your own.",
+    )
+    scope: Literal["target", "source", "all", "thinking", "answer", "message"] = Field(
+        default="target",
+        description="Where: `target`, the tokens with a label (the paper); `source`, the prompt; `all`, both. In "
+        "chats, an experiment: the assistant's `thinking`, its `answer`, or `message`, both, without tags, tool calls "
+        "and special tokens.",
+    )
+    select: str = Field(
+        default="tokens",
+        description="Which tokens there: all `tokens`; an experiment: `numbers`, `operators`, `equations`, `words`, "
+        "whole `steps`, or a selector of your own.",
     )
     hide_from_attention: bool = Field(
-        default=False, description="Noised positions are also hidden from attention in every layer."
+        default=False, description="Masked positions are hidden from attention in every layer, too."
     )
     loss_on: Literal["all", "clean", "noised"] = Field(
         default="all",
-        description="Which predictions the loss counts: all (the paper), or those at clean or at noised positions.",
+        description="Which predictions the loss counts: `all` (the paper), or those made at `clean` or at `noised` "
+        "positions.",
     )
     adaptive: AdaptiveConfig | None = Field(
-        default=None, description="Each data set's ratio follows the gap between the losses at noised and clean tokens."
+        default=None,
+        description="An experiment: each data set's ratio follows the gap between the losses at masked and clean "
+        "tokens.",
     )
     mask_token: str | None = Field(
         default=None,
-        description="An existing or reserved token to mask with; without it a new <mask> token is added.",
+        description="An existing or reserved token to mask with. Without it a new `<mask>` is added, which starts at "
+        "the mean of the embeddings.",
     )
     strip_mask_token: bool = Field(
         default=False,
-        description="Save the trained model with the base model's exact vocabulary, without the new <mask> token.",
+        description="Save the trained model without the new `<mask>`: the base model's exact vocabulary.",
     )
-    seed: int | None = Field(default=None, description="Seed of the masks; without it the config's `seed`.")
+    seed: int | None = Field(default=None, description="Seed of the masks. Without it the config's `seed`.")
     parts_by_length: int = Field(
         default=1,
         ge=1,
         description="A micro-batch is computed in so many parts of rows of like length, without the padding of longer "
-        "rows: the same rows, masks and, up to rounding, the same loss, faster on a CPU. For one process.",
+        "ones: the same rows and masks and, up to rounding, the same loss; faster on a CPU, for one process.",
     )
     lr_tail: Literal["linear"] | None = Field(
         default=None,
-        description="linear: the constant tail of cosine_constant_lr_ratio becomes a straight line to 0.",
+        description="The paper's learning rate for MetaMath and MAmmoTH: "
+        f"after {TAIL_START_STEP:.0%} of the steps the cosine stands at {TAIL_START_LR:g} of the learning rate, and "
+        "from there a straight line goes to 0.",
     )
 
     @field_validator("noise")

@@ -18,7 +18,7 @@ from axolotl_cotmask.reproduction.recipes import load_recipe, parse_yaml, recipe
 
 GSM8K, GSM_IC = Task("cotmask_gsm8k", "gsm8k"), Task("cotmask_gsm_ic", "gsm_ic")
 #: By the data's strategy: a model is asked in its data's form.
-_TASKS: Mapping[str, Sequence[Task]] = {
+TASKS_OF_TYPES: Mapping[str, Sequence[Task]] = {
     "gsm8k": (GSM8K, GSM_IC),
     "query_response": (GSM8K, GSM_IC),
     "math": (Task("cotmask_math", "math"),),
@@ -151,7 +151,7 @@ def paper_row(run: paper.PaperRun, benchmarks: Iterable[str]) -> RowPlan:
 
 def _measures(strategy: str, scores: Mapping[str, float | None]) -> dict[str, Measured]:
     """Return the measures by title for published scores, in percent or unknown, by benchmark."""
-    tasks = {task.benchmark: task for task in _TASKS[strategy]}
+    tasks = {task.benchmark: task for task in TASKS_OF_TYPES[strategy]}
     return {
         paper.BENCHMARKS[benchmark]: Measured(
             tasks[benchmark], published=None if score is None else paper.as_share(score)
@@ -283,12 +283,12 @@ def _recipe_row(path: Path, name: str, gpus: int) -> RowPlan:
             f"{path} trains on pairs of a model's own samples: name a row that makes them, such as {next(iter(_DPO))}"
         )
     strategy = str(datasets[0].get("type", "")).removeprefix(_STRATEGIES)
-    if strategy not in _TASKS:
+    if strategy not in TASKS_OF_TYPES:
         raise CoTMaskError(
             f"{path}: no task is known for data of the type {strategy}: train it with `axolotl train` and score it "
-            f"with lm_eval, or use one of the types {', '.join(_STRATEGIES + known for known in _TASKS)}"
+            f"with lm_eval, or use one of the types {', '.join(_STRATEGIES + known for known in TASKS_OF_TYPES)}"
         )
-    measures = _measures(strategy, {task.benchmark: None for task in _TASKS[strategy]})
+    measures = _measures(strategy, {task.benchmark: None for task in TASKS_OF_TYPES[strategy]})
     # Local files are inputs: when they change, the run is trained anew.
     paths = [Path(str(entry.get("path") or "")) for entry in datasets]
     files = [str(path.resolve()) for path in paths if path.is_file()]

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from axolotl_cotmask.common.axolotl_version import other_version
 from axolotl_cotmask.common.errors import CoTMaskError, Fault, key_name, shown
 from axolotl_cotmask.common.files import is_there
 from axolotl_cotmask.masking.config import DATASET_KEYS, TAIL_START_LR, TAIL_START_STEP, CoTMaskConfig, parse_noise
@@ -50,6 +51,16 @@ def command() -> str | None:
     """Return the name of the `axolotl` command that loads the config; None in a launcher's process, or without one."""
     context = click.get_current_context(silent=True)
     return None if context is None else context.info_name
+
+
+def check_axolotl() -> None:
+    """Stop where Axolotl is another one than this package was tested with.
+
+    Raises:
+        CoTMaskError: names both versions.
+    """
+    if sentence := other_version():
+        raise CoTMaskError(sentence)
 
 
 def check_command_line() -> None:

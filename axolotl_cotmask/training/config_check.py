@@ -9,7 +9,7 @@ from axolotl.integrations.base import PluginManager
 from axolotl.utils.dict import DictDefault
 
 from axolotl_cotmask.common.errors import Fault, shown
-from axolotl_cotmask.training import faults, reading
+from axolotl_cotmask.training import checks, faults, reading
 from axolotl_cotmask.training.config_file import ConfigFile
 
 _NAME = "axolotl_cotmask.CoTMaskPlugin"
@@ -22,6 +22,7 @@ def check_config(path: Path) -> None:
         CoTMaskError: what is wrong, all of it, with the lines.
         SystemExit: the same, where Axolotl called us.
     """
+    checks.check_axolotl()
     file = ConfigFile(path)
     named = file.content.get("plugins")
     if not isinstance(named, list) or _NAME not in named:

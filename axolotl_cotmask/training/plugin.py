@@ -43,6 +43,7 @@ class CoTMaskPlugin(BasePlugin):
     @one_sentence
     def register(self, cfg: Any) -> None:
         """Check the config before anything is loaded, and prepare Axolotl for it."""
+        checks.check_axolotl()
         checks.check_command_line()
         faults.stop_on_faults(cfg)
         self._config = parse_config(cfg.get("cotmask"))

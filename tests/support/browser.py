@@ -96,7 +96,7 @@ class Browser:
             self.events.append(self._read())
         self.wait(
             "document.documentElement.dataset.ready || document.querySelector('[role=alert]') || "
-            "!document.getElementById('data')"
+            "!document.querySelector('script#data')"
         )
 
     def value(self, expression: str) -> Any:

@@ -57,9 +57,9 @@ class Axolotl:
         """Run the command with additional variables, and with what a user types."""
         return self._end(self._start("axolotl", arguments, cwd, environment, typed))
 
-    def lm_eval(self, *arguments: str | Path) -> Run:
+    def lm_eval(self, *arguments: str | Path, cwd: Path | None = None) -> Run:
         """Run `lm_eval`, which also knows the scripted model."""
-        return self._end(self._start("lm_eval", arguments, Path.cwd(), {}))
+        return self._end(self._start("lm_eval", arguments, cwd or Path.cwd(), {}))
 
     def on_two_processes(self, *arguments: str | Path, cwd: Path) -> None:
         """Run the command as the two ranks that `torchrun --nproc_per_node=2` starts; both must succeed."""

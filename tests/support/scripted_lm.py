@@ -35,7 +35,8 @@ class ScriptedLM(LM):
 
 
 def main() -> None:
-    """Run lm-eval's command line."""
+    """Run lm-eval's command line, with its own models beside this one."""
+    import lm_eval.models  # noqa: F401
     from lm_eval.__main__ import cli_evaluate
 
     cli_evaluate()
