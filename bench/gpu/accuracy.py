@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,21 +88,17 @@ def steps(
     found: list[Step] = []
     if base is None:
         base = book.models / "base"
-        found.append(Step("base", "base", _BASE, lambda: _build(base)))
+        found.append(Step("base", "base", _BASE, partial(_build, base)))
     asked = documents(data, sizes.questions)
     for seed in sizes.seeds:
         for name, arm in ARMS.items():
             training, model = arm.training(), book.models / step_name("model", name, seed)
-            epochs = min(training.epochs, sizes.most_epochs or training.epochs)
-
-            def run_training(training=training, model=model, epochs=epochs, seed=seed) -> dict[str, Any]:
-                return _train(sizes, training, epochs, base, data["gsm8k_train"], seed, model, check)
-
-            def run_answers(model=model, name=name, seed=seed) -> dict[str, Any]:
-                return _answer(sizes, model, asked, book.samples / f"{step_name('answers', name, seed)}.jsonl", check)
-
-            found.append(Step(step_name("training", name, seed), "training", _EPOCH * epochs, run_training))
-            found.append(Step(step_name("answers", name, seed), "answers", _ANSWERS, run_answers))
+            training = replace(training, epochs=min(training.epochs, sizes.most_epochs or training.epochs))
+            run = partial(_train, sizes, training, base, data["gsm8k_train"], seed, model, check)
+            found.append(Step(step_name("training", name, seed), "training", _EPOCH * training.epochs, run))
+            answered = step_name("answers", name, seed)
+            run = partial(_answer, sizes, model, asked, book.samples / f"{answered}.jsonl", check)
+            found.append(Step(answered, "answers", _ANSWERS, run))
     return found
 
 
@@ -115,7 +112,6 @@ def _build(directory: Path) -> dict[str, Any]:
 def _train(
     sizes: Sizes,
     training: Training,
-    epochs: int,
     base: Path,
     examples: Sequence[Row],
     seed: int,
@@ -126,10 +122,11 @@ def _train(
     tokenizer = AutoTokenizer.from_pretrained(base)
     # The base model's has none; no token of padding is looked at.
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="sdpa").to(sizes.device)
+    model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="sdpa")
+    model.to(sizes.device)
     add_mask_token(model, tokenizer, training.masking)
     rows = tokenized(tokenizer, examples[: sizes.train_rows], training.sequence_len)
-    order = shuffled(len(rows), sizes.batch or training.batch, epochs, seed)
+    order = shuffled(len(rows), sizes.batch or training.batch, training.epochs, seed)
     result = train(model, tokenizer, rows, order, training, seed=seed, check=check)
     with whole_model(directory) as built:
         model.to(_half(sizes)).save_pretrained(built)
@@ -141,8 +138,8 @@ def _answer(
     sizes: Sizes, directory: Path, asked: Sequence[Row], samples: Path, check: Callable[[], None]
 ) -> dict[str, Any]:
     tokenizer = AutoTokenizer.from_pretrained(directory)
-    model = AutoModelForCausalLM.from_pretrained(directory, dtype=_half(sizes), attn_implementation="sdpa")
-    model = model.to(sizes.device).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(directory, dtype=_half(sizes), attn_implementation="sdpa")
+    model.to(sizes.device).eval()
     prompts = [row["prompt"] for row in asked]
     texts = answer(model, tokenizer, prompts, sizes.new_tokens, sizes.answered_at_once, check)
     write_samples(samples, asked, texts)

@@ -85,8 +85,9 @@ def packed(rows: Sequence[Sequence[Row]], pad_token_id: int, sequence_len: int) 
             end = start + len(row["input_ids"])
             batch["input_ids"][place, start:end] = torch.tensor(row["input_ids"])
             batch["labels"][place, start:end] = torch.tensor(row["labels"])
-            batch["position_ids"][place, start:] = torch.arange(sequence_len - start)
+            batch["position_ids"][place, start:end] = torch.arange(end - start)
             start = end
+        batch["position_ids"][place, start:] = torch.arange(sequence_len - start)
     return batch
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Sizes:
 
     name: Literal["full", "rehearsal"]
     device: str
-    llama: Mapping[str, int]
+    llama: Mapping[str, Any]
     layouts: Mapping[str, Layout]
     rounds: int
     steps: int

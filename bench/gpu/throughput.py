@@ -131,8 +131,8 @@ def _random_llama(sizes: Sizes, device: torch.device) -> Any:
     torch.manual_seed(_SEED)
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     with device:
-        config = LlamaConfig(**sizes.llama, attn_implementation="sdpa")
-        model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+        config = LlamaConfig(**sizes.llama)
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa")
     model.gradient_checkpointing_enable({"use_reentrant": False})
     return model.train()
 
