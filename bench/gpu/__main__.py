@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     except torch.OutOfMemoryError as error:
         sentence = f"{one_line(str(error))[:200]}: end what else uses the card; what was done is kept"
     except OSError as error:
-        sentence = f"{error.filename}: {error.strerror}: mend that; what was done is kept"
+        sentence = f"{one_line(str(error))}: mend that; what was done is kept"
     except KeyboardInterrupt:
         sentence = "stopped; what was done is kept, and the same command goes on"
     print(f"bench.gpu: {sentence}", file=sys.stderr)
@@ -56,9 +56,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("directory", type=Path, nargs="?", help="where results are kept (default: outputs/gpu)")
     parser.add_argument("--part", choices=PARTS, help="only this part (default: both, in this order)")
     parser.add_argument("--base", type=Path, metavar="DIR", help=f"SmolLM2-135M (default: out of {PACKAGE})")
-    parser.add_argument("--minutes", type=float, default=25, help="of this call, at most (default: 25)")
+    parser.add_argument("--minutes", type=_minutes, default=25, help="of this call, at most (default: 25)")
     parser.add_argument("--rehearse", action="store_true", help="at the smallest size, on a CPU: no measurement")
     return parser
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not minutes > 0:
+        raise argparse.ArgumentTypeError(f"{text}: give a number above 0")
+    return minutes
 
 
 def _run(options: argparse.Namespace) -> int:

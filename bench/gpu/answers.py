@@ -125,6 +125,7 @@ def write_samples(path: Path, asked: Sequence[Row], texts: Sequence[str]) -> Non
     lines = [
         {
             "set": row["set"],
+            "is_base": row.get("is_base", False),
             "prompt": row["prompt"],
             "gold": row["answer"],
             "prediction": text,

@@ -74,7 +74,7 @@ def _made_on(content: dict[str, Any]) -> Iterator[str]:
     runs = [result for seeds in content["accuracy"].values() for kinds in seeds.values() for result in kinds.values()]
     results = [result for result in (*content["throughput"].values(), *runs) if result]
     texts = [", ".join(f"{name} {value}" for name, value in result["made_on"].items()) for result in results]
-    yield f"{len(results)} of {len(content['throughput']) + len(runs)} steps were run, without the base model's."
+    yield f"{len(results)} of {len(content['throughput']) + len(runs)} steps were run."
     for text in dict.fromkeys(texts):
         yield f"- {texts.count(text)} of them: {text}"
 

@@ -127,6 +127,31 @@ def test_another_base_is_not_mixed_in(rehearsed: Any, tmp_path: Path, capsys: py
     assert "another call is at work there" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_a_model_that_is_gone_is_trained_again_on_request(
+    rehearsed: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DATA, "set by the rehearsal")
+    call, steps = ["--rehearse", "--part", "accuracy", str(rehearsed.directory)], rehearsed.directory / "steps"
+    shutil.rmtree(rehearsed.directory / "models" / "model-mft-mask-0.4-42")
+    assert main(call) == 0, "it was asked already"
+    before = (steps / "answers-mft-mask-0.4-42.json").read_bytes()
+    (steps / "answers-mft-mask-0.4-42.json").unlink()
+    assert main(call) == 1
+    assert "model-mft-mask-0.4-42: the model is gone: remove the result of its training" in capsys.readouterr().err
+    (steps / "training-mft-mask-0.4-42.json").unlink()
+    assert main(call) == 0
+    after = json.loads((steps / "answers-mft-mask-0.4-42.json").read_text(encoding="utf-8"))
+    assert after["scores"] == json.loads(before)["scores"]
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "nan", "many"])
+def test_minutes_are_a_number_above_0(minutes: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--minutes", minutes])
+    assert "argument --minutes" in capsys.readouterr().err
+
+
 def test_what_does_not_fit_into_the_time_is_left(tmp_path: Path) -> None:
     book, done = Book(tmp_path / "run", "full"), []
 
