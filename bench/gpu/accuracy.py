@@ -22,8 +22,8 @@ from bench.gpu.steps import Book, Step
 
 #: What the part reads in COTMASK_DATA_DIR.
 DATA = ("gsm8k_train", "gsm8k_test", "gsm_ic_2step", "gsm_ic_mstep")
-#: Reckoned seconds on an H100: of a training, to load, tokenise and save; an epoch of 117 steps of 0.12 s; three batches
-#: of answers of 512 tokens, of 35 ms each.
+#: Reckoned seconds on an H100: of a training, to load, tokenise and save; an epoch of 117 steps of 0.12 s; three
+#: batches of answers of 512 tokens, of 35 ms each.
 _START, _EPOCH, _ANSWERS = 10.0, 14.0, 54.0
 
 
