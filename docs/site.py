@@ -25,6 +25,7 @@ ELSEWHERE = {
     "recipes/README.md": "recipes.md",
     "bench/RESULTS.md": "results.md",
     "bench/HISTORY.md": "history.md",
+    "bench/gpu/README.md": "gpu.md",
     "examples/README.md": "example.md",
 } | {str(page.relative_to(ROOT)): f"tasks/{page.parent.name}.md" for page in sorted(ROOT.glob("evaltasks/*/README.md"))}
 #: What the search brings first, and last.

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from typing import Any
-
-from datasets import Dataset
+from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.data.sources import load
 from axolotl_cotmask.evaluation import signature as signatures
 from axolotl_cotmask.evaluation.answers import GSM8K_HASH, MATH_BOXED, ROBUST_NUMBER, Judgement, Rule
 from axolotl_cotmask.evaluation.answers.cuts import after_the_thinking
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 Row = dict[str, Any]
 
@@ -43,6 +44,8 @@ def load_documents(
     Raises:
         SystemExit: the data are missing or broken; its message is the one sentence that says what to mend.
     """
+    from datasets import Dataset
+
     documents = []
     for number, row in enumerate(load(source), start=1):
         try:

@@ -54,7 +54,7 @@ def build_smollm2(directory: str | os.PathLike[str]) -> None:
     directory = Path(directory)
     if os.path.lexists(directory):
         raise CoTMaskError(f"{directory} exists already: name a directory that does not exist yet")
-    file = _model_file()
+    file = model_file()
     import torch
     from gguf import GGUFReader
     from transformers import LlamaForCausalLM
@@ -67,7 +67,7 @@ def build_smollm2(directory: str | os.PathLike[str]) -> None:
         tokenizer.save_pretrained(built)
 
 
-def _model_file() -> Path:
+def model_file() -> Path:
     """Return the package's GGUF.
 
     Raises:

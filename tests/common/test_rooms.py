@@ -22,6 +22,12 @@ class NoAxolotl:
             raise ImportError("there is no Axolotl here")
 
 sys.meta_path.insert(0, NoAxolotl())
+# The bench for one GPU needs these no more.
+missing = dict.fromkeys(("datasets", "lm_eval"))
+sys.modules.update(missing)
+print(importlib.import_module("bench.gpu.__main__").__name__)
+for name in missing:
+    del sys.modules[name]
 import axolotl_cotmask
 for room in sys.argv[1:]:
     package = importlib.import_module(f"axolotl_cotmask.{room}")
@@ -50,7 +56,7 @@ def test_the_rooms_of_evaluation_masking_and_augmentation_need_no_axolotl() -> N
         for path in (folder / room).rglob("*.py")
         if path.stem not in ("__init__", "verifier_process")
     }
-    assert modules <= set(result.stdout.split("\n"))
+    assert {*modules, "bench.gpu.__main__"} <= set(result.stdout.split("\n"))
     assert result.stdout.endswith("there is no Axolotl here\n"), "the plugin does"
 
 

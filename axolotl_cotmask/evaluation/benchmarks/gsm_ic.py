@@ -11,9 +11,7 @@ multi-GPU run metric by metric, and needs the same ones on each.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from datasets import Dataset
+from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.data.prompts import alpaca_prompt
@@ -21,6 +19,9 @@ from axolotl_cotmask.data.sources import load
 from axolotl_cotmask.evaluation import signature as signatures
 from axolotl_cotmask.evaluation import tasks
 from axolotl_cotmask.evaluation.answers import GSM8K_HASH
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 LABELS = {
     "role_label": ("overlapped", "nonoverlapped"),
@@ -40,6 +41,8 @@ def load_documents(source: str, signature: dict[str, Any], **_: Any) -> dict[str
     Raises:
         SystemExit: the data are missing or broken; its message is the one sentence that says what to mend.
     """
+    from datasets import Dataset
+
     variants = load(source)
     tasks.check_golds(variants["answer"], GSM8K_HASH, source)
     signatures.record(signature, source=source, rows=variants)
