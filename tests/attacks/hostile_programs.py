@@ -52,6 +52,8 @@ _AT_OTHERS = (
     "quietly(os.kill, parent, signal.SIGSTOP); time.sleep(0.3); quietly(os.kill, parent, signal.SIGCONT)",
 )  # fmt: skip
 
+#: How the names begin that a program's directory may have when it ends.
+DIRECTORIES = ("cotmask-", "elsewhere")
 #: What it does to its own directory.
 _AT_DIRECTORY = (
     "for _ in range({deep}):\n    os.mkdir('{name}'); os.chdir('{name}')",
@@ -118,7 +120,7 @@ _OTHERWISE = (
 
 
 def programs(seed: int) -> Iterator[tuple[str, str]]:
-    """Yield (kind, program) without end, the same for the same seed; each template comes before any comes again.
+    """Yield (what it does, program) without end, the same for the same seed; each template comes before any comes again.
 
     EVALUATION stands in a program for the number of the process that asks.
     """
@@ -139,7 +141,7 @@ def programs(seed: int) -> Iterator[tuple[str, str]]:
                     + "\n".join(f"    {line}" for line in program.split("\n"))
                     + "\ntime.sleep(0.3)"
                 )
-            yield kind, _PRELUDE + program
+            yield f"{kind}: {program}", _PRELUDE + program
 
 
 def _filled(draw: random.Random, template: str) -> str:

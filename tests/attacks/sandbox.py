@@ -11,10 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from attacks.hostile_programs import programs
+from attacks.hostile_programs import DIRECTORIES, programs
 from attacks.outcomes import FINE, Counts
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.sandbox import Isolation, Limits, run_program
+from axolotl_cotmask.evaluation.sandbox.directory import remove
 
 #: Small, as a hole would be one in this machine. The wall time is longer than the programs' fuse on a busy machine.
 LIMITS = Limits(cpu_seconds=2, wall_seconds=8, memory_bytes=256 << 20, file_bytes=8 << 20)
@@ -41,13 +42,13 @@ def attack(count: int, seed: int, directory: Path, model: Path) -> Counts:
     counts = Counts()
     try:
         for level in levels():
-            for number, (kind, program) in zip(range(count), programs(seed), strict=False):
+            for number, (deed, program) in zip(range(count), programs(seed), strict=False):
                 before = _segments()
                 end, told = in_a_process(lambda level=level, program=program: evaluation(program, level))  # type: ignore[misc]
-                left = [*_processes(temporary), *_files(temporary), *(_segments() - before)]
+                left = [*_processes(temporary), *_files(temporary, level), *(_segments() - before)]
                 if end == FINE and left:
                     end, told = "left behind", str(left)
-                counts.add(end, f"{number}: {level}, {kind}: {program[-600:]!r}", told)
+                counts.add(end, f"{number}: {level}, {deed[:600]!r}", told)
     finally:
         tempfile.tempdir = None
     return counts
@@ -100,8 +101,14 @@ def _processes(temporary: Path) -> list[str]:
     return found
 
 
-def _files(temporary: Path) -> list[str]:
-    return [f"file {name}" for name in os.listdir(temporary)]
+def _files(temporary: Path, level: Isolation) -> list[str]:
+    """Return what is left of the programs' directories; other files are in reach at the process level, and are removed."""
+    left = []
+    for path in temporary.iterdir():
+        if level is Isolation.BUBBLEWRAP or path.name.startswith(DIRECTORIES):
+            left.append(f"file {path.name}")
+        remove(path)
+    return left
 
 
 def _segments() -> set[str]:
