@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.sandboxes import children, need, nothing_left, run_program, within
+from support.sandboxes import LANDLOCK, children, need, nothing_left, run_program, within
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.sandbox import Execution, Isolation, Limits, Status, one, run_programs
@@ -180,17 +180,40 @@ def test_what_is_not_covered_by_the_limits(level: Isolation) -> None:
     assert run_program(program, within(memory_bytes=500 << 20, file_bytes=1000), level).stdout == "had\n"
 
 
-def test_files_are_in_reach_at_the_process_level(tmp_path: Path) -> None:
+def test_what_is_in_reach_at_the_process_level(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
-    run_program(f"open({str(tmp_path / 'mine')!r}, 'w').write('changed')", isolation=need(PROCESS))
-    assert (tmp_path / "mine").read_text() == "changed"
+    program = (
+        f"{QUIET}import os\nmine = {str(tmp_path / 'mine')!r}\nprint(open(mine).read())\n"
+        "quietly(lambda: open(mine, 'a').write(' changed'))\n"
+        "for place in (os.path.dirname(mine), os.path.dirname(os.getcwd()), '/dev/shm', '/var/tmp'):\n"
+        "    if isinstance(quietly(lambda: open(f'{place}/by-a-program', 'w').close()), str): print('refused')\n"
+        f"print(quietly(open, '/proc/{os.getpid()}/mem', 'r+b'))"
+    )
+    written = run_program(program, isolation=need(PROCESS)).stdout
+    places = [tmp_path, tmp_path / "temporary", Path("/dev/shm"), Path("/var/tmp")]
+    made = [place for place in places if (place / "by-a-program").exists()]
+    for place in made:
+        (place / "by-a-program").unlink()
+    assert written.startswith("mine\n")
+    if LANDLOCK:
+        assert written == "mine\n" + "refused\n" * 4 + "Permission denied\n"
+        assert (made, (tmp_path / "mine").read_text()) == ([], "mine")
+    else:
+        assert (made, (tmp_path / "mine").read_text()) == (places, "mine changed")
+    # Neither forbids this.
+    run_program(f"import os\nos.chmod({str(tmp_path / 'mine')!r}, 0o640)", isolation=PROCESS)
+    assert (tmp_path / "mine").stat().st_mode & 0o777 == 0o640
 
 
-def test_a_cache_that_a_program_removes_costs_no_result(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_cache_that_goes_away_costs_no_result(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache = tmp_path / "cache"
-    program = f"import shutil\nshutil.rmtree({str(cache)!r})\nprint(1)"
-    results = run_programs([program], limits=within(), isolation=need(PROCESS), cache_dir=cache)
-    assert results[0].stdout == "1\n"
+    results = run_programs(
+        ["print(1)", "print(2)"],
+        workers=1,
+        cache_dir=cache,
+        progress=lambda *_: shutil.rmtree(cache, ignore_errors=True),
+    )
+    assert [result.stdout for result in results] == ["1\n", "2\n"]
     assert "a result is not kept" in caplog.text
 
 
@@ -219,6 +242,16 @@ def test_the_level_that_was_removed_is_named() -> None:
             CoTMaskError, match=r"^namespace is no isolation level: the levels are bubblewrap and process"
         ):
             ask()
+
+
+@pytest.mark.parametrize("deed", sorted(set(DIRECTORIES) - {"deep", "odd kinds"}))
+def test_a_directory_is_removed_whatever_became_of_it(deed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # In this process, which nothing keeps from it, as where the kernel has no Landlock.
+    with new_directory() as here:
+        monkeypatch.chdir(here)
+        (here / "program.py").touch()
+        exec(f"import os, shutil\n{QUIET}{DIRECTORIES[deed]}", {"here": str(here)})
+    # The fixture looks at what is left.
 
 
 def test_what_cannot_be_removed_is_left_with_a_warning(

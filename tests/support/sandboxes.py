@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ import pytest
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation import sandbox
 from axolotl_cotmask.evaluation.sandbox import Execution, Isolation, Limits, Status
+
+#: Whether the kernel can keep a program at the process level from writing elsewhere.
+LANDLOCK = ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1) > 0
 
 
 def within(**limits: Any) -> Limits:

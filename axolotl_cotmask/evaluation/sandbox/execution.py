@@ -15,7 +15,7 @@ class Isolation(StrEnum):
     BUBBLEWRAP = "bubblewrap"
     """It sees the interpreter and its own directory, can write to that alone, and has no network."""
     PROCESS = "process"
-    """A process of its own that can neither signal nor change others: network and files of the user are in reach."""
+    """A process of its own that cannot reach others; it can read the user's files, and change them without Landlock."""
 
     @classmethod
     def _missing_(cls, value: object) -> NoReturn:

@@ -53,7 +53,7 @@ def detect_isolation() -> Isolation:
     except CoTMaskError as error:
         check_isolation(Isolation.PROCESS)
         LOG.warning(
-            "%s. Programs run at the isolation level %s, where your files and the network are in reach",
+            "%s. Programs run at the isolation level %s, where files and network are in reach (docs/sandbox.md)",
             error,
             Isolation.PROCESS,
         )
