@@ -328,8 +328,8 @@ def waiting_until(condition: object) -> None:
 
 @pytest.mark.slow
 def test_nothing_leaks(level: Isolation) -> None:
-    # Each level leaks in its own way, but a thousand at each would take long.
-    count = 1000 if level is detect_isolation() else 200
+    # Each level leaks in its own way, but hundreds at each would take long.
+    count = 300 if level is detect_isolation() else 100
     kinds = ["print({})", "1 / {}", "import os\nif os.fork() == 0: os.setsid(); os.fork()\nprint({})", "open('{}', 'w').write('x')", "print({})"]  # fmt: skip
     programs = [kinds[n % len(kinds)].format(n) for n in range(count)]
     executions = run_programs(programs, isolation=level)

@@ -93,6 +93,10 @@ def test_a_program_ends_no_other_process(level: Isolation, deed: str) -> None:
     assert run_program("print(1)", isolation=level).stdout == "1\n"
 
 
+def test_a_program_is_the_first_to_go_when_memory_runs_out(level: Isolation) -> None:
+    assert run_program("print(open('/proc/self/oom_score_adj').read())", isolation=level).stdout == "1000\n\n"
+
+
 def test_the_supervisor_is_limited_too() -> None:
     # Its limits can be read by all, its memory by none.
     program = f"{ABOVE}for line in open(f'/proc/{{parent}}/limits'):\n    if 'address' in line or 'Max file size' in line: print(*line.split()[-3:])"
@@ -112,6 +116,26 @@ def test_a_supervisor_that_is_lost_is_the_programs_result(level: Isolation, numb
     thread.join()
     # At the process level its children hold the output until they are sought, when time is up.
     assert results[0].status in (Status.FAILED, Status.TIMEOUT)
+
+
+def test_a_full_pipe_is_no_missing_level(level: Isolation, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A process that is busy reads late, and the program forbids all to wait for that.
+    program = (
+        "import os\nos.set_blocking(2, False)\ntry:\n    while True: os.write(2, bytes(4096))\n"
+        "except BlockingIOError: os.kill(os.getpid(), 9)"
+    )
+    ended = threading.Event()
+    run_program("print(1)", isolation=level)
+    monkeypatch.setattr(one, "_PATIENCE", -100.0)
+    busy = [threading.Thread(target=lambda: [sum(range(10**5)) for _ in iter(ended.is_set, True)]) for _ in range(5)]
+    for thread in busy:
+        thread.start()
+    try:
+        assert [run_program(program, isolation=level).status for _ in range(3)] == [Status.FAILED] * 3
+    finally:
+        ended.set()
+        for thread in busy:
+            thread.join()
 
 
 def descendants(pid: int) -> list[int]:
