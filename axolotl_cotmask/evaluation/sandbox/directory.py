@@ -22,7 +22,11 @@ def new_directory() -> Iterator[Path]:
     """
     # Without symbolic links, as bubblewrap binds the same path inside.
     directory = Path(tempfile.mkdtemp(prefix="cotmask-")).resolve()
-    made = os.open(directory, os.O_PATH | _DIRECTORY)
+    try:
+        made = os.open(directory, os.O_PATH | _DIRECTORY)
+    except OSError:
+        directory.rmdir()
+        raise
     try:
         yield directory
     finally:
