@@ -34,15 +34,15 @@ def sandboxed(isolation: Isolation) -> Callable[[str], str]:
     return lambda program: run_program(program, LIMITS, isolation).stdout
 
 
-def seconds(run: Callable[[str], str], count: int, workers: int) -> float:
-    """Time ``count`` different programs, ``workers`` at a time."""
+def seconds(run: Callable[[str], str], count: int, workers: int) -> tuple[float, float]:
+    """Time ``count`` different programs, ``workers`` at a time: seconds that pass, and seconds of processors."""
     programs = [f"print({n})" for n in range(count)]
     with ThreadPoolExecutor(workers) as pool:
-        started = time.perf_counter()
+        used, started = sum(os.times()[:4]), time.perf_counter()
         written = list(pool.map(run, programs))
-        passed = time.perf_counter() - started
+        passed, used = time.perf_counter() - started, sum(os.times()[:4]) - used
     assert written == [f"{n}\n" for n in range(count)]
-    return passed
+    return passed, used
 
 
 def works(isolation: Isolation) -> bool:
@@ -58,15 +58,17 @@ def main() -> None:
     count, rounds = (*map(int, sys.argv[1:]), *DEFAULTS[len(sys.argv) - 1 :])
     ways = {"bare `python -c`": bare} | {f"{level}": sandboxed(level) for level in Isolation if works(level)}
     print(f"{count} programs, {rounds} rounds, CPython {sys.version.split()[0]}\n")
-    print("| | at a time | programs per second | times as long as bare |\n|---|---:|---:|---:|")
+    print("| | at a time | programs per second | times as long as bare | processor ms per program |")
+    print("|---|---:|---:|---:|---:|")
     for workers in dict.fromkeys([1, len(os.sched_getaffinity(0))]):
         times = [{name: seconds(run, count, workers) for name, run in ways.items()} for _ in range(rounds)]
         bares = [of_round["bare `python -c`"] for of_round in times]
         for name in ways:
-            per_second = count / statistics.median(of_round[name] for of_round in times)
-            ratios = [of_round[name] / unboxed for of_round, unboxed in zip(times, bares, strict=True)]
+            per_second = count / statistics.median(of_round[name][0] for of_round in times)
+            ratios = [of_round[name][0] / unboxed[0] for of_round, unboxed in zip(times, bares, strict=True)]
+            used = statistics.median(of_round[name][1] for of_round in times) / count * 1000
             spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-            print(f"| {name} | {workers} | {per_second:.1f} | {spread} |")
+            print(f"| {name} | {workers} | {per_second:.1f} | {spread} | {used:.0f} |")
 
 
 if __name__ == "__main__":

@@ -54,14 +54,20 @@ class GenerationTask(ConfigurableTask):
 
 
 class HybridTask(GenerationTask):
-    """Runs the programs among the generations; its YAML says ``unsafe_code: true``."""
+    """Runs the programs among the generations; its YAML says ``unsafe_code: true``.
 
+    Raises:
+        SystemExit: programs cannot be run on this machine.
+    """
+
+    @one_sentence
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
         self._isolation = detect_isolation()
         # lm-eval copies the metadata to the results before it generates.
         self.config.metadata["signature"]["sandbox"] = self._isolation
 
+    @one_sentence
     def read(self, generations: list[str]) -> list[str]:
         """Return ``generations``, what the programs among them answer in their place."""
         return executed(generations, self._isolation)

@@ -10,7 +10,7 @@ from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 
-#: How a case may end, the last three of which are wrong.
+#: How a case may end; all but the first two are wrong.
 FINE, SENTENCE, OURS, OTHERS, BROKEN = (
     "fine",
     "sentence",
@@ -52,7 +52,7 @@ class Counts:
 
     def add(self, end: str, case: str, text: str) -> None:
         self.ends[end] += 1
-        if end in (OURS, OTHERS, BROKEN) or end.startswith("silently"):
+        if end not in (FINE, SENTENCE):
             self.wrong.append(f"{end}: {case}\n    {text}")
 
     def __str__(self) -> str:

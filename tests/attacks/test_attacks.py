@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from attacks import configs, rows
+from attacks import configs, rows, sandbox
 
 
 def test_rows(tmp_path: Path) -> None:
@@ -27,3 +27,9 @@ def test_configs(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPat
         logging.disable(logging.NOTSET)
     assert not counts.wrong, "\n".join(counts.wrong)
     assert counts.ends["sentence"] > 30
+
+
+def test_programs(tmp_path: Path) -> None:
+    counts = sandbox.attack(10, seed=6, directory=tmp_path, model=tmp_path)
+    assert not counts.wrong, "\n".join(counts.wrong)
+    assert counts.ends["fine"] == 10 * len(sandbox.levels())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ from support.forked import Run
 from support.hermetic import RealData
 from support.lm_eval_runs import values
 from support.project import write_jsonl
+from support.sandboxes import need, nothing_left
 from support.scripted_lm import ScriptedLM
 
 from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.data.prompts import alpaca_prompt
 from axolotl_cotmask.evaluation.programs import executed, program_in
-from axolotl_cotmask.evaluation.sandbox import detect_isolation
+from axolotl_cotmask.evaluation.sandbox import Isolation, detect_isolation
 
 PROGRAM = "Let's write a program."
 
@@ -133,12 +134,91 @@ def test_generation_here_and_execution_there(
     assert done.exit_code == 0, done.output
     rows = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
     assert rows[0]["prediction"] == "The answer is 1200"
-    assert {row["isolation"] for row in rows} <= {"bubblewrap", "namespace", "process"}
+    assert {row["isolation"] for row in rows} == {str(detect_isolation())}
     fields = ["--rule", "mammoth_number", "--prediction-field", "prediction", "--gold-field", "target", "--json"]
     scored = json.loads(CliRunner().invoke(cotmask, ["score", str(output), *fields]).stdout)
     here = values(evaluate("cotmask_mammoth_gsm8k", tasks), "cotmask_mammoth_gsm8k")
     assert scored["accuracy"] == here["exact_match"]
     assert scored["invalid"] / scored["n"] == here["invalid"]
+
+
+#: Each is the answer to a program prompt, and counts as no answer; the chain of thought is asked then.
+HOSTILE = {
+    "deep": "for _ in range(1100): os.mkdir('d'); os.chdir('d')\nraise ValueError(print(1))",
+    "gone": "import shutil; here = os.getcwd(); os.chdir('/'); shutil.rmtree(here, True)\nraise ValueError(print(1))",
+    "starves": "import resource\ntry:\n    for kind in range(16): resource.prlimit(os.getppid(), kind, (0, 0))\n"
+    "except OSError: pass\nraise ValueError(print(1))",
+    "signals": "try: os.kill(os.getppid(), 9)\nfinally: raise ValueError(print(1))",
+    "feeds": "try: open(f'/proc/{os.getppid()}/fd/0', 'w').write('x')\nfinally: raise ValueError(print(1))",
+    "escapes": "print('\\x1b[J\\x00\\u202e')",
+    "no utf-8": "os.write(1, b'\\xff\\xfe'); print('')",
+    "half a character": "print('\ud800')",
+    "a claim": "import sys; print(1); sys.exit('bwrap: cannot be run')",
+    "closed": "print(); os.closerange(0, 100)",
+    "much": "while True: print('x' * 10 ** 6)",
+    "nothing": "print('\\0' * 99999)",
+}
+#: What is read as an answer, or not, in no time.
+ODD_NUMBERS = (
+    "'9' * 99_999",
+    "'9**9**9**9'",
+    "'1e999999999'",
+    "'1/0'",
+    r"'\\frac{1}{0}'",
+    "float('nan')",
+    "'-' * 9999 + '1'",
+    "'٣', '½'",
+)
+
+
+@pytest.fixture(params=list(Isolation))
+def detected(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Isolation]:
+    """The level that is detected: each that works here."""
+    level = need(request.param)
+    if level is Isolation.PROCESS:
+        # As where there is no bubblewrap.
+        monkeypatch.setenv("PATH", "")
+    detect_isolation.cache_clear()
+    yield level
+    detect_isolation.cache_clear()
+
+
+@pytest.mark.slow
+def test_no_program_ends_the_evaluation(
+    tasks: TaskManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detected: Isolation
+) -> None:
+    answers = HOSTILE | {number: f"print({number})" for number in ODD_NUMBERS}
+    write_jsonl(tmp_path / "gsm8k_test.jsonl", [{"question": name, "answer": "#### 7"} for name in answers])
+    monkeypatch.setenv("COTMASK_DATA_DIR", str(tmp_path))
+    texts = {alpaca_prompt(name): "The answer is 7" for name in answers}
+    model = ScriptedLM(texts | {alpaca_prompt(f"{name} {PROGRAM}"): answers[name] for name in answers})
+    with nothing_left(tmp_path / "temporary", monkeypatch):
+        results = evaluate("cotmask_mammoth_gsm8k", tasks, model)
+    samples = results["samples"]["cotmask_mammoth_gsm8k"]
+    assert {
+        s["doc"]["question"]: s["exact_match"] for s in samples if s["doc"]["question"] in HOSTILE
+    } == dict.fromkeys(HOSTILE, 1.0)
+    assert len(samples) == len(answers)
+
+    # The other way, with the same generations and without what was kept.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    write_jsonl(
+        tmp_path / "samples.jsonl", [{"resps": [[answers[name]], [texts[alpaca_prompt(name)]]]} for name in answers]
+    )
+    output = tmp_path / "executed.jsonl"
+    command = [
+        "execute",
+        str(tmp_path / "samples.jsonl"),
+        str(output),
+        "--rule",
+        "mammoth_number",
+        "--confirm_run_unsafe_code",
+    ]
+    done = CliRunner().invoke(cotmask, command)
+    assert done.exit_code == 0, done.output
+    rows = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert {row["isolation"] for row in rows} == {str(detected)}
+    assert [row["prediction"] for row in rows[: len(HOSTILE)]] == ["The answer is 7"] * len(HOSTILE)
 
 
 def test_other_samples_cannot_be_executed(tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NoReturn
+
+from axolotl_cotmask.common.errors import CoTMaskError
 
 
 class Isolation(StrEnum):
@@ -11,10 +14,12 @@ class Isolation(StrEnum):
 
     BUBBLEWRAP = "bubblewrap"
     """It sees the interpreter and its own directory, can write to that alone, and has no network."""
-    NAMESPACE = "namespace"
-    """It has no network and cannot signal other processes, but sees and can change the user's files."""
     PROCESS = "process"
-    """A process of its own and no more: network, files and processes of the user are in reach."""
+    """A process of its own that cannot reach others; it can read the user's files, and change them without Landlock."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        raise CoTMaskError(f"{value} is no isolation level: the levels are {' and '.join(cls)} (docs/sandbox.md)")
 
 
 class Status(StrEnum):
@@ -61,5 +66,6 @@ class Execution:
     stdout: str
     status: Status
     isolation: Isolation
-    #: The last line of standard error, such as ``ZeroDivisionError: division by zero``; empty if there is none.
+    #: The last line of standard error, such as ``ZeroDivisionError: division by zero``; empty if there is none. It has
+    #: at most 1,000 characters, and escapes for what a terminal would not show as it is.
     detail: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -14,10 +15,11 @@ from pathlib import Path
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import whole_file
 from axolotl_cotmask.evaluation.sandbox.execution import DEFAULT_LIMITS, Execution, Isolation, Limits, Status
-from axolotl_cotmask.evaluation.sandbox.one import detect_isolation, run_program
+from axolotl_cotmask.evaluation.sandbox.one import check_isolation, detect_isolation, run_program
 
+LOG = logging.getLogger(__name__)
 #: Rises when the same program could have another result.
-_VERSION = 1
+_VERSION = 2
 
 #: Is told how many different programs are done, and how many there are.
 ProgramProgress = Callable[[int, int], None]
@@ -42,7 +44,8 @@ def run_programs(
     Raises:
         CoTMaskError: this machine cannot run a program at this level, or ``cache_dir`` cannot be made.
     """
-    level = isolation or detect_isolation()
+    level = Isolation(isolation or detect_isolation())
+    check_isolation(level)
     if cache_dir is not None:
         try:
             cache_dir.mkdir(parents=True, exist_ok=True)
@@ -92,5 +95,9 @@ def _read(path: Path) -> Execution | None:
 
 
 def _write(path: Path, execution: Execution) -> None:
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(asdict(execution)), encoding="utf-8")
+    try:
+        with whole_file(path) as temporary:
+            temporary.write_text(json.dumps(asdict(execution)), encoding="utf-8")
+    # Another program may have filled the disk, or have removed the cache where files are in reach.
+    except (OSError, CoTMaskError) as error:
+        LOG.warning("%s: a result is not kept: %s", path.parent, error)

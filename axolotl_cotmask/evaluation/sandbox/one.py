@@ -2,56 +2,116 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.errors import CoTMaskError, one_line
 from axolotl_cotmask.evaluation.sandbox import supervisor
-from axolotl_cotmask.evaluation.sandbox.command import environment, supervisor_command
+from axolotl_cotmask.evaluation.sandbox.command import PROGRAM, environment, supervisor_command
+from axolotl_cotmask.evaluation.sandbox.directory import new_directory
 from axolotl_cotmask.evaluation.sandbox.execution import DEFAULT_LIMITS, Execution, Isolation, Limits, Status
 
+LOG = logging.getLogger(__name__)
 #: Seconds that the supervisor has to end the program before both are killed.
 _GRACE = 1.0
+#: Seconds for which a start that fails is tried again, beside the wall time of a program: another one may have filled
+#: the disk or the table of processes, which its end sets right.
+_PATIENCE = 5.0
+_PAUSE = 0.2
 _CHUNK = 1 << 16
 _STATUSES = {
     supervisor.FINISHED: Status.FINISHED,
     supervisor.FAILED: Status.FAILED,
     supervisor.CPU_LIMIT: Status.TIMEOUT,
     supervisor.PROCESS_LIMIT: Status.PROCESS_LIMIT,
+    # Nobody here asked for it.
+    supervisor.STOPPED: Status.FAILED,
 }
+
+
+class _NotStartedError(Exception):
+    """The program did not begin; why."""
 
 
 @cache
 def detect_isolation() -> Isolation:
-    """Return the first of bubblewrap, namespace and process at which a program really runs on this machine."""
-    for isolation in (Isolation.BUBBLEWRAP, Isolation.NAMESPACE):
-        with suppress(CoTMaskError):
-            # Much time, as a busy machine must not look like one that isolates less.
-            probe = run_program("print(6 * 7)", Limits(wall_seconds=60), isolation)
-            if (probe.status, probe.stdout) == (Status.FINISHED, "42\n"):
-                return isolation
-    return Isolation.PROCESS
+    """Return bubblewrap where a program really runs in it on this machine, and else, with a warning, process.
+
+    Raises:
+        CoTMaskError: programs run at neither level.
+    """
+    try:
+        check_isolation(Isolation.BUBBLEWRAP)
+    except CoTMaskError as error:
+        check_isolation(Isolation.PROCESS)
+        LOG.warning(
+            "%s. Programs run at the isolation level %s, where files and network are in reach (docs/sandbox.md)",
+            error,
+            Isolation.PROCESS,
+        )
+        return Isolation.PROCESS
+    return Isolation.BUBBLEWRAP
+
+
+def check_isolation(isolation: Isolation) -> None:
+    """Check, once, that programs run at this level on this machine: afterwards a failure is the program's.
+
+    Raises:
+        CoTMaskError: they do not; why.
+    """
+    if problem := _problem(isolation, shutil.which("bwrap")):
+        raise CoTMaskError(problem)
+
+
+@cache
+def _problem(isolation: Isolation, bwrap: str | None) -> str | None:
+    try:
+        # Much time, as a busy machine must not look like one that isolates less.
+        probe = _run("print(6 * 7)", Limits(wall_seconds=60), isolation)
+    except CoTMaskError as error:
+        return str(error)
+    except (OSError, _NotStartedError) as error:
+        return _cannot_run(isolation, error)
+    return None if (probe.status, probe.stdout) == (Status.FINISHED, "42\n") else _cannot_run(isolation, probe.detail)
+
+
+def _cannot_run(isolation: Isolation, why: object) -> str:
+    return f"isolation level {isolation}: a program cannot be run ({why}); see docs/sandbox.md for what the level needs"
 
 
 def run_program(program: str, limits: Limits = DEFAULT_LIMITS, isolation: Isolation | None = None) -> Execution:
     """Run ``program`` as a script, without input, in a new directory; at the detected level if none is given.
 
+    Whatever the program does, and whatever becomes of what runs it once it has begun, is its result.
+
     Raises:
-        CoTMaskError: this machine cannot run a program at this level.
+        CoTMaskError: this machine cannot run a program at this level, or can no longer start one.
     """
-    isolation = isolation or detect_isolation()
-    with _directory() as directory:
+    level = Isolation(isolation or detect_isolation())
+    check_isolation(level)
+    deadline = time.monotonic() + limits.wall_seconds + _PATIENCE
+    while True:
+        try:
+            return _run(program, limits, level)
+        except (OSError, _NotStartedError) as error:
+            if time.monotonic() >= deadline:
+                raise CoTMaskError(_cannot_run(level, error)) from error
+        time.sleep(_PAUSE)
+
+
+def _run(program: str, limits: Limits, isolation: Isolation) -> Execution:
+    """Run a program once; an OSError and a _NotStartedError say that it did not begin."""
+    with new_directory() as directory:
         # A lone surrogate makes it a program that fails, as it would in exec().
-        (directory / supervisor.PROGRAM).write_bytes(program.encode("utf-8", "surrogatepass"))
+        (directory / PROGRAM).write_bytes(program.encode("utf-8", "surrogatepass"))
         with subprocess.Popen(
             supervisor_command(isolation, limits, directory),
             bufsize=0,
@@ -67,10 +127,14 @@ def run_program(program: str, limits: Limits = DEFAULT_LIMITS, isolation: Isolat
             finally:
                 _end(process, directory)
     lines = stderr.decode("utf-8", "replace").split("\n")
-    detail = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return Execution(
-        stdout.decode("utf-8", "replace"), status or _status(process.returncode, isolation, detail), isolation, detail
-    )
+    detail = one_line(next((line.strip() for line in reversed(lines) if line.strip()), ""))
+    if status is None:
+        # Killed, not by the program, which cannot reach it: for lack of memory, mostly the program's.
+        killed = process.returncode < 0
+        if not killed and process.returncode not in _STATUSES:
+            raise _NotStartedError(detail)
+        status = Status.FAILED if killed else _STATUSES[process.returncode]
+    return Execution(stdout.decode("utf-8", "replace"), status, isolation, detail)
 
 
 def _watch(process: subprocess.Popen[bytes], limits: Limits) -> tuple[bytes, bytes, Status | None]:
@@ -123,40 +187,3 @@ def _kill_those_of(directory: Path) -> bool:
                 os.kill(int(process.name), signal.SIGKILL)
                 killed = True
     return killed
-
-
-def _status(returncode: int, isolation: Isolation, detail: str) -> Status:
-    if returncode in _STATUSES:
-        return _STATUSES[returncode]
-    if returncode < 0 or returncode > 128:
-        return Status.FAILED  # Killed: by the program, or for lack of memory.
-    raise CoTMaskError(
-        f"isolation level {isolation}: a program cannot be run ({detail}); see docs/sandbox.md for what the level needs"
-    )
-
-
-@contextmanager
-def _directory() -> Iterator[Path]:
-    """Make a directory for one program, and remove it with all that is in it."""
-    # Without symbolic links, as bubblewrap binds the same path inside.
-    directory = Path(tempfile.mkdtemp(prefix="cotmask-")).resolve()
-    try:
-        yield directory
-    finally:
-        remove(directory)
-
-
-def remove(directory: Path) -> None:
-    """Remove ``directory``, even where the program took its own rights away.
-
-    Not by `tempfile.TemporaryDirectory`, which follows symbolic links in some releases (CVE-2023-6597).
-    """
-    try:
-        shutil.rmtree(directory)
-    except PermissionError:
-        os.chmod(directory, 0o700)
-        for parent, names, _ in os.walk(directory):
-            for name in names:
-                if not os.path.islink(path := os.path.join(parent, name)):
-                    os.chmod(path, 0o700)
-        shutil.rmtree(directory)
