@@ -165,7 +165,7 @@ def tasks() -> Iterator[str]:
     for readme in sorted(TASKS.glob("*/README.md")):
         text = readme.read_text(encoding="utf-8").split("\n\n")
         folder = readme.parent
-        contents = [yaml.load(path.read_bytes(), _NamesOnly) for path in sorted(folder.glob("cotmask_*.yaml"))]
+        contents = [yaml.load(path.read_bytes(), _NamesOnly) for path in sorted(folder.glob("cotmask_*.yaml"))]  # noqa: S506
         names = [content["task"] if isinstance(content.get("task"), str) else content["group"] for content in contents]
         about = " ".join(text[1].split()).replace("](../../docs/", "](../")
         yield from ("", f"## {folder.name}", "")
