@@ -42,6 +42,7 @@ _NOT_STATED = re.compile(
 _DOUBTED = re.compile(
     r"\b(?:but if|might|at first|initially|i thought"
     r"|(?:may|could|would|tempted to|not|n't|never) (?:think|say|guess|believe)|doubt|unlikely|would say"
+    r"|(?:some|others|many)(?: people| students)? (?:say|said|think|thought|claim|argue)"
     r"|(?:false|untrue|not true|wrong|incorrect) that)\b(?:(?!\bbut\b)[^.;\n]){0,40}$",
     re.IGNORECASE,
 )

@@ -27,6 +27,10 @@ _EXPRESSION = re.compile(
     r"(?:\b(?:is|are|equals)|[=:])\s++((?=[^a-z\n]{0,80}[a-z√π(])(?:(?:sqrt|pi|sin|cos|tan|log|ln|[a-zA-Z0-9])(?![a-zA-Z]{2})"
     r"|[-+*/^()√π_{}., ]|\d){1,80})[*_.!]{0,3}\Z"
 )
+# The label of an option before its value.
+_OPTION = re.compile(
+    r"(?:\\(?:text|mathrm|mathbf)(?:bf|rm)?\{\(?[A-E][).:]\s*\}|\([A-E]\)(?=\s|\\))\s*(?:\\[ ,;])?\s*(?=\S)"
+)
 # "not 7 but 8".
 _DENIED = re.compile(r"not (?:[^\n]{1,60}?(?P<but>,? (?:but|rather) (?:rather )?)|(?=[$\\\d]))")
 _ENDS = (".", ",", ";", ":", "**", "*", "`", '"', "}")
@@ -35,6 +39,7 @@ _ENDS = (".", ",", ";", ":", "**", "*", "`", '"', "}")
 def formula_in(passage: str) -> str | None:
     """Return the answer that a stated passage gives: its formula, several that are joined as a list, or its words."""
     passage = passage.strip()
+    passage = passage[option.end() :] if (option := _OPTION.match(passage)) else passage
     if denied := _DENIED.match(passage):
         return formula_in(passage[denied.end() :]) if denied["but"] else None
     if len(passage) > LIMIT:

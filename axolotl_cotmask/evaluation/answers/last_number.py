@@ -11,7 +11,13 @@ from axolotl_cotmask.evaluation.answers.remarks import gives_no_answer, is_cut_o
 _WINDOW = 600
 # Of a text without digits so many characters are read.
 _IN_WORDS = 120
-_IS = re.compile(r".*\b(?:is|are|was|were|equals|(?:comes?|came|amounts?|adds? up) to)\s")
+_IS = re.compile(
+    r".*\b(?:is|are|was|were|equals|(?:comes?|came|amounts?|adds? up) to|ha(?:s|ve|d)|needs?|gets?|got|makes?|made"
+    r"|pays?|paid|earns?|costs?|spends?|spent|saves?|sells?|sold|buys?|bought|eats?|ate|takes?|leaves?)\s"
+)
+_NONE_LEFT = re.compile(
+    r"\b(?:no (?:more )?[a-z]+(?: [a-z]+)?|nothing|none) (?:is |are )?(?:left|remains?|remaining)\W*\Z"
+)
 _DIGIT = re.compile(r"\d")
 _SENTENCE_END = re.compile(r"[.?!;](?=\s|$)")
 # "Step 4", "[1]": no quantity.
@@ -40,6 +46,8 @@ def last_number(text: str) -> str | None:
 def _only_in_words(text: str) -> str | None:
     """Return the number in English words that the last sentence of a text without digits ends on."""
     sentence = _SENTENCE_END.split(text.strip().rstrip(".!")[-_IN_WORDS:])[-1].rpartition("\n")[2].strip("* _")
+    if _NONE_LEFT.search(sentence):
+        return "0"
     whole = number_in(sentence)
     name = _IS.search(sentence)
     return whole if whole is not None or name is None else number_in(sentence[name.end() :])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from axolotl_cotmask.evaluation.answers.arithmetic import NUMBER
+from axolotl_cotmask.evaluation.answers.number_words import is_number_word
 from axolotl_cotmask.evaluation.answers.quantity import bare, number_in
 
 _DIGIT = re.compile(r"\d")
@@ -35,6 +36,8 @@ _ADDED = re.compile(
     r"|\s(?:after|before|until|past) (?=\d{1,2}:\d\d)|(?: old)? in (?=(?:1[5-9]|20)\d\d\b)|(?<= old) in\s"
     r"|,? (?:after|before|when|by) [a-z]{2,15}ing\s"
 )
+# "7.5 days, and since only whole days count, 8 days".
+_AND_SINCE = re.compile(r"\band (?:since|because|as) [^,\d]{1,60}, (?=[^,]{0,60}\d[^,]{0,60}\Z)")
 _CHECK = re.compile(r"(?<=[.!)✓✔] )(?:\w+-?){0,1}(?:check|verif)\w*\b.*", re.IGNORECASE | re.DOTALL)
 _YIELDS = re.compile(
     r".*\b(?:giving|leaving|gives|leaves|yields|yielding|making|totaling|totalling|for a total of)"
@@ -60,6 +63,21 @@ _EACH = re.compile(
     r"\b[A-Z][a-z]+ ([a-z]+) -?\d[\d.,]*(?: [a-z]+){0,2},?(?: (?:and|but))?"
     r" [A-Z][a-z]+ \1 -?\d[\d.,]*(?: [a-z]+){0,2}\W*\Z"
 )
+# "Anna 12, Ben 15".
+_NAMES = re.compile(r"\b[A-Z][a-z]+:? \d[\d.,]*(?: [a-z]+)?(?:,| and|, and) [A-Z][a-z]+:? \d[\d.,]*(?: [a-z]+)?\W*\Z")
+# "There are 12 boys and 16 girls."
+_THINGS = re.compile(
+    r"(?:\b(?:are|has|have|is|with)|:) (?P<one>\d[\d.,]*) [a-z]+(?: and|,) (?!\1)\d[\d.,]* [a-z]+\W*\Z"
+)
+# "80% of 250".
+_SHARE = re.compile(r"(?<![\d.])(\d{1,6}(?:\.\d{1,6})?)(?:%| percent) of \Z")
+# "= 50 miles an hour, so at 2 hours he is at 100 miles".
+_SO = re.compile(r",? so (?=[^=]*\d)")
+# "the difference is six"; "she has no apples left".
+_IN_WORDS = re.compile(r"\b(?:is|are|was|were|equals|comes to)\s((?!one\b)[a-z][a-z -]{2,40})\W*\Z")
+_NONE_LEFT = re.compile(
+    r"\b(?:no (?:more )?[a-z]+(?: [a-z]+)?|nothing|none) (?:is |are )?(?:left|remains?|remaining)\W*\Z"
+)
 # "x_1 = 17, x_2 = 19": several values of one name.
 _VALUES = re.compile(
     r"(?<![\w^)*/+-])([a-zA-Z])(?:_\(?\{?\d\}?\)?)?\s?=\s?-?[\d.,/]*\d(?:,|\s?,?\s?\b(?:and|or)\b)\s?\1(?:_\(?\{?\d\}?\)?)?\s?=\s?-?[\d.,/]*\d\W*\Z"
@@ -77,9 +95,18 @@ _AFTER = re.compile(r"[:_]\d|\\(?:pi|sqrt)|[xyznπ]\b| ?[*/+] ?[\d(a-zA-Z]")
 def number_of_sentence(sentence: str) -> str | None:
     """Return the number that ``sentence`` comes to, or None: it names none, or several."""
     sentence = _main(sentence)
-    if _VALUES.search(sentence) or _EACH.search(sentence):
+    if _VALUES.search(sentence) or _EACH.search(sentence) or _NAMES.search(sentence):
         return None
+    if _THINGS.search(sentence):
+        return None
+    if _NONE_LEFT.search(sentence):
+        return "0"
+    words = _IN_WORDS.search(sentence)
+    if words is not None and is_number_word(words[1]):
+        return number_in(words[1])
     result = sentence.rpartition("=")[2]
+    if result != sentence and (so := _SO.search(result)) is not None:
+        return _last_of(_main(result[so.end() :]))
     if result != sentence and _DIGIT.search(result):
         number = number_in(result)
         if number is not None:
@@ -93,10 +120,12 @@ def _main(sentence: str) -> str:
     amount = _FOR.search(sentence)
     sentence = sentence[: amount.end()] if amount else sentence
     sentence = _UNIT_POWER.sub("", bare(sentence))
+    sentence = sentence[since.end() :] if (since := _AND_SINCE.search(sentence)) else sentence
     digit = _DIGIT.search(sentence)
     if digit is None:
         return sentence
-    head, rest = sentence[: digit.end()], _BRACKET.sub("", _CHECK.sub("", sentence[digit.end() :]))
+    # From the digit on, so that a bracket right behind it is seen.
+    head, rest = sentence[: digit.start()], _BRACKET.sub("", _CHECK.sub("", sentence[digit.start() :]))
     added = _ADDED.search(rest)
     if added is None or _YIELDS.match(rest, added.end()):
         return head + rest
@@ -132,6 +161,8 @@ def _last_of(sentence: str) -> str | None:
         return None
     if _BOUND.search(before):
         return None
+    if (share := _SHARE.search(before)) is not None:
+        return number_in(f"{share[1]} * {last.group()} / 100")
     if _OPERAND.search(before) or _AFTER.match(after):
         return number_in(sentence) if "=" in sentence else None
     return number_in(last.group())

@@ -31,7 +31,7 @@ _CHOSEN = re.compile(
 # Behind this a letter is chosen only by a word that says so.
 _NONE_FITS = re.compile(
     r"\bnot (?:among|one of|in|listed)\b[^.\n]{0,30}\b(?:options|choices)"
-    r"|(?:\A|[.\n] ?)none of (?:these|them|the (?:options|choices))\b",
+    r"|(?:\A|[.\n] ?)none of (?:these\b|them\b|the (?:options|choices)\b|\(?A\)?,)",
     re.IGNORECASE,
 )
 _CHOSEN_ANYWAY = re.compile(
@@ -44,6 +44,7 @@ _CONFIRMED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _ON_A_LINE = re.compile(r"[^\w\n]*(?:(?:option|choice)\W{1,2}([a-e])|([A-E]|\(?[a-e]\)))[^\w\n]*")
+_WHOLE = re.compile(r"\W{0,6}([a-e])\W{0,6}")
 _LABEL = re.compile(
     r"\(([A-E])\)|\b([A-E])[).](?= ?\S)|(?<=[.,?!:] )([A-E])\.(?=\s*\Z)"
     r"|\*\*\(?([A-E])\)?[.:]?\*\*|\A([A-E])(?::| -)(?=\s[^\n]*\Z)"
@@ -56,6 +57,8 @@ def letter_in(text: str) -> str | None:
     From a statement; else behind ``so``, ``it is``, ``choose`` and the like; alone on the last line; or the last one in
     brackets that is not of a list of all options. A statement of several letters is returned as it stands.
     """
+    if (whole := _WHOLE.fullmatch(text)) is not None:
+        return whole[1].upper()
     for passage in statements(text, of_option=True):
         letter = _letter_of(_STRIPPED.sub("", bare(passage[:LIMIT])).strip())
         if letter is not None:

@@ -84,6 +84,13 @@ def leading_number(words: list[str]) -> tuple[Fraction, int] | None:
     return (Fraction(total + group), taken) if taken else None
 
 
+def is_number_word(text: str) -> bool:
+    """Whether all of ``text`` is a number in lower-case words."""
+    words = text.replace("-", " ").split()
+    found = leading_number(words)
+    return found is not None and found[1] == len(words)
+
+
 #: What follows a number to add to it, behind ``and``.
 ADDED = {
     "a half": Fraction(1, 2),

@@ -35,6 +35,8 @@ _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\|\s?-?(\d[\d.,]*)\s?\|", r"\1"),
         (r"(?<=[\d)]) ?[xX] ?(?=[\d(])", "*"),
         (r"(?<=\d) and (?=\d+/\d)", " "),
+        (r"(?<![\d.,])(\d{1,9})(?: dollars?,?)? and (\d\d) cents?\b", r"\1.\2 dollars"),
+        (r"(?<![\d.,])(\d{1,9})(?: dollars?,?)? and (\d) cents?\b", r"\1.0\2 dollars"),
         (r"(?i)\b(?:minus|negative) (?=\d)", "-"),
     )
 )
@@ -43,8 +45,10 @@ _CLAUSE = re.compile(
     r"|;|\s\((?=[a-zA-Z])|\s[-—]+\s(?=[a-zA-Z])|(?<!\s):\s"
 )
 _ASIDE = re.compile(r",\s(?:who|which|whose)\b[^,]{1,60},")
-# The label of a part, "(a) 5", and brackets around a lone number.
-_PART = re.compile(r"\([a-e]\) |\([a-zA-Z ]{2,30}\) |\[([^][,]{1,40})\]$|\{([^{},]{1,40})\}$")
+# The label of a part or an option, "(a) 5", "B) 12", and brackets around a lone number.
+_PART = re.compile(
+    r"\(?[A-Ea-e]\)\s+|[A-E][.:]\s+(?=[-(]?\.?\d)|\([a-zA-Z ]{2,30}\) |\[([^][,]{1,40})\]$|\{([^{},]{1,40})\}$"
+)
 # "38 vs. 12", "Ken: 38, Bob: 12", "38 (Ken) and 12 (Bob)".
 _SEVERAL = re.compile(r"\d[^\d]{0,30}(?:\bvs\b\.?|\bversus\b|,\s[A-Z][a-z]{1,20}\s?[:=-]|\)\s?and)\s?-?\d")
 # "In 9 days, she has 18": what the sentence begins with is not what it states.
@@ -59,6 +63,12 @@ _RELATION = re.compile(r"[<>≤≥≠±]|\\pm(?![a-z])|\\(?:[lg](?:e|t|eq)|neq?)
 _DIGIT = re.compile(r"\d")
 _RESULT = re.compile(r"=\s*\d")
 _BREAKS_OFF = re.compile(r"(?:[\w)%}] ?[-+/=(^{]|[\w)%] \*|≈|<<)\s*$")
+# "1/3 of 90, which is 30": of such a calculation its result counts.
+_SHARE_OF = re.compile(r"[\d/ .()]{1,20}%? of (?:the |these |those |her |his |their )?[\d.,]{1,20}\s*\Z")
+# "approximately 41.67, so she needs 42 boxes".
+_ROUNDED_SO = re.compile(
+    r"(?:approximately|about|around|roughly|≈) ?[\d,]{1,12}\.\d+\b[^\d.;]{0,40}?,? so [^\d.;]{1,60}(?=\d)"
+)
 # What stands between a number and another one that makes the first not the answer, or not alone.
 _ANOTHER = re.compile(r"(?P<join>,?\s*(?:and|or|to|through|plus|minus|times)\b|,)\s*(?=[-(]?\.?\d)")
 # "3 less than 10, so 7".
@@ -141,13 +151,14 @@ def number_in(passage: str) -> str | None:
     text = _without_label(_ASIDE.sub("", text).strip().strip("*_").strip())
     if breaks_off(passage) or _SEVERAL.search(text):
         return None
+    text = text[rounded.end() :] if (rounded := _ROUNDED_SO.match(text)) else text
     steps = text.split(";")
     text = steps[-1].strip() if _RESULT.search(steps[-1]) else text
     text = text[before.end() :] if (before := _BEFORE_THE_CLAUSE.match(text)) else text
     digit = _DIGIT.search(text)
     clause = _CLAUSE.search(text, digit.end() if digit else 0)
     head = text[: clause.start()] if clause else text
-    which = None if _BEGINS.match(head) else _WHICH_IS.search(text)
+    which = None if _BEGINS.match(head) and not _SHARE_OF.match(head) else _WHICH_IS.search(text)
     if which is not None:
         head = text[which.end() :].lstrip(" ,:")
     if _RELATION.search(head):

@@ -18,6 +18,12 @@ _REMARK = re.compile(
 _CHECK = re.compile(r"\W*+(?:double[- ])?(?:check|verif)\w*\W*:", re.IGNORECASE)
 # The same within a line, behind a sentence.
 _LAST_CHECK = re.compile(r"(?<=\d[.!] )(?:double[- ])?(?:check|verif)\w*:[^\n]{1,300}\Z", re.IGNORECASE)
+# A last sentence in brackets, or of what was not asked for: The area would be 36, but the question asks for the other.
+_LAST_ASIDE = re.compile(
+    r"(?<=[.!?]) \([^()\n]{1,300}\)\s*\Z"
+    r"|(?<=[.!?]) [^.!?\n]{1,120}, but (?:the (?:question|problem)|we (?:are|were|want|need)|that(?:'s| is) not)\b"
+    r"[^.!?\n\d]{0,80}[.!]?\s*\Z"
+)
 # A line that is about the text.
 _DETAIL = re.compile(rf"\W*+(?:{_ABOUT_THE_TEXT}|done|end|qed|thank)\b", re.IGNORECASE)
 # What may hold the answer, but not where one stands in bold before it.
@@ -36,6 +42,7 @@ _RESULT = re.compile(r"\s*[-$£€]*\s?\d|[^=:]{1,60}(?:=|:\s|\b(?:is|are|was|we
 _UNDETERMINED = re.compile(
     r"\b(?:cannot|can't|can not|unable to|impossible to|don't know how to) (?:be )?"
     r"(?:answer|determine|solve|calculate|compute|know|fulfil|help|assist|provide|comply)"
+    r"|\b(?:cannot|can't|can not) tell\."
     r"|\b(?:not enough|insufficient) (?:information|data)\b"
     r"|\b(?:no (?:valid |possible )?(?:solution|answer)s?"
     r"|(?:is|are) (?:unsolvable|contradictory|inconsistent|impossible))\b"
@@ -50,7 +57,7 @@ _CLOSED = re.compile(r"[^\w\s:,;|-]\Z")
 
 def without_remarks(text: str) -> str:
     """Return ``text`` without what it says after its answer: notes, checks, offers, and what explains one in bold."""
-    paragraphs = _LAST_CHECK.sub("", text.rstrip()).split("\n\n")
+    paragraphs = _LAST_ASIDE.sub("", _LAST_CHECK.sub("", text.rstrip())).split("\n\n")
     while len(paragraphs) > 1 and (not _WORD.search(paragraphs[-1]) or _REMARK.match(paragraphs[-1])):
         paragraphs.pop()
     lines = paragraphs[-1].rstrip().split("\n")
