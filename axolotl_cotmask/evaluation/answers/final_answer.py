@@ -52,6 +52,12 @@ _CONDITION = re.compile(
     r"[^.!?\n]{0,58}$",
     re.IGNORECASE,
 )
+# "If you round to the nearest ten, the answer is 10": beside what was asked for.
+_BESIDE = re.compile(
+    r"\bif (?:you|we|one|they) (?:also |only |instead |really )?"
+    r"(?:round|count|include|want|prefer|ignore|exclude|allow|wish|need to round|were to)\b[^.!?\n]{0,50}$",
+    re.IGNORECASE,
+)
 # "If she sold 20, the answer would be 40".
 _HYPOTHETICAL = re.compile(r"\b(?:if|suppose|had|were|unless|assuming)\b[^.!?\n]{1,59}$", re.IGNORECASE)
 _LINK = re.compile(
@@ -185,6 +191,8 @@ def _after_marks(text: str, of_option: bool) -> Iterator[str]:
         if conditional:
             yield f"{conditional}, {passage}" if _CONDITION.search(before) else conditional
             conditional = ""
+        elif _BESIDE.search(before):
+            continue
         elif _CONDITION.search(before):
             conditional = passage
             continue

@@ -21,6 +21,8 @@ _NONE_LEFT = re.compile(
 _DIGIT = re.compile(r"\d")
 _SENTENCE_END = re.compile(r"[.?!;](?=\s|$)")
 # "Step 4", "[1]": no quantity.
+# Nothing but options with their values.
+_OPTIONS = re.compile(r"(?:\s*\(?[A-E][:.)]\s[^\n=]{1,40}(?:\n|\Z)){2,}\s*\Z")
 _LABEL = re.compile(
     r"\b(?:step|part|equation|eq\.|figure|example|note|method|case) #?\d{1,3}\b(?![.,]\d)"
     r"|(?<=[\w.] )\[\d{1,2}\](?=[\s.]|\Z)",
@@ -34,7 +36,7 @@ def last_number(text: str) -> str | None:
     A remark at the end does not count, nor does a text that breaks off, or whose last number is but a part of one.
     """
     text = _LABEL.sub(" ", without_remarks(text))
-    if is_cut_off(text) or gives_no_answer(text):
+    if is_cut_off(text) or gives_no_answer(text) or _OPTIONS.match(text):
         return None
     bold = results_in_bold(text[text.rfind("\n\n") + 1 :])
     number = number_in(bold[-1]) if bold else None
