@@ -11,8 +11,7 @@ _STRIPPED = re.compile(r"[$\\*_`]")
 _ARTICLE_BEFORE = r"(?! (?!(?:because|since|as|is|which|and|or|for|by|with|so|in|at|given|from)\b)[a-z])"
 _LETTER = rf"(?:A(?![A-Za-z]|'[a-z]){_ARTICLE_BEFORE}|[B-E](?![A-Za-z]|'[a-z]))"
 _FIRST = re.compile(
-    rf"\W{{0,6}}(?:"
-    r"(?:the|la|correct|right|option|choice|letter|answer|is)\W{{1,4}}){{0,4}}[(\[]?({_LETTER}|[a-e](?=[)\]]|\W*$))"
+    rf"\W{{0,6}}(?:(?:the|la|correct|right|option|choice|letter|answer|is)\W{{1,4}}){{0,4}}[(\[]?({_LETTER}|[a-e](?=[)\]]|\W*$))"
 )
 _SEVERAL = re.compile(
     r"[)\].]{0,2}\s?(?:/|&|and|or|,(?=\s?\(?[A-E]\)?(?:\s?(?:,|and\b|or\b)|\W*$)))\s?"
@@ -25,8 +24,8 @@ _NAMED = re.compile(rf"\(({_LETTER})\)|\b(?:option|choice|letter)\W{{1,3}}({_LET
 _ALONE = re.compile(rf"(?<![\w']){_LETTER}")
 _CHOSEN = re.compile(
     r"\b(?:so|thus|hence|therefore|it is|it's|is|be|choose|guess|pick|select|chose|picked|selected"
-    r"|go with|(?:"
-    r"i'd|i would) say|option|choice|answer|match(?:es|ing)|correspond(?:s|ing) to|leav(?:es|ing)(?: only)?)"
+    r"|go with|(?:i'd|i would) say|option|choice|answer|match(?:es|ing)|correspond(?:s|ing) to"
+    r"|leav(?:es|ing)(?: only)?)"
     rf"\W{{1,3}}(?:option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})",
     re.IGNORECASE,
 )
