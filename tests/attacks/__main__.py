@@ -1,4 +1,4 @@
-"""``python -m attacks configs|rows [COUNT] [SEED]``: runs an attack, prints its counts, and fails where one is wrong."""
+"""``python -m attacks configs|rows|downloads [COUNT] [SEED]``: runs an attack, prints its counts, and fails where one is wrong."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-_COUNTS = {"configs": 5500, "rows": 4000}
+_COUNTS = {"configs": 5500, "rows": 4000, "downloads": 2000}
 
 
 def main(what: str, count: int, seed: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from attacks import configs, rows
+from attacks import configs, downloads, rows
 
 
 def test_rows(tmp_path: Path) -> None:
@@ -26,4 +26,11 @@ def test_configs(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPat
     finally:
         logging.disable(logging.NOTSET)
     assert not counts.wrong, "\n".join(counts.wrong)
+    assert counts.ends["sentence"] > 30
+
+
+def test_downloads(tmp_path: Path) -> None:
+    counts = downloads.attack(60, seed=5, directory=tmp_path, model=tmp_path)
+    assert not counts.wrong, "\n".join(counts.wrong)
+    assert counts.ends["fine"] > 30
     assert counts.ends["sentence"] > 30
