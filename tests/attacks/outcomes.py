@@ -10,13 +10,14 @@ from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 
-#: How a case may end, the last three of which are wrong.
-FINE, SENTENCE, OURS, OTHERS, BROKEN = (
+#: How a case may end, all but the first two of which are wrong.
+FINE, SENTENCE, OURS, OTHERS, BROKEN, STUCK = (
     "fine",
     "sentence",
     "traceback of ours",
     "traceback of Axolotl's",
     "broken sentence",
+    "stuck",
 )
 #: Characters of a sentence, with the file and the line behind it.
 _LONGEST = 1400
@@ -52,7 +53,7 @@ class Counts:
 
     def add(self, end: str, case: str, text: str) -> None:
         self.ends[end] += 1
-        if end in (OURS, OTHERS, BROKEN) or end.startswith("silently"):
+        if end in (OURS, OTHERS, BROKEN, STUCK) or end.startswith("silently"):
             self.wrong.append(f"{end}: {case}\n    {text}")
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from datasets import Dataset
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 from support.project import Project
-from support.trained import identical, weights
+from support.trained import LORA, identical, weights
 
 from axolotl_cotmask.common.checkpoints import checkpoints, is_complete
 from axolotl_cotmask.training.starting_again import loaded_whole, saved_whole
@@ -118,3 +118,11 @@ def test_stripping_goes_on_after_a_kill(tmp_path: Path) -> None:
     strip_rows(tmp_path, Embeddings({"embed_tokens"}, trained_rows=5, rows=4))
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
     assert load_file(tmp_path / "model.safetensors")["embed_tokens.weight"].shape == (4, 2)
+
+
+def test_the_seed_decides_how_an_adapter_begins(project: Project) -> None:
+    begun = {}
+    for name, seed in (("one", 7), ("two", 8)):
+        begun[name] = weights(project.train(name, seed=seed, max_steps=1, learning_rate=0.0, **LORA))
+    # Processes that are forked from one begin with the same random state: without the seed they would be alike.
+    assert not identical(begun["one"], begun["two"])
