@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 
-_COUNTS = {"configs": 5500, "rows": 4000, "downloads": 2000, "kills": 100}
+_COUNTS = {"configs": 5500, "rows": 4000, "downloads": 2000, "kills": 100, "harness": 1500}
 
 
 def main(what: str, count: int, seed: int, kept: str | None) -> int:

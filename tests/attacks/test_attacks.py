@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from attacks import configs, downloads, rows
+from attacks import configs, downloads, harness, rows
 
 
 def test_rows(tmp_path: Path) -> None:
@@ -34,3 +34,10 @@ def test_downloads(tmp_path: Path) -> None:
     assert not counts.wrong, "\n".join(counts.wrong)
     assert counts.ends["fine"] > 30
     assert counts.ends["sentence"] > 30
+
+
+def test_harness(tmp_path: Path) -> None:
+    counts = harness.attack(25, seed=8, directory=tmp_path, model=tmp_path)
+    assert not counts.wrong, "\n".join(counts.wrong)
+    assert counts.ends["fine"] > 8
+    assert counts.ends["sentence"] > 3
