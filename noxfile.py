@@ -71,7 +71,7 @@ def test(session: nox.Session, *arguments: str) -> None:
 
 @nox.session(venv_backend="none", requires=["env"])
 def attack(session: nox.Session) -> None:
-    """Run an attack: `-- configs`, `rows`, `downloads`, `harness` or `kills`, how many, which seed (docs/guarantees.md)."""
+    """Attack: `-- configs`, `rows`, `downloads`, `harness` or `kills`, how many, which seed (docs/guarantees.md)."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     run(session, "python", "-m", "attacks", *session.posargs, PYTHONPATH=path)
 

@@ -6,8 +6,10 @@ import logging
 from pathlib import Path
 
 import pytest
+from support.forked import Axolotl
+from support.trained import identical, weights
 
-from attacks import configs, downloads, harness, rows
+from attacks import configs, downloads, harness, kills, rows
 
 
 def test_rows(tmp_path: Path) -> None:
@@ -41,3 +43,14 @@ def test_harness(tmp_path: Path) -> None:
     assert not counts.wrong, "\n".join(counts.wrong)
     assert counts.ends["fine"] > 8
     assert counts.ends["sentence"] > 3
+
+
+@pytest.mark.slow
+def test_a_kill(tmp_path: Path, tiny_model: Path, axolotl: Axolotl) -> None:
+    killer, mode = kills.Killer(axolotl, tiny_model), kills.MODES["stripped"]
+    assert killer.run(mode, tmp_path / "whole", None)[0] == 0
+    # Eight milliseconds after it has begun to write a checkpoint.
+    assert killer.run(mode, tmp_path / "killed", kills.Moment(0.008, "run/checkpoint-6"))[0] is None
+    status, said = killer.run(mode, tmp_path / "killed", None)
+    assert status == 0, said
+    assert identical(weights(tmp_path / "killed" / "run"), weights(tmp_path / "whole" / "run"))
