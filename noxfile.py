@@ -88,7 +88,7 @@ def test(session: nox.Session, *arguments: str, **environment: str) -> None:
 
 @nox.session(venv_backend="none", requires=["env"])
 def attack(session: nox.Session) -> None:
-    """Try hostile input: `-- configs`, `rows` or `sandbox`, how many, which seed (docs/guarantees.md)."""
+    """Attack: `-- configs`, `rows`, `sandbox`, `downloads`, `harness` or `kills`, how many, which seed."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     run(session, "python", "-m", "attacks", *session.posargs, PYTHONPATH=path)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from axolotl_cotmask.augmentation.reasoning import has_reasoning
 from axolotl_cotmask.common.errors import CoTMaskError, closest
-from axolotl_cotmask.common.files import check_file, is_writable, numbered_jsonl
+from axolotl_cotmask.common.files import is_writable, numbered_jsonl
+from axolotl_cotmask.common.places import check_file
 from axolotl_cotmask.data.prompts import alpaca_prompt
 from axolotl_cotmask.evaluation.answers import GSM8K_HASH, RULES, Judgement, Rule
 from axolotl_cotmask.evaluation.results import AnswerRow

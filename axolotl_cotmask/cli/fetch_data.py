@@ -13,7 +13,8 @@ import click
 from axolotl_cotmask.cli.common import command, print_table
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.data import sources as data
-from axolotl_cotmask.data.download import ReportProgress, alone_in, fetch_file
+from axolotl_cotmask.data.download import alone_in, fetch_file
+from axolotl_cotmask.data.transfer import ReportProgress
 
 
 @command("fetch-data")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from axolotl_cotmask.cli.common import RegularFile, command, echo_words, print_table, typed_command
+from axolotl_cotmask.cli.common import DirectoryPlace, RegularFile, command, echo_words, print_table, typed_command
 from axolotl_cotmask.common.errors import CoTMaskError
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ _GPUS = 8  # of one machine
 @click.option("--keep-weights", is_flag=True, help="Keep trained weights after they were scored.")
 @click.option("--confirm_run_unsafe_code", is_flag=True, help="Let models' programs run, as MAmmoTH's tasks need it.")
 @click.option("--external", "externals", multiple=True, type=RegularFile(), help="YAML of what others published.")
-@click.option(
-    "--output", type=click.Path(file_okay=False, path_type=Path), help="[default: outputs/laptop, .../reproduce]"
-)
+@click.option("--output", type=DirectoryPlace(), help="[default: outputs/laptop, .../reproduce]")
 def repro(
     words: tuple[str, ...],
     plan_only: bool,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from axolotl_cotmask.cli.common import command
+from axolotl_cotmask.cli.common import DirectoryPlace, command
 from axolotl_cotmask.common.files import whole_directory
 from axolotl_cotmask.common.resources import directory
 
@@ -20,7 +20,7 @@ def tasks_path() -> None:
 
 @command()
 @click.argument("what", type=click.Choice(["recipes", "evaltasks"]))
-@click.argument("destination", type=click.Path(path_type=Path), required=False)
+@click.argument("destination", type=DirectoryPlace(), required=False)
 def fetch(what: str, destination: Path | None) -> None:
     """Copy the recipes or the lm-eval tasks to DESTINATION (by default a directory of that name, here)."""
     target = destination or Path(what)

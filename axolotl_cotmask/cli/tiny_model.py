@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from axolotl_cotmask.cli.common import command
+from axolotl_cotmask.cli.common import DirectoryPlace, command
 
 
 @command("tiny-model")
-@click.argument("directory", type=click.Path(file_okay=False))
+@click.argument("directory", type=DirectoryPlace())
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the initial weights.")
 @click.option(
     "--size",
@@ -17,7 +19,7 @@ from axolotl_cotmask.cli.common import command
     show_default=True,
     help="About 0.9 or 3.7 million parameters with GSM8K's vocabulary.",
 )
-def tiny_model(directory: str, seed: int, size: str) -> None:
+def tiny_model(directory: Path, seed: int, size: str) -> None:
     """Build a tiny, untrained Llama in DIRECTORY, its tokenizer made from the questions and answers of GSM8K.
 
     With COTMASK_DATA_DIR set, from the gsm8k_train.jsonl in that directory.

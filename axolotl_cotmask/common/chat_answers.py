@@ -15,7 +15,8 @@ from typing import Any
 
 from axolotl_cotmask.common.chat import Endpoint, Message, NoReplyError, Reply
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import check_place, numbered_jsonl, parse_json
+from axolotl_cotmask.common.files import numbered_jsonl, parse_json
+from axolotl_cotmask.common.places import check_place
 
 #: What a line of the file has besides the question's own fields.
 OWN_FIELDS = ("key", "model", "settings", "sample", "answer", "finish_reason")

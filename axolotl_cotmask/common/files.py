@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.places import check_file, check_place
 
 #: The environment variable that names the file where a training tells how far it is.
 PROGRESS_VARIABLE = "COTMASK_PROGRESS"
+#: How a system says that there is no room.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -25,27 +30,32 @@ def whole_file(path: Path) -> Iterator[Path]:
     The temporary name keeps the suffix, which some writers take the format from. After an error ``path`` is as it was.
 
     Raises:
-        CoTMaskError: there is no directory for ``path``, or it is something else than a file, such as a device.
+        CoTMaskError: there is no directory for ``path``, or it is something else than a file, such as a device; or the
+            disk is full.
     """
     check_place(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    with _room_for(path):
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _room_for(path: Path) -> Iterator[None]:
+    """Make a sentence of a disk that is full: the system says not of which file."""
     try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def check_place(path: Path) -> None:
-    """Check that a file can stand at ``path``.
-
-    Raises:
-        CoTMaskError: there is no directory for it, or it is something else than a file, such as a device.
-    """
-    if not path.parent.is_dir():
-        raise CoTMaskError(f"{path}: there is no directory {path.parent}: create it, or name another place")
-    if path.exists():
-        check_file(path)
+        yield
+    except OSError as error:
+        # A tree that is copied tells all that it met.
+        told = error.args[0][-1][-1] if isinstance(error, shutil.Error) else error.strerror
+        if error.errno in _FULL or isinstance(error, shutil.Error):
+            raise CoTMaskError(
+                f"{path}: cannot be written ({told}): make room for it, or name another place"
+            ) from error
+        raise
 
 
 #: What `whole_directory` has in its hidden directory beside the target, where a killed process leaves it.
@@ -57,9 +67,14 @@ def whole_directory(path: Path) -> Iterator[Path]:
     """Yield a new directory beside ``path``, and rename it to ``path`` when the block ends well.
 
     A directory that is there is replaced. After an error ``path`` is as it was, and nothing is left beside it.
+
+    Raises:
+        CoTMaskError: something else than a directory is there, or the disk is full.
     """
+    if path.exists() and not path.is_dir():
+        raise CoTMaskError(f"{path}: is no directory, and one is needed there: move it away, or name another place")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+    with _room_for(path), tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
         new = Path(scratch, "new")
         new.mkdir()
         yield new
@@ -80,7 +95,10 @@ def whole_model(path: Path) -> Iterator[Path]:
             yield built
     # A full disk is an exception of its own to safetensors, and a bare one to tokenizers.
     except Exception as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        told = error.__cause__ if isinstance(error, CoTMaskError) else error
+        if told is None:
+            raise
+        reason = told.strerror if isinstance(told, OSError) and told.strerror else told
         raise CoTMaskError(f"{path}: cannot write a model there ({reason})") from error
 
 
@@ -88,21 +106,6 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def check_file(path: Path) -> None:
-    """Check that ``path`` is a file that can be read more than once: no directory, no pipe, no device.
-
-    Raises:
-        CoTMaskError: it is not, or is not there.
-    """
-    if path.is_file():
-        return
-    if not path.exists():
-        raise CoTMaskError(f"{path}: there is no such file: check the name")
-    if path.is_dir():
-        raise CoTMaskError(f"{path}: is a directory: name a file in it")
-    raise CoTMaskError(f"{path}: is no regular file: name one, and write there what a pipe would give")
 
 
 def is_there(path: str) -> bool:

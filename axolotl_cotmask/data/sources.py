@@ -132,9 +132,16 @@ SOURCES: Mapping[str, DataSource] = {
 
 
 def named_dir() -> Path | None:
-    """Return the directory that ``COTMASK_DATA_DIR`` names, there or not, or None when it is unset or empty."""
+    """Return the directory that ``COTMASK_DATA_DIR`` names, there or not, or None when it is unset or empty.
+
+    Raises:
+        CoTMaskError: it begins with the home of a user who is not there.
+    """
     value = os.environ.get(ENV_VAR, "")
-    return Path(value).expanduser() if value else None
+    try:
+        return Path(value).expanduser() if value else None
+    except RuntimeError as error:
+        raise CoTMaskError(f"{ENV_VAR} is {value}, and there is no such user: name a directory") from error
 
 
 def data_dir() -> Path | None:
@@ -146,7 +153,8 @@ def data_dir() -> Path | None:
     directory = named_dir()
     if directory is None:
         return None
-    if not directory.is_dir():
+    # Not its own method, to which a name that is too long is an error.
+    if not os.path.isdir(directory):
         raise CoTMaskError(
             f"{ENV_VAR} is {os.environ[ENV_VAR]}, and there is no such directory: create it, or unset {ENV_VAR} to "
             "use the hub"

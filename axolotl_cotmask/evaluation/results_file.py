@@ -17,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import check_file, parse_json, read_json
+from axolotl_cotmask.common.files import parse_json, read_json
+from axolotl_cotmask.common.places import check_file
 
 _RESULTS_NAME = re.compile(r"results_.+\.json|.+_\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(?:\.\d+)?\.json")
 _SAMPLES_NAME = re.compile(r"samples_(?P<task>.+)_(?P<date>[^_]+)\.jsonl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -15,8 +16,9 @@ from axolotl_cotmask.masking.marks import IGNORE_INDEX
 SAMPLES_SEEN = "cotmask/samples_seen"
 #: Enough expected maskings that none happening is no accident: the chance is below exp(-30).
 _CERTAIN = 30.0
-#: Tokens whose logits are turned to float32 at a time, so that the losses need little memory beside the model's.
-_LOGIT_CHUNK = 1024
+#: Tokens whose logits are turned to float32 at a time, so that the losses need little memory beside the model's; on a
+#: processor as many as its caches hold.
+_LOGIT_CHUNK, _LOGIT_CHUNK_CPU = 1024, 64
 
 
 @dataclass
@@ -80,12 +82,20 @@ def token_losses(logits: Tensor, labels: Tensor) -> Tensor:
         ``[batch, seq]`` float32; 0 where the next token carries no label.
     """
     next_labels = functional.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX).flatten()
-    chunks = zip(logits.flatten(0, 1).split(_LOGIT_CHUNK), next_labels.split(_LOGIT_CHUNK), strict=True)
-    losses = [
-        functional.cross_entropy(part.float(), wanted, ignore_index=IGNORE_INDEX, reduction="none")
-        for part, wanted in chunks
-    ]
-    return torch.cat(losses).view_as(labels)
+    of_token, losses = logits.flatten(0, 1), torch.zeros(len(next_labels), device=logits.device)
+    for chunk in _chunks(next_labels):
+        losses[chunk] = functional.cross_entropy(
+            of_token[chunk].float(), next_labels[chunk], ignore_index=IGNORE_INDEX, reduction="none"
+        )
+    return losses.view_as(labels)
+
+
+def _chunks(next_labels: Tensor) -> Iterable[slice | Tensor]:
+    """Return places that have all labels, in parts; on a processor those with labels alone."""
+    if next_labels.device.type == "cpu":
+        return (next_labels != IGNORE_INDEX).nonzero().flatten().split(_LOGIT_CHUNK_CPU)
+    # To look for them on a GPU would be to wait for it.
+    return [slice(begin, begin + _LOGIT_CHUNK) for begin in range(0, len(next_labels), _LOGIT_CHUNK)]
 
 
 def predicts_label(labels: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from axolotl_cotmask.common.pages import now
 from axolotl_cotmask.evaluation.stats.claims import calibration
 from axolotl_cotmask.evaluation.stats.estimates import over_seeds
 from axolotl_cotmask.reproduction.example import find_example
-from axolotl_cotmask.reproduction.integrity import read_sealed
+from axolotl_cotmask.reproduction.integrity import read_record, read_sealed
 from axolotl_cotmask.reproduction.judging import (
     Scores,
     counted_seeds,
@@ -22,7 +22,7 @@ from axolotl_cotmask.reproduction.judging import (
     over_bases_and_problems,
     scores_of,
 )
-from axolotl_cotmask.reproduction.layout import LOGS, RECORD, STATE, RunFiles, dependency_file
+from axolotl_cotmask.reproduction.layout import LOGS, STATE, RunFiles, dependency_file
 from axolotl_cotmask.reproduction.plan import Plan, RowPlan, run_name
 from axolotl_cotmask.reproduction.report.outcome import (
     CalibratedModel,
@@ -98,7 +98,7 @@ def _run_outcome(plan: Plan, row: RowPlan, seed: int, output: Path) -> RunOutcom
         invalid=_other_metric(row, scores, "invalid"),
         robust=_other_metric(row, scores, "robust_match"),
         signatures={task: line for content in scores.values() for task, line in content["signatures"].items()},
-        records={stage: read_json(path / RECORD) for stage, path in records.items() if (path / RECORD).is_file()},
+        records={stage: record for stage, path in records.items() if (record := read_record(path)) is not None},
         history=read_json(state)["log_history"] if state.is_file() else (),
         curve=[(point["samples"], point["accuracy"]["value"]) for point in read_sealed(files.curve)["run"]]
         if files.curve.is_file()

@@ -33,7 +33,8 @@ def read_external(path: Path) -> list[ExternalResult]:
     """
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+    # Also a date or a number that is none.
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise CoTMaskError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(entries, list):
         raise CoTMaskError(f"{path}: give a list of results, each with source, base, data, benchmark and setting")

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import SCRATCH, read_json, sha256, whole_file
-from axolotl_cotmask.reproduction.layout import RunFiles, dependency_file, find_runs
+from axolotl_cotmask.reproduction.layout import (
+    ALIVE,
+    LOCK,
+    LOGS,
+    PLAN,
+    RECORD,
+    REPORTS,
+    RUNS,
+    WORK,
+    RunFiles,
+    dependency_file,
+    find_runs,
+)  # fmt: skip
 
 #: Size and SHA-256 of the files of a finished directory.
 MANIFEST = "manifest.json"
@@ -24,6 +37,15 @@ def write_manifest(directory: Path) -> None:
     """Write size and SHA-256 of every file of a finished directory into it."""
     files = {str(path.relative_to(directory)): _known(path) for path in _files(directory)}
     (directory / MANIFEST).write_text(json.dumps(files, indent=1), encoding="utf-8")
+
+
+def read_record(directory: Path) -> dict[str, Any] | None:
+    """Return where a finished directory's result comes from; None where that is not there, or not what was written."""
+    try:
+        known = read_json(directory / MANIFEST).get(RECORD)
+        return read_json(directory / RECORD) if known == _known(directory / RECORD) else None
+    except (CoTMaskError, OSError):
+        return None
 
 
 def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
@@ -104,6 +126,32 @@ def _results(run: RunFiles) -> Iterator[tuple[Path, Sequence[Path]]]:
         yield samples, []
 
 
+def check_tree(output: Path, runs: Iterable[str], others: Iterable[str]) -> None:
+    """Check, before any work, that nothing in ``output`` is in the way of what is to be written there.
+
+    Args:
+        output: the directory.
+        runs: names of the runs.
+        others: further results, by their paths in ``output``.
+
+    Raises:
+        CoTMaskError: a file is where a directory is to be, or a directory where a file is to be.
+    """
+    of_runs = [RunFiles(output, name) for name in runs]
+    results = [dependency_file(output, "*"), *(output / name for name in others)]
+    needed = [output / name for name in (RUNS, LOGS, WORK, ".snakemake")] + [path.parent for path in results]
+    for directory in [*needed, *(path for run in of_runs for path in run.directories())]:
+        for path in (directory, *directory.parents):
+            if path == output:
+                break
+            if os.path.lexists(path) and not path.is_dir():
+                raise CoTMaskError(f"{path} is no directory, where one is to be: move it away")
+    logs = [path for run in of_runs for path in run.log("").parent.glob("*.log")]
+    for path in [*logs, *(output / name for name in (PLAN, LOCK, ALIVE, *REPORTS))]:
+        if path.is_dir():
+            raise CoTMaskError(f"{path} is a directory, where a file is to be: move it away")
+
+
 def remove_scratch(output: Path) -> None:
     """Remove the directories that `whole_directory` was at work in, in ``output``, when its process was killed."""
     visible = [path for path in output.iterdir() if path.is_dir() and not path.name.startswith(".")]
@@ -114,7 +162,8 @@ def remove_scratch(output: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    # Of a link the link, and not what it leads to.
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

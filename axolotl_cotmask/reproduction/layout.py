@@ -11,6 +11,7 @@ LOCK = ".lock"
 #: Held by the Snakemake that it started, as long as that lives.
 ALIVE = ".alive"
 RUNS, LOGS, WORK = "runs", "logs", "work"
+REPORTS = ("report.html", "report.md")
 #: In the directory of an unfinished training: its step, its loss and the time that is left.
 PROGRESS = "progress.json"
 #: What stages leave in their directories: where a result comes from; of a training its recipe and the trainer's state.
@@ -54,6 +55,10 @@ class RunFiles:
         evaluations = self.evaluations.glob("[!.]*/[!.]*")
         scores = self.all_scores.glob("[!.]*/[!.]*.json")
         return sorted({(path.parent.name, path.name.removesuffix(".json")) for path in (*evaluations, *scores)})
+
+    def directories(self) -> list[Path]:
+        """Those that stages put their results and logs into; what is no directory there is in the way."""
+        return [self.work, self.evaluations, self.all_scores, self.all_samples, self.log("").parent]
 
     def log(self, *parts: str) -> Path:
         """What a stage's program printed; ``parts`` are the stage, and for a task its backend and name."""

@@ -151,9 +151,11 @@ class WorkflowProgress:
         if job.rule != "train" or not run.is_relative_to(LOGS):
             return None
         try:
-            return read_json(self._output / WORK / run.relative_to(LOGS) / PROGRESS)
-        except CoTMaskError:
+            step = read_json(self._output / WORK / run.relative_to(LOGS) / PROGRESS)
+        except (CoTMaskError, OSError):
             return None
+        shown = ("step", "max_steps", "loss", "seconds_left")
+        return step if all(isinstance(step.get(name), (int, float)) for name in shown) else None
 
     def _step_text(self, job: _Job) -> str:
         step = self._step(job)

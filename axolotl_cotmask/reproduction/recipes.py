@@ -46,7 +46,8 @@ def parse_yaml(text: str | bytes, place: str) -> Any:
     """
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    # The second where it has the form of a date or a number, and is none.
+    except (yaml.YAMLError, ValueError) as error:
         raise CoTMaskError(f"{place}: this is no YAML: {' '.join(str(error).split())}") from error
     except RecursionError as error:
         raise CoTMaskError(f"{place}: lists and mappings are nested too deeply: mend the file") from error

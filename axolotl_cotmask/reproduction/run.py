@@ -13,11 +13,12 @@ from filelock import FileLock, Timeout
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.figures import require_matplotlib
 from axolotl_cotmask.common.files import whole_file
+from axolotl_cotmask.common.places import check_new_directory
 from axolotl_cotmask.data.sources import ENV_VAR, named_dir
 from axolotl_cotmask.reproduction.collect import collect_outcome
 from axolotl_cotmask.reproduction.costs import stage_seconds
 from axolotl_cotmask.reproduction.guarded import guarded
-from axolotl_cotmask.reproduction.integrity import remove_damaged, remove_scratch
+from axolotl_cotmask.reproduction.integrity import check_tree, remove_damaged, remove_scratch
 from axolotl_cotmask.reproduction.layout import ALIVE, LOCK, PLAN
 from axolotl_cotmask.reproduction.plan import Plan
 from axolotl_cotmask.reproduction.progress import WorkflowProgress
@@ -48,7 +49,8 @@ def reproduce(
         say: gets the lines on progress.
 
     Raises:
-        CoTMaskError: Snakemake is not installed, there is no such profile, or another run is at work in ``output``.
+        CoTMaskError: Snakemake is not installed, there is no such profile, another run is at work in ``output``, or it
+            cannot be written to, or something is in the way there.
     """
     if shutil.which("snakemake") is None:
         raise CoTMaskError(
@@ -59,7 +61,9 @@ def reproduce(
     settings = _HERE / "profiles" / profile if not Path(profile).is_dir() else Path(profile)
     if not settings.is_dir():
         raise CoTMaskError(f"there is no profile {profile}: name cpu, gpu, slurm, or the directory of one of your own")
+    check_new_directory(output)
     output.mkdir(parents=True, exist_ok=True)
+    check_tree(output, plan.runs(), plan.extra_rules.results.values() if plan.extra_rules else ())
     try:
         # Snakemake has a lock of its own; this one also covers the plan that it reads.
         with FileLock(output / LOCK, timeout=0):

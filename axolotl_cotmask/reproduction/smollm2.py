@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import sha256, whole_model
+from axolotl_cotmask.common.places import check_new_directory
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
@@ -54,6 +55,10 @@ def build_smollm2(directory: str | os.PathLike[str]) -> None:
     directory = Path(directory)
     if os.path.lexists(directory):
         raise CoTMaskError(f"{directory} exists already: name a directory that does not exist yet")
+    try:
+        check_new_directory(directory)
+    except CoTMaskError as error:
+        raise CoTMaskError(f"{directory}: cannot write a model there ({error})") from error
     file = model_file()
     import torch
     from gguf import GGUFReader

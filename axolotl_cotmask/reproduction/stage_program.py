@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from axolotl_cotmask.common.files import PROGRESS_VARIABLE, read_json, whole_directory
+from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.files import PROGRESS_VARIABLE, read_json, whole_directory, whole_file
 from axolotl_cotmask.data.sources import ENV_VAR
 from axolotl_cotmask.reproduction import provenance
 from axolotl_cotmask.reproduction.integrity import write_manifest
@@ -40,7 +41,7 @@ def result(path: Path) -> Iterator[Path]:
 def begin(work: Path, settings: Any) -> None:
     """Make ``work``, for what a stage leaves when it is killed; what was left with other settings is removed."""
     begun = work / _BEGUN
-    if not begun.is_file() or begun.read_text() != json.dumps(settings):
+    if not begun.is_file() or begun.read_bytes() != json.dumps(settings).encode():
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         begun.write_text(json.dumps(settings))
@@ -91,10 +92,11 @@ def run_program(
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.monotonic() - started
-    attempts = read_json(work / _ATTEMPTS)["attempts"] if (work / _ATTEMPTS).is_file() else []
+    attempts = _earlier_attempts(work / _ATTEMPTS)
     attempts.append({"seconds": round(seconds, 1), "joules": provenance.joules_between(joules, provenance.energy())})
     if process.returncode:
-        _write_json(work / _ATTEMPTS, {"attempts": attempts})
+        with whole_file(work / _ATTEMPTS) as temporary:
+            _write_json(temporary, {"attempts": attempts})
         sys.exit(process.returncode if process.returncode > 0 else 128 - process.returncode)
     repositories = [config.get("base_model"), *(entry["path"] for entry in config.get("datasets", []))]
     return {
@@ -105,3 +107,12 @@ def run_program(
         "peak_memory_gib": round(usage.ru_maxrss / 2**20, 2),
         **provenance.describe_environment(filter(None, repositories)),
     }
+
+
+def _earlier_attempts(path: Path) -> list[dict[str, Any]]:
+    """Return what earlier attempts took; nothing where that cannot be read, since no result hangs on it."""
+    try:
+        attempts = read_json(path)["attempts"]
+        return [attempt for attempt in attempts if attempt["seconds"] >= 0 and attempt["joules"] is not None]
+    except (CoTMaskError, KeyError, TypeError):
+        return []

@@ -82,6 +82,17 @@ class CoTMaskPlugin(BasePlugin):
         if cfg.ddp and not torch.accelerator.is_available():
             # Axolotl maps each rank's model to the GPU of that number, also where there is none.
             cfg.device_map = "cpu"
+            starting_again.read_states_of_processors()
+
+    def pre_model_load(self, cfg: Any) -> None:
+        """Let the seed decide how an adapter and new embeddings begin.
+
+        Axolotl sets it only after the model is there, so that a run of LoRA that starts again would be another one.
+        """
+        from transformers import set_seed
+
+        if cfg.seed is not None and not cfg.inference:
+            set_seed(cfg.seed)
 
     def post_model_build(self, cfg: Any, model: Any) -> None:
         """Remember the vocabulary that the base model came with."""

@@ -8,6 +8,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import torch
 from axolotl.utils.distributed import barrier, get_world_size, is_main_process
 from axolotl.utils.logging import get_logger
 from filelock import FileLock, Timeout
@@ -83,6 +84,22 @@ def _remove_halves(output: Path, processes: int) -> None:
         if not is_complete(checkpoint, processes):
             LOG.warning(f"{checkpoint} was not written to its end, and is removed: going on from the one before")
             shutil.rmtree(checkpoint)
+
+
+def read_states_of_processors() -> None:
+    """Let `torch.load` put an optimizer's state on ``cpu:0``.
+
+    Accelerate calls the processor of each of several ranks so, torch knows ``cpu`` only: no such run could be resumed.
+    """
+    torch.serialization.register_package(5, _no_place, _on_processor)
+
+
+def _no_place(storage: Any) -> None:
+    return None
+
+
+def _on_processor(storage: Any, place: str) -> Any:
+    return storage if place == "cpu:0" else None
 
 
 def saved_whole(save_preprocessed_dataset: Callable[..., None]) -> Callable[..., None]:

@@ -109,6 +109,11 @@ class CoTMaskTrainer(AxolotlTrainer):
             self._packed.set_epoch(self._epoch)
         return super()._run_epoch(*args, **kwargs)
 
+    def _save_rng_state(self, output_dir: Any) -> None:
+        """Save it, and wait for the others: the first process writes its last file when all have written theirs."""
+        super()._save_rng_state(output_dir)
+        self.accelerator.wait_for_everyone()
+
     @one_sentence
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Train, and check at the end what was masked since the last log."""

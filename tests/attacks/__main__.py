@@ -1,4 +1,7 @@
-"""``python -m attacks configs|rows|sandbox [COUNT] [SEED]``: runs an attack, prints its counts, and fails where one is wrong."""
+"""``python -m attacks NAME [COUNT] [SEED] [DIRECTORY]``: runs an attack, prints its counts, and fails where one is wrong.
+
+In a directory that is named, what `kills` has done stays, and it goes on there.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ import logging
 import os
 import sys
 import tempfile
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 
-_COUNTS = {"configs": 5500, "rows": 4000, "sandbox": 200}
+_COUNTS = {"configs": 5500, "rows": 4000, "sandbox": 200, "downloads": 2000, "kills": 100, "harness": 1500}
 
 
-def main(what: str, count: int, seed: int) -> int:
+def main(what: str, count: int, seed: int, kept: str | None) -> int:
     """Run one attack."""
     # Axolotl would start a process for each core, for six rows.
     os.environ["AXOLOTL_DATASET_NUM_PROC"] = "1"
@@ -20,10 +24,12 @@ def main(what: str, count: int, seed: int) -> int:
     from support.tiny_model import gsm8k_rows, tiny_model
 
     logging.disable(logging.CRITICAL)
-    with tempfile.TemporaryDirectory() as directory:
+    with ExitStack() as stack:
+        directory = kept or stack.enter_context(tempfile.TemporaryDirectory())
+        Path(directory).mkdir(exist_ok=True)
         os.chdir(directory)
-        model = Path(directory, "model")
-        if what == "configs":
+        model = Path("model").resolve()
+        if what != "sandbox" and not model.is_dir():
             tiny_model(model, gsm8k_rows())
         start = sum(os.times()[:4])
         silent = os.open(os.devnull, os.O_WRONLY)
@@ -31,7 +37,7 @@ def main(what: str, count: int, seed: int) -> int:
         os.dup2(silent, 1)
         os.dup2(silent, 2)
         try:
-            counts = attack(count, seed, Path(directory), model)
+            counts = attack(count, seed, Path.cwd(), model)
         finally:
             sys.stdout.flush()
             os.dup2(out[0], 1)
@@ -47,4 +53,7 @@ if __name__ == "__main__":
     hermetic.begin()
     given = sys.argv[1:]
     name = given[0]
-    sys.exit(main(name, int(given[1]) if len(given) > 1 else _COUNTS[name], int(given[2]) if len(given) > 2 else 1))
+    number, drawn = (
+        int(given[place]) if len(given) > place else default for place, default in ((1, _COUNTS[name]), (2, 1))
+    )
+    sys.exit(main(name, number, drawn, given[3] if len(given) > 3 else None))

@@ -10,13 +10,14 @@ from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 
-#: How a case may end; all but the first two are wrong.
-FINE, SENTENCE, OURS, OTHERS, BROKEN = (
+#: How a case may end, all but the first two of which are wrong.
+FINE, SENTENCE, OURS, OTHERS, BROKEN, STUCK = (
     "fine",
     "sentence",
     "traceback of ours",
     "traceback of Axolotl's",
     "broken sentence",
+    "stuck",
 )
 #: Characters of a sentence, with the file and the line behind it.
 _LONGEST = 1400

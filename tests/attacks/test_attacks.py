@@ -6,8 +6,10 @@ import logging
 from pathlib import Path
 
 import pytest
+from support.forked import Axolotl
+from support.trained import identical, weights
 
-from attacks import configs, rows, sandbox
+from attacks import configs, downloads, harness, kills, rows, sandbox
 
 
 def test_rows(tmp_path: Path) -> None:
@@ -33,3 +35,28 @@ def test_programs(tmp_path: Path) -> None:
     counts = sandbox.attack(10, seed=6, directory=tmp_path, model=tmp_path)
     assert not counts.wrong, "\n".join(counts.wrong)
     assert counts.ends["fine"] == 10 * len(sandbox.levels())
+
+
+def test_downloads(tmp_path: Path) -> None:
+    counts = downloads.attack(60, seed=5, directory=tmp_path, model=tmp_path)
+    assert not counts.wrong, "\n".join(counts.wrong)
+    assert counts.ends["fine"] > 30
+    assert counts.ends["sentence"] > 30
+
+
+def test_harness(tmp_path: Path) -> None:
+    counts = harness.attack(25, seed=8, directory=tmp_path, model=tmp_path)
+    assert not counts.wrong, "\n".join(counts.wrong)
+    assert counts.ends["fine"] > 8
+    assert counts.ends["sentence"] > 3
+
+
+@pytest.mark.slow
+def test_a_kill(tmp_path: Path, tiny_model: Path, axolotl: Axolotl) -> None:
+    killer, mode = kills.Killer(axolotl, tiny_model), kills.MODES["stripped"]
+    assert killer.run(mode, tmp_path / "whole", None)[0] == 0
+    # Eight milliseconds after it has begun to write a checkpoint.
+    assert killer.run(mode, tmp_path / "killed", kills.Moment(0.008, "run/checkpoint-6"))[0] is None
+    status, said = killer.run(mode, tmp_path / "killed", None)
+    assert status == 0, said
+    assert identical(weights(tmp_path / "killed" / "run"), weights(tmp_path / "whole" / "run"))

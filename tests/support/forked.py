@@ -6,7 +6,8 @@ import io
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
@@ -41,6 +42,10 @@ class Run:
         return lines[0].split(": ", 1)[1]
 
 
+#: A process, and the file that gets what it writes.
+Started = tuple[ForkServerProcess, Path]
+
+
 class Axolotl:
     """Calls run the `axolotl` command, and wait for its end; lm-eval's command line can be run as well."""
 
@@ -63,17 +68,26 @@ class Axolotl:
 
     def on_two_processes(self, *arguments: str | Path, cwd: Path) -> None:
         """Run the command as the two ranks that `torchrun --nproc_per_node=2` starts; both must succeed."""
+        with self.ranks(2, *arguments, cwd=cwd) as started:
+            for rank in started:
+                self._end(rank).check()
+
+    @contextmanager
+    def ranks(self, count: int, *arguments: str | Path, cwd: Path, leads: bool = False) -> Iterator[list[Started]]:
+        """Yield the processes of the command as so many ranks, and what they write; each may lead its own group."""
         from torch.distributed import TCPStore
 
+        if count == 1:
+            yield [self._start("axolotl", arguments, cwd, {}, leads=leads)]
+            return
         # The ranks meet here, as they do in torchrun: no port has to be guessed.
         store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
         shared = {
-            "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port),
+            "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port),
             "TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0",
         }  # fmt: skip
-        ranks = [self._start("axolotl", arguments, cwd, {**shared, "RANK": rank, "LOCAL_RANK": rank}) for rank in "01"]
-        for rank in ranks:
-            self._end(rank).check()
+        ranks = [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
+        yield [self._start("axolotl", arguments, cwd, rank, leads=leads) for rank in ranks]
 
     def apart(self, function: Callable[..., None], *arguments: object) -> int | None:
         """Call a function in a process of its own, and return its status: 0 where the function returned."""
@@ -83,8 +97,14 @@ class Axolotl:
         return process.exitcode
 
     def _start(
-        self, program: str, arguments: tuple[str | Path, ...], cwd: Path, environment: dict[str, str], typed: str = ""
-    ) -> tuple[ForkServerProcess, Path]:
+        self,
+        program: str,
+        arguments: tuple[str | Path, ...],
+        cwd: Path,
+        environment: dict[str, str],
+        typed: str = "",
+        leads: bool = False,
+    ) -> Started:
         output = self._logs / f"{len(list(self._logs.iterdir()))}.log"
         output.touch()
         words = [program, *map(str, arguments)]
@@ -93,13 +113,13 @@ class Axolotl:
         process = self._context.Process(
             name=" ".join(words),
             target=_main,
-            args=(words, str(cwd), {**os.environ, **environment}, typed, str(output)),
+            args=(words, str(cwd), {**os.environ, **environment}, typed, str(output), leads),
         )
         process.start()
         return process, output
 
     @staticmethod
-    def _end(started: tuple[ForkServerProcess, Path]) -> Run:
+    def _end(started: Started) -> Run:
         process, output = started
         process.join(_HANGS)
         said = output.read_text(encoding="utf-8", errors="replace")
@@ -109,8 +129,10 @@ class Axolotl:
         return Run(process.exitcode, said)
 
 
-def _main(words: list[str], directory: str, environment: dict[str, str], typed: str, output: str) -> None:
+def _main(words: list[str], directory: str, environment: dict[str, str], typed: str, output: str, leads: bool) -> None:
     """Run a command in a forked process, which reads ``typed``; ``output`` gets all that it writes."""
+    if leads:
+        os.setsid()
     assert "support.preload" in sys.modules, "the fork server could not import it"
     os.chdir(directory)
     # The process that this one was forked from keeps the variables of its own start.

@@ -11,9 +11,11 @@ from axolotl.utils.data import shared
 from axolotl.utils.dict import DictDefault
 from datasets import Dataset
 from filelock import FileLock
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from support.project import Project
-from support.trained import identical, weights
+from support.trained import LORA, identical, weights
+from transformers import AutoModelForCausalLM, set_seed
 
 from axolotl_cotmask.common.checkpoints import checkpoints, is_complete
 from axolotl_cotmask.training.starting_again import loaded_whole, saved_whole
@@ -118,3 +120,23 @@ def test_stripping_goes_on_after_a_kill(tmp_path: Path) -> None:
     strip_rows(tmp_path, Embeddings({"embed_tokens"}, trained_rows=5, rows=4))
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
     assert load_file(tmp_path / "model.safetensors")["embed_tokens.weight"].shape == (4, 2)
+
+
+def test_the_seed_decides_how_an_adapter_begins(project: Project) -> None:
+    trained = weights(project.train("lora", seed=8, max_steps=1, learning_rate=0.0, **LORA))
+    set_seed(8)
+    names = {name.split(".")[-3] for name in trained}
+    begun = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(project.model), LoraConfig(r=4, target_modules=list(names))
+    )
+    assert identical(trained, get_peft_model_state_dict(begun))
+
+
+@pytest.mark.slow
+def test_a_run_on_two_processes_goes_on(project: Project) -> None:
+    settings = {"save_steps": 4, "save_strategy": "steps", "auto_resume_from_checkpoints": True, "micro_batch_size": 2}
+    whole = project.on_two_processes("whole", **settings)
+    shutil.copytree(whole, project.directory / "killed")
+    (project.directory / "killed" / "model.safetensors").unlink()
+    (checkpoints(project.directory / "killed")[-1] / "rng_state_1.pth").unlink()
+    assert identical(weights(project.on_two_processes("killed", **settings)), weights(whole))

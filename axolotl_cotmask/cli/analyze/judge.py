@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from axolotl_cotmask.cli.common import Number, cell, command, json_option, labelled, print_table, tell_newest
+from axolotl_cotmask.cli.common import FilePlace, Number, cell, command, json_option, labelled, print_table, tell_newest
 from axolotl_cotmask.cli.endpoints import KEY_HELP, ask, endpoint_options
 from axolotl_cotmask.evaluation.graded import read_graded_task
 from axolotl_cotmask.evaluation.results import read_results
@@ -28,7 +28,7 @@ _NAMED = 3  # answers with an unreadable judgement, in the table
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FilePlace(),
     required=True,
     metavar="FILE.jsonl",
     help="The judge's replies, kept line by line; what is there is not asked again.",

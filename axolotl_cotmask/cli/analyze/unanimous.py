@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from axolotl_cotmask.analysis.unanimous import Case, Unanimous, find_unanimous
-from axolotl_cotmask.cli.common import command, grouped, json_option, print_table, printable, typed_command
+from axolotl_cotmask.cli.common import FilePlace, command, grouped, json_option, print_table, printable, typed_command
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.graded import Reading
 from axolotl_cotmask.evaluation.shown import SCORED_TEXT
@@ -31,7 +31,7 @@ _METRIC = "exact_match"
 @click.option("--rows", type=click.IntRange(min=0), default=3, show_default=True, help="Questions to print, of each.")
 @click.option(
     "--page",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FilePlace(),
     metavar="FILE",
     help="Write all of them, side by side: FILE.html or FILE.md.",
 )

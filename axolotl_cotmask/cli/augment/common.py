@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
+from axolotl_cotmask.cli.common import FilePlace
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.common.files import check_place, whole_file
+from axolotl_cotmask.common.files import whole_file
+from axolotl_cotmask.common.places import check_place
 from axolotl_cotmask.evaluation.answers import RULES
 
-output_option = click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The JSON lines to write."
-)
+output_option = click.option("-o", "--output", type=FilePlace(), required=True, help="The JSON lines to write.")
 samples_argument = click.argument(
     "samples", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="SAMPLES..."
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from axolotl_cotmask.cli.common import command
+from axolotl_cotmask.cli.common import DirectoryPlace, command
 from axolotl_cotmask.common.errors import CoTMaskError, closest
 from axolotl_cotmask.common.resources import directory
 
@@ -16,7 +16,7 @@ from axolotl_cotmask.common.resources import directory
 @click.argument("model")
 @click.option("--task", required=True, help="Such as cotmask_sample_gsm8k.")
 @click.option("--samples", default=5, show_default=True, help="Samples of a question: a multiple of 5.")
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="A directory.")
+@click.option("-o", "--output", type=DirectoryPlace(), required=True, help="A directory.")
 @click.option("--gen-kwargs", help="Instead of the task's, such as temperature=1.0.")
 @click.option("--backend", type=click.Choice(["hf", "vllm"]), default="hf", show_default=True, help="Of lm-eval.")
 @click.option("--model-args", default="{}", help='Further ones of the backend, as JSON, such as {"dtype": "bfloat16"}.')

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from axolotl_cotmask.common.pages import write_page
+from axolotl_cotmask.reproduction.layout import REPORTS
 from axolotl_cotmask.reproduction.report.claims import (
     calibration_sections,
     claim_sections,
@@ -46,5 +47,5 @@ def write_report(outcome: PlanOutcome, directory: Path) -> None:
         lead=[*opening_blocks(outcome), *summary_blocks(outcome), *map(Markdown, outcome.notes)],
         sections=[section for sections in _SECTIONS for section in sections(outcome)],
     )
-    for name, text in (("report.html", to_html(report)), ("report.md", to_markdown(report))):
+    for name, text in zip(REPORTS, (to_html(report), to_markdown(report)), strict=True):
         write_page(directory / name, text)
