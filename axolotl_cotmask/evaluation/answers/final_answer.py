@@ -55,7 +55,7 @@ _CONDITION = re.compile(
 # "If you round to the nearest ten, the answer is 10": beside what was asked for.
 _BESIDE = re.compile(
     r"\bif (?:you|we|one|they) (?:also |only |instead |really )?"
-    r"(?:round|count|include|want|prefer|ignore|exclude|allow|wish|need to round|were to)\b[^.!?\n]{0,50}$",
+    r"(?:round|want|prefer|wish|need to round)\b[^.!?\n]{0,50}$",
     re.IGNORECASE,
 )
 # "If she sold 20, the answer would be 40".

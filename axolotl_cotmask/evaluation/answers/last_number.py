@@ -22,7 +22,7 @@ _DIGIT = re.compile(r"\d")
 _SENTENCE_END = re.compile(r"[.?!;](?=\s|$)")
 # "Step 4", "[1]": no quantity.
 # Nothing but options with their values.
-_OPTIONS = re.compile(r"(?:\s*\(?[A-E][:.)]\s[^\n=]{1,40}(?:\n|\Z)){2,}\s*\Z")
+_OPTION = re.compile(r"\(?[A-E][:.)]\s[^=]{1,40}")
 _LABEL = re.compile(
     r"\b(?:step|part|equation|eq\.|figure|example|note|method|case) #?\d{1,3}\b(?![.,]\d)"
     r"|(?<=[\w.] )\[\d{1,2}\](?=[\s.]|\Z)",
@@ -36,13 +36,18 @@ def last_number(text: str) -> str | None:
     A remark at the end does not count, nor does a text that breaks off, or whose last number is but a part of one.
     """
     text = _LABEL.sub(" ", without_remarks(text))
-    if is_cut_off(text) or gives_no_answer(text) or _OPTIONS.match(text):
+    if is_cut_off(text) or gives_no_answer(text) or _is_list_of_options(text):
         return None
     bold = results_in_bold(text[text.rfind("\n\n") + 1 :])
     number = number_in(bold[-1]) if bold else None
     if number is None and not _DIGIT.search(text):
         return _only_in_words(text)
     return number if number is not None else number_of_sentence(_last_sentence(text))
+
+
+def _is_list_of_options(text: str) -> bool:
+    lines = text.strip().split("\n") if len(text) < _WINDOW else []
+    return len(lines) > 1 and all(_OPTION.fullmatch(line.strip()) for line in lines)
 
 
 def _only_in_words(text: str) -> str | None:

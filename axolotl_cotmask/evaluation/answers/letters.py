@@ -24,11 +24,12 @@ _NAMED = re.compile(rf"\(({_LETTER})\)|\b(?:option|choice|letter)\W{{1,3}}({_LET
 _ALONE = re.compile(rf"(?<![\w']){_LETTER}")
 _CHOSEN = re.compile(
     r"\b(?:so|thus|hence|therefore|it is|it's|is|be|choose|guess|pick|select|chose|picked|selected"
-    r"|go with|(?:i'd|i would) say|option|choice|answer|match(?:es|ing)|correspond(?:s|ing) to"
+    r"|go with|option|choice|answer|match(?:es|ing)|correspond(?:s|ing) to"
     r"|leav(?:es|ing)(?: only)?)"
     rf"\W{{1,3}}(?:option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})",
     re.IGNORECASE,
 )
+_SAID = re.compile(rf"\b(?:i'd|i would|i'll) (?:say|guess)\W{{1,3}}(?:option )?\(?({_LETTER})", re.IGNORECASE)
 # Behind this a letter is chosen only by a word that says so.
 _NONE_FITS = re.compile(
     r"\bnot (?:among|one of|in|listed)\b[^.\n]{0,30}\b(?:options|choices)"
@@ -75,6 +76,9 @@ def letter_in(text: str) -> str | None:
     confirmed = list(_CONFIRMED.finditer(text))
     if confirmed:
         return confirmed[-1][confirmed[-1].lastindex or 0]
+    said = _SAID.search(text)
+    if said is not None and said[1] in "ABCDE":
+        return said[1]
     line = _ON_A_LINE.fullmatch(text.rstrip().rpartition("\n")[2])
     if line is not None:
         return (line[1] or line[2]).strip("()").upper()
