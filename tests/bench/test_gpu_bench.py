@@ -107,7 +107,9 @@ def test_masking_tokens_makes_the_host_wait_nowhere(rehearsed: Any) -> None:
             for name, way in layout["ways"].items()
         }
         for noise in ("mask", "random", "mask 0.8, random 0.2"):
-            assert added[noise] == added[f"{noise}, logged losses"] == {}, noise
+            assert added[noise] == {}, noise
+            # On a processor, where nobody waits, they look for the tokens with labels.
+            assert added[f"{noise}, logged losses"] == {"aten::nonzero": 1}, noise
         for noise in ("dropout, q 0.9", "uniform, alpha 5", "scheduled sampling, tau 5"):
             assert added[noise]["aten::nonzero"] == 1
 

@@ -99,7 +99,10 @@ def test_dependency_table(tiny_model: Path, data: Path) -> None:
         (["A=x", "A=y"], "the label A stands for two of them: give each its own label"),
         (["A=x", "--format", "query_response"], "--format query_response is not the format of GSM8K: name the rows"),
         (["A=x", "--plot", "figure.pdf"], "--plot figure.pdf: the figure is a PNG"),
-        (["A=x", "--plot", "nowhere/figure.png"], "--plot nowhere/figure.png: there is no directory nowhere"),
+        (
+            ["A=x", "--plot", "nowhere/figure.png"],
+            "nowhere/figure.png: there is no directory nowhere: create it, or name another place",
+        ),
     ],
 )
 def test_dependency_mistakes(arguments: list[str], expected: str) -> None:

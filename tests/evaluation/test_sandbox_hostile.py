@@ -84,7 +84,11 @@ OTHERS = {
 @pytest.mark.parametrize("deed", OTHERS)
 def test_a_program_ends_no_other_process(level: Isolation, deed: str) -> None:
     execution = run_program(f"{ABOVE}{QUIET}{OTHERS[deed]}", isolation=level)
-    assert execution.status is (Status.FAILED if deed in ("exit statuses", "a claim") else Status.FINISHED)
+    ended = {Status.FAILED if deed in ("exit statuses", "a claim") else Status.FINISHED}
+    if deed == "limits" and level is not PROCESS:
+        # Process 1 in bubblewrap takes limits, and may end of them with all that is in there.
+        ended.add(Status.FAILED)
+    assert execution.status in ended
     assert "written" not in execution.stdout
     assert "opened" not in execution.stdout
     if level is PROCESS:

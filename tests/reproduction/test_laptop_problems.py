@@ -178,7 +178,7 @@ def test_nothing_half_written_when_writing_fails(tmp_path: Path, monkeypatch: py
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", no_space)
-    with pytest.raises(CoTMaskError, match=r"cannot write the data there \(No space left on device\)"):
+    with pytest.raises(CoTMaskError, match=r"cannot be written \(No space left on device\): make room for it"):
         write_laptop_data(tmp_path, 1, 5, 5)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

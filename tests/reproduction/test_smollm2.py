@@ -200,5 +200,5 @@ def test_another_file_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_commands_to_install_are_the_same_everywhere() -> None:
     root = Path(__file__).parents[2]
-    for name in ("noxfile.py", "README.md", "axolotl_cotmask/cli/base_model.py"):
+    for name in ("noxfile.py", "docs/try.md", "examples/README.md", "axolotl_cotmask/cli/base_model.py"):
         assert product.PACKAGE in (root / name).read_text(encoding="utf-8"), name

@@ -18,6 +18,7 @@ from support.trained import LORA, identical, weights
 from transformers import AutoModelForCausalLM, set_seed
 
 from axolotl_cotmask.common.checkpoints import checkpoints, is_complete
+from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.training.starting_again import loaded_whole, saved_whole
 from axolotl_cotmask.training.stripping import Embeddings, strip_rows
 
@@ -96,7 +97,7 @@ def test_prepared_data_appear_whole_or_not_at_all(tmp_path: Path) -> None:
             Path(path, "data-00000-of-00001.arrow").write_bytes(b"half")
             raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(CoTMaskError, match=r"No space left on device.*make room for it"):
         saved_whole(shared.save_preprocessed_dataset)(cfg, FullDisk(), "def", "train")
     assert [path.name for path in (tmp_path / "prepared").iterdir()] == ["abc"]
     assert load(cfg, "def") is None
