@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from axolotl_cotmask.evaluation.answers.last_sentence import number_of_sentence
+from axolotl_cotmask.evaluation.answers.last_sentence import NONE_LEFT, number_of_sentence
 from axolotl_cotmask.evaluation.answers.quantity import number_in
 from axolotl_cotmask.evaluation.answers.remarks import gives_no_answer, is_cut_off, results_in_bold, without_remarks
 
@@ -14,9 +14,6 @@ _IN_WORDS = 120
 _IS = re.compile(
     r".*\b(?:is|are|was|were|equals|(?:comes?|came|amounts?|adds? up) to|ha(?:s|ve|d)|needs?|gets?|got|makes?|made"
     r"|pays?|paid|earns?|costs?|spends?|spent|saves?|sells?|sold|buys?|bought|eats?|ate|takes?|leaves?)\s"
-)
-_NONE_LEFT = re.compile(
-    r"\b(?:no (?:more )?[a-z]+(?: [a-z]+)?|nothing|none) (?:is |are )?(?:left|remains?|remaining)\W*\Z"
 )
 _DIGIT = re.compile(r"\d")
 _SENTENCE_END = re.compile(r"[.?!;](?=\s|$)")
@@ -53,7 +50,7 @@ def _is_list_of_options(text: str) -> bool:
 def _only_in_words(text: str) -> str | None:
     """Return the number in English words that the last sentence of a text without digits ends on."""
     sentence = _SENTENCE_END.split(text.strip().rstrip(".!")[-_IN_WORDS:])[-1].rpartition("\n")[2].strip("* _")
-    if _NONE_LEFT.search(sentence):
+    if NONE_LEFT.search(sentence):
         return "0"
     whole = number_in(sentence)
     name = _IS.search(sentence)

@@ -75,7 +75,7 @@ _SHARE = re.compile(r"(?<![\d.])(\d{1,6}(?:\.\d{1,6})?)(?:%| percent) of \Z")
 _SO = re.compile(r",? so (?=[^=]*\d)")
 # "the difference is six"; "she has no apples left".
 _IN_WORDS = re.compile(r"\b(?:is|are|was|were|equals|comes to)\s((?!one\b)[a-z][a-z -]{2,40})\W*\Z")
-_NONE_LEFT = re.compile(
+NONE_LEFT = re.compile(
     r"\b(?:no (?:more )?[a-z]+(?: [a-z]+)?|nothing|none) (?:is |are )?(?:left|remains?|remaining)\W*\Z"
 )
 # "x_1 = 17, x_2 = 19": several values of one name.
@@ -99,7 +99,7 @@ def number_of_sentence(sentence: str) -> str | None:
         return None
     if _THINGS.search(sentence):
         return None
-    if _NONE_LEFT.search(sentence):
+    if NONE_LEFT.search(sentence):
         return "0"
     words = _IN_WORDS.search(sentence)
     if words is not None and is_number_word(words[1]):
