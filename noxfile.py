@@ -185,7 +185,8 @@ def demo(session: nox.Session) -> None:
     repro(session, "demo", *session.posargs)
 
 
-@nox.session
+# Of what `installed` needs: nox does not run it for a session that another one asks for.
+@nox.session(requires=["workflow"])
 def package(session: nox.Session) -> None:
     """Build sdist and wheel into outputs/dist and check them; then `installed`, with the arguments after `--`."""
     session.install("hatchling", "twine")
