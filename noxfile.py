@@ -203,7 +203,7 @@ def installed(session: nox.Session) -> None:
     session.install(TORCH, f"{wheel}[plots]", silent=False)
     session.chdir(session.create_tmp())
     path = os.pathsep.join([session.bin, str(WORKFLOW / SCRIPTS), os.environ.get("PATH", "")])
-    commands = ["--help", "tasks-path", "fetch recipes", "check recipes/tiny/gsm8k-mft.yaml", "repro --plan demo"]
+    commands = ["--help", "tasks-path", "fetch recipes", "fetch evaltasks", "repro --plan demo"]
     for command in commands + ["repro demo"] * ("demo" in session.posargs):
         session.run("axolotl-cotmask", *command.split(), env={**CPU, "PATH": path})
 
