@@ -201,7 +201,12 @@ def installed(session: nox.Session) -> None:
     """Use the wheel of `package` in a fresh environment, outside of the checkout; `-- demo` runs the demo, too."""
     [wheel] = DIST.glob("*.whl")
     session.install(TORCH, f"{wheel}[plots]", silent=False)
-    session.chdir(session.create_tmp())
+    # pip takes a wheel of the same version for the same wheel.
+    session.install("--force-reinstall", "--no-deps", str(wheel))
+    place = Path(session.create_tmp()) / "place"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    session.chdir(place)
     path = os.pathsep.join([session.bin, str(WORKFLOW / SCRIPTS), os.environ.get("PATH", "")])
     commands = ["--help", "tasks-path", "fetch recipes", "fetch evaltasks", "repro --plan demo"]
     for command in commands + ["repro demo"] * ("demo" in session.posargs):
