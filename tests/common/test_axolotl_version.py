@@ -18,6 +18,12 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "axolotl.md"
 
 
+@pytest.fixture(autouse=True)
+def _nothing_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the suite does not run with another Axolotl."""
+    monkeypatch.delenv(ANY, raising=False)
+
+
 def metadata(folder: Path, version: str) -> Path:
     """A folder that says, before all others on the path, that this Axolotl is installed."""
     info = folder / f"axolotl-{version}.dist-info"

@@ -279,7 +279,8 @@ def test_a_directory_is_removed_whatever_became_of_it(deed: str, monkeypatch: py
         monkeypatch.chdir(here)
         (here / "program.py").touch()
         exec(f"import os, shutil\n{QUIET}{DIRECTORIES[deed]}", {"here": str(here)})
-    # The fixture looks at what is left.
+    # The fixture looks at what is left elsewhere.
+    assert not os.path.lexists(here)
 
 
 def test_what_cannot_be_removed_is_left_with_a_warning(

@@ -36,14 +36,18 @@ _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<=[\d)]) ?[xX] ?(?=[\d(])", "*"),
         (r"(?<=\d) and (?=\d+/\d)", " "),
         (r"(?<![\w.,-])(\d[\d.]{0,9})(?: degrees?(?: [A-Z][a-z]*)?)? below zero\b", r"-\1"),
-        (r"(?i)\A\s*(?:a |one )?half of (?:the |his |her |their )?(?=\d[\d.,]*\s*\Z)", "1/2 * "),
-        (r"(?i)\A\s*(?:a |one )?(?:quarter|fourth) of (?:the |his |her |their )?(?=\d[\d.,]*\s*\Z)", "1/4 * "),
-        (r"(?i)\A\s*(?:a |one )?third of (?:the |his |her |their )?(?=\d[\d.,]*\s*\Z)", "1/3 * "),
         (r"(?<![\d.,])(\d{1,9})(?: dollars?,?)? and (\d\d) cents?\b", r"\1.\2 dollars"),
         (r"(?<![\d.,])(\d{1,9})(?: dollars?,?)? and (\d) cents?\b", r"\1.0\2 dollars"),
         (r"(?i)\b(?:minus|negative) (?=\d)", "-"),
     )
 )
+# "half of 30", all of it.
+_PART_OF = re.compile(
+    r"\s*(?:an? |one )?(half|quarter|third|fourth|fifth|sixth|eighth|tenth) of (?:the |his |her |their )?"
+    r"(?=\d[\d.,]*\s*\Z)",
+    re.IGNORECASE,
+)
+_FOURTHS = {"quarter": "fourth"}
 _CLAUSE = re.compile(
     r"[,:]?\s(?:because|since|as|where|when|if|which|given|so|but|after|although|while|thus|therefore|hence|giving|making)\b"
     r"|;|\s\((?=[a-zA-Z])|\s[-—]+\s(?=[a-zA-Z])|(?<!\s):\s"
@@ -111,6 +115,8 @@ def bare(text: str) -> str:
     text = _OPEN_WRAP.sub(" ", text)
     for pattern, new in _REPLACED:
         text = pattern.sub(new, text)
+    if (part := _PART_OF.match(text)) is not None:
+        text = f"({PARTS[_FOURTHS.get(part[1].lower(), part[1].lower())]}) * {text[part.end() :]}"
     for _ in range(_NESTED):
         text = _POWER.sub(r"^(\1)", _ROOT.sub(_root, _FRACTION.sub(_ratio, text)))
     return text
