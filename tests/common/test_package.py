@@ -52,9 +52,9 @@ def test_every_way_finds_the_plugin_and_light_modules_come_without_axolotl(tmp_p
     script.write_text(
         "import importlib, inspect, os, sys\n"
         "import axolotl_cotmask\n"
-        "import axolotl_cotmask.evaluation.answers, axolotl_cotmask.data.prompts\n"
+        "import axolotl_cotmask.cli, axolotl_cotmask.evaluation.answers, axolotl_cotmask.data.prompts\n"
         "assert not hasattr(axolotl_cotmask, 'CoTMaskPlugins')\n"
-        "assert not {'axolotl', 'torch'} & set(sys.modules)\n"
+        "assert not {'axolotl', 'torch', 'datasets', 'pandas', 'lm_eval'} & set(sys.modules)\n"
         # Each way is the first one in a process of its own, and Axolotl is imported once for all of them.
         "import axolotl.integrations.base\n"
         f"for way in {list(WAYS.values())!r}:\n"

@@ -11,9 +11,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
-
-from datasets import Dataset
+from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.data.prompts import SEPARATOR, alpaca_prompt
@@ -31,6 +29,9 @@ from axolotl_cotmask.evaluation.benchmarks.corrupted_step import (
     read_operand,
 )
 from axolotl_cotmask.evaluation.benchmarks.stated_numbers import number
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 SOURCE = "gsm8k_test"
 
@@ -220,6 +221,8 @@ def _cases() -> tuple[StepCase, ...]:
 
 
 def _documents(cases: Iterable[StepCase], signature: dict[str, Any]) -> dict[str, Dataset]:
+    from datasets import Dataset
+
     rows = [dataclasses.asdict(case) for case in cases]
     signatures.record(signature, source=SOURCE, rows=rows)
     return {"test": Dataset.from_list(rows)}

@@ -7,15 +7,16 @@ letters, ``A) ...``; how they are put together here is docs/augmentation.md's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
-
-from datasets import Dataset
+from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.data.prompts import alpaca_prompt
 from axolotl_cotmask.evaluation import tasks
 from axolotl_cotmask.evaluation.answers import MAMMOTH_CHOICE, ROBUST_CHOICE
 from axolotl_cotmask.evaluation.tasks import Row
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 RULES = (MAMMOTH_CHOICE, ROBUST_CHOICE)
 #: What an answer without reasoning begins with, at the end of the prompt.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-from datasets import Dataset
+from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.data.prompts import alpaca_prompt
 from axolotl_cotmask.evaluation import tasks
 from axolotl_cotmask.evaluation.answers import GSM8K_HASH, MATH_BOXED, ROBUST_CHOICE, RULES, Judgement, Rule
 from axolotl_cotmask.evaluation.benchmarks import multiple_choice
 from axolotl_cotmask.evaluation.tasks import Row
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 _Kind = tuple[Rule, Callable[[Row], Row], str]
 
