@@ -53,7 +53,7 @@ _AT_OTHERS = (
 )  # fmt: skip
 
 #: How the names begin that a program's directory may have when it ends.
-DIRECTORIES = ("cotmask-", "elsewhere")
+DIRECTORIES = ("axolotl-cotmask-program-", "elsewhere")
 #: What it does to its own directory.
 _AT_DIRECTORY = (
     "for _ in range({deep}):\n    os.mkdir('{name}'); os.chdir('{name}')",
@@ -77,7 +77,7 @@ _AT_DIRECTORY = (
     "import fcntl\nfor name in ('i', 'a'):\n    with open(name, 'w') as file: print(quietly(fcntl.ioctl, file, 0x40086602, struct.pack('l', {flags})))",
     "for path in (b'tmpfs', b'none'): print(libc.mount(path, here.encode(), b'tmpfs', 0, None), libc.mount(b'/', here.encode(), None, 0x1000, None))",
     "libc.unshare(0x10020000)\nprint(libc.mount(b'none', here.encode(), b'tmpfs', 0, None)); open('file', 'w')",
-    "os.chdir('..')\nfor name in quietly(os.listdir, '.') or ():\n    if isinstance(name, str) and name.startswith('cotmask-'): quietly(os.rename, name, name + '-x')",
+    "os.chdir('..')\nfor name in quietly(os.listdir, '.') or ():\n    if isinstance(name, str) and name.startswith('axolotl-cotmask-program-'): quietly(os.rename, name, name + '-x')",
     "try:\n    for n in range(10_000):\n        with open(f'{{n}}', 'wb') as file: file.write(bytes(1 << 20))\n        if n == 96: break\nexcept OSError as error: print(error)\ntime.sleep(0.3)",
     "with open('sparse', 'wb') as file: print(quietly(file.truncate, 1 << 40), quietly(os.posix_fallocate, file.fileno(), 0, 1 << 22))",
 )  # fmt: skip

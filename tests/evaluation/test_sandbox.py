@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from support.sandboxes import need, nothing_left, processes_of, run_program, wit
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation import sandbox
-from axolotl_cotmask.evaluation.sandbox import Execution, Isolation, Limits, Status, detect_isolation
+from axolotl_cotmask.evaluation.sandbox import Execution, Isolation, Limits, Status, detect_isolation, directory
 
 BUBBLEWRAP, PROCESS = Isolation
 #: No bomb of these tests lives longer, should the sandbox not end it.
@@ -47,8 +46,8 @@ def level(request: pytest.FixtureRequest) -> Isolation:
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where programs get their directories."""
-    with nothing_left(tmp_path / "temporary", monkeypatch) as directory:
-        yield directory
+    with nothing_left(tmp_path / "temporary", monkeypatch) as made:
+        yield made
 
 
 def test_what_a_program_writes_is_returned_with_its_level(level: Isolation) -> None:
@@ -301,7 +300,9 @@ def test_a_program_has_three_descriptors(level: Isolation) -> None:
     assert run_program(program, isolation=level).stdout == "0\n1\n2\n"
 
 
-def test_a_program_ends_with_the_process_that_asked_for_it(level: Isolation, temporary: Path) -> None:
+def test_a_program_ends_with_the_process_that_asked_for_it_and_the_next_one_removes_its_directory(
+    level: Isolation, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = (
         "import sys, tempfile; from axolotl_cotmask.evaluation.sandbox import *\n"
         f"tempfile.tempdir = {str(temporary)!r}\n"
@@ -314,8 +315,19 @@ def test_a_program_ends_with_the_process_that_asked_for_it(level: Isolation, tem
     caller.kill()
     caller.wait()
     waiting_until(lambda: not processes_of(temporary))
-    for directory in temporary.iterdir():
-        shutil.rmtree(directory)  # Nobody was left to do it.
+
+    (left,) = temporary.iterdir()
+    others = [temporary / "axolotl-cotmask-program", temporary / f"{left.name}-link"]
+    others[0].mkdir()
+    others[1].symlink_to(others[0])
+    with directory.new_directory() as living:
+        for seconds, found in ((60.0, [left, living, *others]), (0.0, [living, *others])):
+            monkeypatch.setattr(directory, "_ABANDONED", seconds)
+            directory._remove_abandoned.cache_clear()
+            assert run_program("print(1)", isolation=level).stdout == "1\n"
+            assert sorted(temporary.iterdir()) == sorted(found), "its lock may be yet to come in the first minute"
+    for path in others:
+        directory.remove(path)
 
 
 def waiting_until(condition: object) -> None:

@@ -52,7 +52,7 @@ def processes_of(directory: Path) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if b"TMPDIR=%s/cotmask-" % bytes(directory) in (process / "environ").read_bytes():
+            if b"TMPDIR=%s/axolotl-cotmask-program-" % bytes(directory) in (process / "environ").read_bytes():
                 found.append((process / "cmdline").read_bytes().decode(errors="replace"))
         except OSError:
             continue

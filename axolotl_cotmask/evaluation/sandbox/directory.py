@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 LOG = logging.getLogger(__name__)
 _DIRECTORY = os.O_DIRECTORY | os.O_NOFOLLOW
+_PREFIX = "axolotl-cotmask-program-"
+#: Seconds after which a directory that nobody has locked is one that an evaluation left when it was killed.
+_ABANDONED = 60.0
 
 
 @contextmanager
 def new_directory() -> Iterator[Path]:
     """Make a directory for one program; then remove it, wherever it is by then, and what stands in its place.
 
-    What cannot be removed is left with a warning: it is no reason to end an evaluation.
+    What cannot be removed is left with a warning: it is no reason to end an evaluation. What an evaluation that was
+    killed has left is removed by the next one.
     """
+    _remove_abandoned()
     # Without symbolic links, as bubblewrap binds the same path inside.
-    directory = Path(tempfile.mkdtemp(prefix="cotmask-")).resolve()
+    directory = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
     try:
-        made = os.open(directory, os.O_PATH | _DIRECTORY)
+        made = os.open(directory, os.O_RDONLY | _DIRECTORY)
     except OSError:
         directory.rmdir()
         raise
+    # As long as this process lives. Where a file system has no locks nothing is removed, either.
+    with suppress(OSError):
+        fcntl.flock(made, fcntl.LOCK_SH)
     try:
         yield directory
     finally:
@@ -40,6 +51,21 @@ def new_directory() -> Iterator[Path]:
             LOG.warning("%s: what a program left behind cannot be removed: %s", directory, error)
         finally:
             os.close(made)
+
+
+@cache
+def _remove_abandoned() -> None:
+    """Remove the directories of programs whose evaluation was killed, once: a living one has its directory locked."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        # It may be another user's, or go away meanwhile.
+        with suppress(OSError):
+            found = os.open(path, os.O_RDONLY | _DIRECTORY)
+            try:
+                fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - os.fstat(found).st_ctime > _ABANDONED:
+                    remove(path)
+            finally:
+                os.close(found)
 
 
 def remove(path: Path) -> None:
