@@ -9,6 +9,7 @@ import json
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,16 +43,23 @@ class _Job:
 class WorkflowEvents:
     """What Snakemake has told so far.
 
-    ``jobs`` are the stages under way by their number; ``planned`` and ``finished`` count the stages by rule; ``failed``
-    are the logs of those that failed; ``texts`` is what is no event.
+    ``jobs`` are the stages under way by their number, ``abreast`` the most that were so at once; ``planned`` counts the
+    stages by rule, and ``took`` has the seconds of those that are finished; ``failed`` are the logs of those that
+    failed; ``texts`` is what is no event.
     """
 
     jobs: dict[int, _Job] = field(default_factory=dict)
     planned: dict[str, int] = field(default_factory=dict)
-    finished: dict[str, int] = field(default_factory=dict)
+    took: dict[str, list[float]] = field(default_factory=dict)
+    abreast: int = 1
     failed: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     _known: dict[int, _Job] = field(default_factory=dict)
+
+    @property
+    def done(self) -> int:
+        """Return how many stages are finished."""
+        return sum(map(len, self.took.values()))
 
     def take(self, line: str) -> str | None:
         """Take a line of the logger plugin, or of something else; return what to tell of it, if anything."""
@@ -68,12 +76,13 @@ class WorkflowEvents:
                 begun = self._known[event["jobid"]] = _Job(event["rule_name"], name, log, time.monotonic())
                 if log:
                     self.jobs[event["jobid"]] = begun
+                    self.abreast = max(self.abreast, len(self.jobs))
                     return name
             case "job_finished":
                 self.jobs.pop(event["job_id"], None)
                 if (job := self._known.get(event["job_id"])) is not None:
-                    self.finished[job.rule] = self.finished.get(job.rule, 0) + 1
-                return f"[{sum(self.finished.values())}/{sum(self.planned.values())}] done"
+                    self.took.setdefault(job.rule, []).append(time.monotonic() - job.started)
+                return f"[{self.done}/{sum(self.planned.values())}] done"
             case "job_error":
                 self.jobs.pop(event["jobid"], None)
                 self.failed.append(next(iter(event.get("log") or ()), ""))
@@ -94,8 +103,8 @@ def _parse(line: str) -> dict[str, Any] | None:
 class WorkflowProgress:
     """Follows one run of Snakemake.
 
-    ``seconds`` is what a stage of each rule takes, by rule, where that is known: what is left is reckoned from it, at
-    the pace so far.
+    ``seconds`` is what a stage of each rule takes on some machine, by rule, where that is known. What is left is
+    reckoned from it at the pace of this machine so far, and from the stages that it has finished.
     """
 
     def __init__(self, output: Path, say: Callable[[str], None], seconds: Mapping[str, float]) -> None:
@@ -141,7 +150,9 @@ class WorkflowProgress:
             share = 0.0 if step is None else step["step"] / max(1, step["max_steps"])
             bar = ProgressBar(total=1.0, completed=share, width=20, pulse=step is None)
             grid.add_row(Text(job.name, overflow="ellipsis", no_wrap=True), bar, Text(self._step_text(job)))
-        whole = ProgressBar(total=1.0, completed=self.share_done(), width=20)
+        elapsed, left = time.monotonic() - self._started, self.seconds_left()
+        share = 0.0 if left is None else elapsed / max(1.0, elapsed + left)
+        whole = ProgressBar(total=1.0, completed=share, width=20)
         grid.add_row(Text("the whole", style="bold"), whole, Text(self._left_text()))
         return Group(grid)
 
@@ -163,29 +174,51 @@ class WorkflowProgress:
             return f"{_clock(time.monotonic() - job.started)}"
         return f"{step['step']}/{step['max_steps']}, loss {step['loss']:.3f}, {_clock(step['seconds_left'])} left"
 
-    def share_done(self) -> float:
-        """Return how much of the work is done, from 0 to 1, by what the stages are known to take."""
-        planned, done = self._sum(self.events.planned), self._sum(self.events.finished)
-        for job in list(self.events.jobs.values()):
-            step, expected = self._step(job), self._seconds.get(job.rule)
-            if step is not None:
-                done += self._weight(job.rule) * step["step"] / max(1, step["max_steps"])
-            elif expected is not None:
-                done += min(time.monotonic() - job.started, expected)
-        return min(1.0, done / planned) if planned else 0.0
+    def seconds_left(self) -> float | None:
+        """Return the seconds that are left, with as many stages abreast as there have been; None if nothing tells."""
+        pace = self._pace()
+        if pace is None:
+            return None
+        events, now = self.events, time.monotonic()
+        jobs = list(events.jobs.values())
+        under_way: list[float] = []
+        for job in jobs:
+            step = self._step(job)
+            expected = self._expected(job.rule, pace) - (now - job.started)
+            under_way.append(max(0.0, expected) if step is None else step["seconds_left"])
+        begun = Counter(job.rule for job in jobs)
+        waiting = sum(
+            max(0, count - len(events.took.get(rule, ())) - begun[rule]) * self._expected(rule, pace)
+            for rule, count in events.planned.items()
+        )
+        return max(max(under_way, default=0.0), (sum(under_way) + waiting) / events.abreast)
 
-    def _sum(self, counts: Mapping[str, int]) -> float:
-        return sum(self._weight(rule) * count for rule, count in counts.items())
+    def _pace(self) -> float | None:
+        """Return how many seconds are one of those that are known; None if nothing is known, and nothing finished."""
+        known = {rule: taken for rule, taken in self.events.took.items() if rule in self._seconds or not self._seconds}
+        actual = [seconds for taken in known.values() for seconds in taken]
+        expected = [self._weight(rule) for rule, taken in known.items() for _ in taken]
+        for job in list(self.events.jobs.values()):
+            step = self._step(job)
+            if step is not None and 0 < step["step"] < step["max_steps"]:
+                actual.append(step["seconds_left"] / (1 - step["step"] / step["max_steps"]))
+                expected.append(self._weight(job.rule))
+        if sum(expected) > 0:
+            return sum(actual) / sum(expected)
+        return 1.0 if self._seconds else None
+
+    def _expected(self, rule: str, pace: float) -> float:
+        """Return what a stage of a rule takes here."""
+        taken = self.events.took.get(rule)
+        return sum(taken) / len(taken) if taken else pace * self._weight(rule)
 
     def _weight(self, rule: str) -> float:
         return self._seconds.get(rule, 1.0)
 
     def _left_text(self) -> str:
-        done, total = sum(self.events.finished.values()), sum(self.events.planned.values())
-        share, elapsed = self.share_done(), time.monotonic() - self._started
-        # The beginning says nothing about the pace.
-        left = f"about {_clock(elapsed * (1 - share) / share)} left" if share > 0.02 else "time left not known yet"
-        return f"{done} of {total} stages, {left}"
+        left = self.seconds_left()
+        said = "time left not known yet" if left is None else f"about {_clock(left)} left"
+        return f"{self.events.done} of {sum(self.events.planned.values())} stages, {said}"
 
 
 def _clock(seconds: float) -> str:

@@ -103,15 +103,19 @@ def _run_workflow(
         # It was killed, and is no longer at work: this process holds the directory.
         with guarded([*command, "--unlock"], variables, output / ALIVE):
             pass
-    with guarded([*command, *arguments], variables, output / ALIVE) as process:
-        assert process.stdout is not None
-        events = progress.follow(process.stdout)
+    try:
+        with guarded([*command, *arguments], variables, output / ALIVE) as process:
+            assert process.stdout is not None
+            events = progress.follow(process.stdout)
+    except KeyboardInterrupt:
+        say("Interrupted: what is finished stays, and the same command goes on from here")
+        raise
     if process.returncode and not events.failed:
         # No stage has failed: it is about the workflow itself.
         say("\n".join(events.texts[-_LAST_LINES:]))
     if not process.returncode and not arguments and not events.planned:
         say("Nothing to be done: every result of this plan is there")
-    elif not process.returncode and not events.finished:
+    elif not process.returncode and not events.done:
         # Planned and not done: a dry run.
         say("\n".join(f"{count} {rule}" for rule, count in events.planned.items()))
     return process.returncode

@@ -170,7 +170,7 @@ def work(output: Path, of: Plan) -> None:
         display.events.take(
             json.dumps({"event": "job_info", "jobid": 1, "rule_name": "train", "log": [f"{LOGS}/{name}/train.log"]})
         )
-        display.share_done()
+        display.seconds_left()
         begin(files.work, run.config)
         run_program(Setup(device="cpu"), "", files.work, ["true"], {})
     write_report(collect_outcome(of, output, []), output)

@@ -303,7 +303,7 @@ def test_repro(number: int, whole_group: bool, before: Callable[[], None], tmp_p
 
     words = cotmask("repro", "demo", "--problems", "8", "--output", "out", "--", "--cores", "1")
     said = end(words, number, whole_group, training, tmp_path, before, PATH=path)
-    assert number == signal.SIGKILL or said.endswith("\nAborted!\n")
+    assert number == signal.SIGKILL or said.endswith("the same command goes on from here\n\nAborted!\n"), said
     assert "Traceback" not in said
     assert json.loads(plan.read_text())["runs"]
     assert not list((tmp_path / "out").glob(".plan*"))

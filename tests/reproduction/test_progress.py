@@ -63,21 +63,30 @@ def trainer_writes(output: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def test_the_share_that_is_done_goes_by_what_stages_take(tmp_path: Path) -> None:
+def test_what_is_left_goes_by_what_stages_take_at_the_pace_of_this_machine(tmp_path: Path) -> None:
     shown = following(tmp_path, train=100.0, evaluate=20.0, all=0.0)
-    assert shown.share_done() == pytest.approx(0.0, abs=0.01)
-    trainer_writes(tmp_path, '{"step": 50, "max_steps": 200, "loss": 0.5, "seconds_left": 75}')
-    assert shown.share_done() == pytest.approx(25 / 140, abs=0.01)
+    assert shown.seconds_left() == pytest.approx(140, abs=1)
+    shown.events.jobs[3].started -= 1000
+    assert shown.seconds_left() == pytest.approx(40, abs=1), "a stage that takes longer than was thought"
+    trainer_writes(tmp_path, '{"step": 50, "max_steps": 200, "loss": 0.5, "seconds_left": 150}')
+    assert shown.seconds_left() == pytest.approx(150 + 2 * 2 * 20, abs=1), "half the pace that was thought"
+    shown.events.jobs[3].started += 700
     shown.events.take(event("job_finished", job_id=3))
-    assert shown.share_done() == pytest.approx(100 / 140)
-    shown.events.take(job(4, "evaluate", EVALUATE))
-    shown.events.jobs[4].started -= 1000
-    assert shown.share_done() == pytest.approx(120 / 140), (
-        "a stage that takes longer than was thought is not beyond its end"
-    )
-    unknown = following(tmp_path)
-    unknown.events.jobs[3].started -= 1000
-    assert unknown.share_done() == pytest.approx(0.25 / 4)
+    assert shown.seconds_left() == pytest.approx(3 * 40, abs=3)
+    for number in (4, 5):
+        shown.events.take(job(number, "evaluate", EVALUATE))
+    assert shown.seconds_left() == pytest.approx(3 * 20, abs=3), "two abreast"
+    shown.events.jobs[4].started -= 30
+    shown.events.take(event("job_finished", job_id=4))
+    assert shown.seconds_left() == pytest.approx(30, abs=1), "as long as the other one has taken"
+
+
+def test_what_is_left_where_nothing_is_known(tmp_path: Path) -> None:
+    shown = following(tmp_path)
+    assert shown.seconds_left() is None
+    shown.events.jobs[3].started -= 50
+    shown.events.take(event("job_finished", job_id=3))
+    assert shown.seconds_left() == pytest.approx(3 * 50, abs=1)
 
 
 def test_without_a_terminal_a_line_comes_every_while(
@@ -94,7 +103,7 @@ def test_without_a_terminal_a_line_comes_every_while(
     told: list[str] = []
     events = WorkflowProgress(tmp_path, told.append, {"train": 100.0}).follow(stream())
     assert told == ["train: row", "[1/4] done"]
-    assert events.finished == {"train": 1}
+    assert {rule: len(seconds) for rule, seconds in events.took.items()} == {"train": 1}
     assert "train: row: 50/200, loss 0.500, 1:15 left; 0 of 4 stages, " in capsys.readouterr().err
 
 
@@ -117,7 +126,7 @@ def test_on_a_terminal_it_is_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_broken_file_of_the_trainer_is_no_error(tmp_path: Path) -> None:
     shown = following(tmp_path, train=100.0)
     trainer_writes(tmp_path, '{"step": 5')
-    assert shown.share_done() == pytest.approx(0.0, abs=0.01)
+    assert shown.seconds_left() == pytest.approx(103, abs=1)
 
 
 @pytest.mark.skipif(not SNAKEMAKE.is_file(), reason="Snakemake's environment is not there: nox -s workflow")
@@ -137,7 +146,7 @@ def test_snakemake_tells_its_events_through_the_plugin(tmp_path: Path) -> None:
     told = [line for text in done.stdout.splitlines() if (line := events.take(text)) is not None]
     assert done.returncode != 0
     assert events.planned == {"all": 1, "bad": 1, "good": 1}
-    assert events.finished == {"good": 1}
+    assert {rule: len(seconds) for rule, seconds in events.took.items()} == {"good": 1}
     assert events.failed == ["logs/bad.log"]
     assert {"a good one", "a bad one", "[1/3] done"} <= set(told)
     assert events.jobs == {}

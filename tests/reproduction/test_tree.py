@@ -57,7 +57,7 @@ def test_small_files_that_cost_no_run(tmp_path: Path, content: bytes) -> None:
     display.events.take(
         json.dumps({"event": "job_info", "jobid": 1, "rule_name": "train", "log": [f"logs/{RUN}/train.log"]})
     )
-    assert display.share_done() == 0
+    assert display.seconds_left() is None
 
 
 def test_a_record_that_was_edited_is_not_read(tmp_path: Path) -> None:
