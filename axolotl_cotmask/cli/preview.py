@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from axolotl_cotmask.training.preview import Preview
 
 _STYLES = {"prompt": "dim", "target": "green", "protected": "cyan underline", "masked": "bold white on red"}
+#: What stands around masked tokens where there are no colours.
+_BEFORE, _AFTER = "[[", "]]"
 
 
 @command()
@@ -74,20 +76,26 @@ def preview(config: Path, rows: int, epoch: int, step: int | None, page: Path | 
 
 
 def show(result: Preview) -> None:
-    """Print ``result`` in colour: the rows, then the ratios of each data set."""
+    """Print ``result``: the rows, in colour where there is any, then the ratios of each data set."""
     from rich.console import Console
     from rich.panel import Panel
     from rich.text import Text
 
-    legend = Text.assemble(*(part for kind, style in _STYLES.items() for part in ((f" {kind} ", style), "  ")))
     console = Console()
-    console.print(legend)
+    coloured = console.color_system is not None and not console.no_color
+    if coloured:
+        console.print(
+            Text.assemble(*(part for kind, style in _STYLES.items() for part in ((f" {kind} ", style), "  ")))
+        )
+    else:
+        console.print(f"masked tokens: {_BEFORE} {_AFTER}", markup=False)
     for dataset in result.datasets:
         for row in dataset.rows:
             text = Text()
             for kind, tokens in groupby(row.tokens, key=lambda token: token.kind):
                 seen = "".join(token.text if token.becomes is None else token.becomes for token in tokens)
-                text.append(printable(seen), _STYLES[kind])
+                marked = kind == "masked" and not coloured
+                text.append(f"{_BEFORE}{printable(seen)}{_AFTER}" if marked else printable(seen), _STYLES[kind])
             console.print(
                 Panel(text, title=f"row {row.row} of the training data, from {dataset.path}", title_align="left")
             )

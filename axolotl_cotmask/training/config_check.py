@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from axolotl.cli.config import load_cfg
 from axolotl.integrations.base import PluginManager
 from axolotl.utils.dict import DictDefault
 
 from axolotl_cotmask.common.errors import Fault, shown
 from axolotl_cotmask.training import checks, faults, reading
 from axolotl_cotmask.training.config_file import ConfigFile
+from axolotl_cotmask.training.loading import load_config
 
 _NAME = "axolotl_cotmask.CoTMaskPlugin"
 
@@ -33,6 +33,6 @@ def check_config(path: Path) -> None:
         raise faults.ConfigError([found], file)
     # The data are not read.
     faults.stop_on_faults(DictDefault({**file.content, "axolotl_config_path": str(path)}), reading.missing_files)
-    cfg = load_cfg(str(path))
+    cfg = load_config(str(path))
     for plugin in PluginManager.get_instance().plugins.values():
         plugin.load_datasets(cfg, preprocess=True)

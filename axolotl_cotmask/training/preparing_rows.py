@@ -6,7 +6,6 @@ import math
 import tempfile
 from typing import Any
 
-from axolotl.cli.config import load_cfg
 from axolotl.loaders import load_tokenizer
 from axolotl.utils.data import prepare_datasets, sft
 
@@ -14,6 +13,7 @@ from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking.config import parse_config
 from axolotl_cotmask.masking.datasets import PREPARED_AS, RunMasking
 from axolotl_cotmask.masking.step import Masking
+from axolotl_cotmask.training.loading import load_config
 from axolotl_cotmask.training.prepared_rows import PreparedRows
 
 
@@ -25,7 +25,7 @@ def prepare_rows(config_path: str) -> PreparedRows:
         SystemExit: the same, where Axolotl called us.
     """
     try:
-        cfg = load_cfg(config_path)
+        cfg = load_config(config_path)
         tokenizer = load_tokenizer(cfg)
     except OSError as error:
         # Of a file of its own it says which.

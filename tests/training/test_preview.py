@@ -168,6 +168,21 @@ def test_works_without_weights(project: Project, tmp_path: Path) -> None:
     output = project.axolotl("cotmask", "preview", project.config("bare", base_model=str(bare))).check().output
     assert "row 2 of " in output
     assert "0.400" in output
+    assert "masked tokens: [[ ]]" in output
+    assert len(re.findall(r"\[\[[^\[\]]+\]\]", output)) > 10, "without colours they are seen, too"
+
+
+@pytest.mark.parametrize("command", ["preview", "check"])
+def test_a_look_leaves_the_output_directory_as_it_is(project: Project, command: str) -> None:
+    config = project.config()
+    before = sorted(project.directory.iterdir())
+    project.axolotl("cotmask", command, config).check()
+    assert sorted(project.directory.iterdir()) == before
+    log = project.directory / "config" / "debug.log"
+    log.parent.mkdir()
+    log.write_text("of a training")
+    project.axolotl("cotmask", command, config).check()
+    assert [(path, path.read_text()) for path in log.parent.iterdir()] == [(log, "of a training")]
 
 
 def test_a_wrong_config_is_one_sentence(project: Project) -> None:
