@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.errors import CoTMaskError, closest
 from axolotl_cotmask.common.files import RowError, checked_row, json_elements, json_lines
 from axolotl_cotmask.data.download import check_recorded
 
@@ -223,9 +223,11 @@ def load(name: str) -> Dataset:
     """Load the data set ``name`` (a key of `SOURCES`) with one row per example and at least the source's fields.
 
     Raises:
-        CoTMaskError: the local directory, file, a row or a field is missing, empty or broken, or the remote home
-            does not answer.
+        CoTMaskError: there is no such key; the local directory, file, a row or a field is missing, empty or broken, or
+            the remote home does not answer.
     """
+    if name not in SOURCES:
+        raise CoTMaskError(f"no data set is named {name}{closest(name, SOURCES)}")
     source = SOURCES[name]
     path = local_file(name)
     return _load_remote(name, source) if path is None else _load_local(path, source)

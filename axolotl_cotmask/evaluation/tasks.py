@@ -33,19 +33,25 @@ def load_documents(
     source: str,
     *rules: Rule,
     prepare: Callable[[Row], Row | None] = dict,
-    signature: dict[str, Any],
+    signature: dict[str, Any] | None = None,
     **_: Any,
 ) -> dict[str, Dataset]:
     """Return the documents of the data set ``source``, after checking that every rule can read every gold.
 
-    ``prepare`` makes a document of a row, or None of a row that is no question of the task. lm-eval also passes the
-    rest of the task's metadata and the model's arguments, which do not matter here.
+    ``prepare`` makes a document of a row, or None of a row that is no question of the task; ``signature``, in the
+    task's metadata, is filled. lm-eval also passes the rest of the metadata and the model's arguments, which do not
+    matter here.
 
     Raises:
         SystemExit: the data are missing or broken; its message is the one sentence that says what to mend.
     """
     from datasets import Dataset
 
+    if signature is None:
+        raise CoTMaskError(
+            f"the metadata of the task on {source} have no signature: write `metadata: {{version: 1.0, "
+            "signature: {}}` (those of a YAML replace the included ones as a whole)"
+        )
     documents = []
     for number, row in enumerate(load(source), start=1):
         try:

@@ -260,9 +260,14 @@ class MarkedStrategy(DatasetWrappingStrategy):
             required = field in self.row_format.required
             if value is None and not required:
                 continue
+            if value is None:
+                raise CoTMaskError(f"{self._place(index)}: the field '{field}' is missing: mend or remove the row")
             if not isinstance(value, str):
-                kind = "missing" if value is None else f"a {type(value).__name__}, not text"
-                raise CoTMaskError(f"{self._place(index)}: the field '{field}' is {kind}: mend or remove the row")
+                kind = type(value).__name__
+                raise CoTMaskError(
+                    f"{self._place(index)}: the field '{field}' is of type {kind}, not text: "
+                    "make it a text in every row"
+                )
             if required and field not in self.row_format.may_be_empty and not value.strip():
                 raise CoTMaskError(f"{self._place(index)}: the field '{field}' is empty: mend or remove the row")
             if not self.row_format.add_special_tokens:

@@ -1,7 +1,7 @@
 """The same seed gives the same masks, always: positions and noise as they were recorded at commit 89dedd2.
 
 (`random` and the mixture once more, when the special tokens of the base vocabulary were taken out of the draw.)
-A release that changes them breaks every user's run that is resumed with it: CHANGELOG.md has to say so.
+`python tests/support/pin_noise.py NAME` records another noise. A release that changes them breaks every user's run that is resumed with it: CHANGELOG.md has to say so.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from axolotl.utils.collators import DataCollatorForSeq2Seq, V2BatchSamplerDataCollatorForSeq2Seq
+from support.every_noise import NOISES as EVERY
 from support.project import Rows
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -48,14 +49,27 @@ LAYOUTS = ("padded-right", "padded-left", "single-right", "single-left", "packed
 Columns = dict[str, list[Any]]
 
 
-@pytest.fixture(scope="module")
-def rows(gsm8k_rows: Rows) -> Rows:
+def recorded_rows(gsm8k_rows: Rows) -> Rows:
     return [*gsm8k_rows[:3], NATALIA]
 
 
 @pytest.fixture(scope="module")
-def tokenizer(gsm8k_rows: Rows) -> Any:
+def rows(gsm8k_rows: Rows) -> Rows:
+    return recorded_rows(gsm8k_rows)
+
+
+def new_tokenizer(gsm8k_rows: Rows) -> Any:
     return build_tokenizer(training_texts([(row["question"], row["answer"]) for row in gsm8k_rows]), vocab_size=400)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(gsm8k_rows: Rows) -> Any:
+    return new_tokenizer(gsm8k_rows)
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer: Any) -> LlamaForCausalLM:
+    return new_model(tokenizer)
 
 
 def tokenised(tokenizer: Any, rows: Rows, *protect: str) -> Columns:
@@ -130,9 +144,8 @@ def test_positions_in_every_layout(where: str, tokenizer: Any, rows: Rows) -> No
             assert selected == positions, (key, layout)
 
 
-@pytest.fixture(scope="module")
-def model(tokenizer: Any) -> LlamaForCausalLM:
-    """A Llama whose weights come from a formula, so that no generator has a say."""
+def new_model(tokenizer: Any) -> LlamaForCausalLM:
+    """Return a Llama whose weights come from a formula, so that no generator has a say."""
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=32,
@@ -151,12 +164,12 @@ def model(tokenizer: Any) -> LlamaForCausalLM:
     return model.train()
 
 
-@pytest.mark.parametrize("name", NOISES)
-def test_what_noised_positions_become(name: str, tokenizer: Any, rows: Rows, model: LlamaForCausalLM) -> None:
+def becomes(name: str, tokenizer: Any, rows: Rows, model: LlamaForCausalLM) -> Iterator[list[float]]:
+    """Yield, for each sample, its ids with the noise in them, or of a noise on embeddings the sum of each noised one."""
     config = parse_config({"mask_ratio": 0.4, "mask_token": "<pad>", "noise": NOISES[name]})
     [noise] = RunMasking(config, [{"path": "golden"}]).noises(tokenizer)
     samples = marked(tokenizer, tokenised(tokenizer, rows), "target", "tokens")
-    for (batch, _), recorded in zip(batches(tokenizer, samples, "single-right"), GOLDEN["noises"][name], strict=True):
+    for batch, _ in batches(tokenizer, samples, "single-right"):
         selected = selection(batch, 0.4, 7, 0)
         inputs = {key: batch[key] for key in ("input_ids", "attention_mask")}
         noised = Noised(selected, batch["token_key"], sample_numbers(inputs), seed=7, epoch=0)
@@ -165,7 +178,19 @@ def test_what_noised_positions_become(name: str, tokenizer: Any, rows: Rows, mod
             hook = model.get_input_embeddings().register_forward_hook(lambda _, __, found: embedded.append(found))  # noqa: B023
             model(**given)
             hook.remove()
-        if name in ("dropout", "uniform"):
-            assert embedded[0][selected].sum(-1).tolist() == pytest.approx(recorded, abs=1e-4)
+        ids = given["input_ids"]
+        if torch.equal(ids, batch["input_ids"]):
+            yield embedded[0][selected].sum(-1).tolist()
         else:
-            assert given["input_ids"][0].tolist() == recorded
+            yield ids[0].tolist()
+
+
+def test_every_noise_is_recorded() -> None:
+    assert GOLDEN["noises"].keys() == NOISES.keys()
+    assert {name for of in EVERY for name in ([of] if isinstance(of, str) else of)} <= NOISES.keys()
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_what_noised_positions_become(name: str, tokenizer: Any, rows: Rows, model: LlamaForCausalLM) -> None:
+    for values, recorded in zip(becomes(name, tokenizer, rows, model), GOLDEN["noises"][name], strict=True):
+        assert values == pytest.approx(recorded, abs=1e-4)

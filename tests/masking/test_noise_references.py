@@ -30,6 +30,7 @@ from transformers import (
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking.draws import Stream, draw_uniform_vectors, select_positions, token_keys
 from axolotl_cotmask.masking.noise import Noise, NoiseContext, Noised, build
+from axolotl_cotmask.masking.noise.catalogue import BUILT_IN
 from axolotl_cotmask.masking.noise.embeddings import EmbeddingDropout, UniformNoise
 from axolotl_cotmask.masking.noise.sampling import ScheduledSampling
 from axolotl_cotmask.masking.noise.tokens import TokenNoise
@@ -716,7 +717,7 @@ def test_builds_by_name(name: str, options: dict[str, Any], expected: Noise) -> 
     ("name", "options", "sentence"),
     [
         ("dropuot", {}, "cotmask.noise is dropuot: did you mean dropout?"),
-        ("zzz", {}, "cotmask.noise is zzz: the options are mask, random, dropout, uniform, scheduled_sampling"),
+        ("zzz", {}, f"cotmask.noise is zzz: the options are {', '.join(BUILT_IN)}"),
         ("dropout", {}, "cotmask.noise.dropout.q is missing: it is the probability that a component is dropped, give a number above 0 and up to 1"),
         ("dropout", {"q": 1.4}, "cotmask.noise.dropout.q is 1.4: it is the probability that a component is dropped, give a number above 0 and up to 1"),
         ("dropout", {"q": 0}, "cotmask.noise.dropout.q is 0: it is the probability that a component is dropped, give a number above 0 and up to 1"),

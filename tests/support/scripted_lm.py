@@ -25,6 +25,8 @@ class ScriptedLM(LM):
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
         self.requests = requests
+        for request in requests:
+            assert request.args[0] in self.generations, f"no answer is scripted for this prompt: {request.args[0]!r}"
         return [self.generations[request.args[0]] for request in requests]
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support.every_noise import EXTRAS, NOISES, SCOPES, SELECTS
 from support.project import Project
 
 from axolotl_cotmask.common.resources import directory
@@ -43,7 +44,8 @@ def test_every_combination_trains(project: Project, adapter: dict[str, Any], pac
         cotmask={"mask_ratio": 0.5, "noise": "mask", "mask_token": "<pad>"},
     )
     found = json.loads((out / "every-noise.json").read_text(encoding="utf-8"))
-    assert len(found) == 3 * 6 * 6 + 5
+    combinations = len(SCOPES) * len(SELECTS) * len(NOISES)
+    assert len(found) == combinations + len(EXTRAS)
     by_block = {json.dumps(case["block"], sort_keys=True): case for case in found}
     assert len(by_block) == len(found)
     # The questions hold no calculation.
@@ -54,7 +56,7 @@ def test_every_combination_trains(project: Project, adapter: dict[str, Any], pac
     }
     assert all(0 < case["noised"] < case["maskable"] for case in found if case not in nothing)
     # The same positions whatever the noise.
-    for case in found[: 3 * 6 * 6]:
+    for case in found[:combinations]:
         same = json.dumps({**case["block"], "noise": "random"}, sort_keys=True)
         assert (case["noised"], case["maskable"]) == (by_block[same]["noised"], by_block[same]["maskable"])
 

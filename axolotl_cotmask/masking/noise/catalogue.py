@@ -53,14 +53,14 @@ def _scheduled_sampling(options: Mapping[str, Any], context: NoiseContext) -> No
     return ScheduledSampling(_number("scheduled_sampling", options, "tau", "the temperature of the sampling"))
 
 
-_BUILT_IN: dict[str, Factory] = {
+BUILT_IN: dict[str, Factory] = {
     "mask": _mask,
     "random": _random,
     "dropout": _dropout,
     "uniform": _uniform,
     "scheduled_sampling": _scheduled_sampling,
 }
-_NOISES = Registry("noise", "cotmask.noise is {}", "axolotl_cotmask.noises", _BUILT_IN, lambda _, factory: factory)
+_NOISES = Registry("noise", "cotmask.noise is {}", "axolotl_cotmask.noises", BUILT_IN, lambda _, factory: factory)
 
 
 def _check_names(noise: str, options: Mapping[str, Any], known: tuple[str, ...]) -> None:

@@ -389,7 +389,7 @@ def test_tokens_needs_no_text() -> None:
 @pytest.mark.parametrize(
     ("points", "source", "sentence"),
     [
-        ("", "", "mine is not a selector: the options are tokens, numbers, operators, equations, words, steps"),
+        ("", "", f"mine is not a selector: the options are {', '.join(['tokens', *BUILT_IN])}"),
         ("mine = lost:f", "", "the selector mine (lost:f) cannot be loaded (ModuleNotFoundError: No module named 'lost'): install its package anew"),
         ("mine = theirs:g", "f = 1", "the selector mine (theirs:g) cannot be loaded (AttributeError: module 'theirs' has no attribute 'g'): install its package anew"),
         ("mine = theirs:f", "1/0", "the selector mine (theirs:f) cannot be loaded (ZeroDivisionError: division by zero): install its package anew"),
