@@ -247,6 +247,16 @@ def test_paired_differences_of_each_seed_are_in_both(written: Path) -> None:
         assert f"{fact} {found.only_a} {found.only_b} {found.p:.2g} 400" in text
 
 
+def test_differences_of_several_pairs_are_drawn_with_their_verdicts(written: Path) -> None:
+    page, _ = read(written)
+    verdicts = page[page.index("<h2>Verdicts") : page.index("<h2>Calibration")]
+    described = [html.unescape(label) for label in re.findall(r'aria-label="([^"]*)"', verdicts) if "Mean" in label]
+    # The other claims have no runs that are paired.
+    said = "Mean difference in points: Llama-2-7B MFT | random *0.4* minus Llama-2-7B <SFT> +5.2."
+    assert [label.endswith(said) for label in described] == [True], described
+    assert "◇" in verdicts
+
+
 def test_notes_cannot_break_the_page(written: Path) -> None:
     page, _ = read(written)
     assert "&lt;b&gt;here&lt;/b&gt;" in page
@@ -325,8 +335,8 @@ def test_tags_are_balanced_and_ids_unique(written: Path) -> None:
 def test_each_plot_has_a_title_and_words(written: Path) -> None:
     page, text = read(written)
     figures = re.findall(r"<figure.*?</figure>", page, flags=re.DOTALL)
-    # Per group two measures; ratios of the one group that has three; five logs; two curves; question and chain.
-    assert len(figures) == 4 + 2 + 5 + 2 + 2
+    # Differences of one measure; per group two measures; ratios of the one group that has three; five logs; two curves; question and chain.
+    assert len(figures) == 1 + 4 + 2 + 5 + 2 + 2
     for figure in figures:
         assert re.search(r'<figure role="group" aria-label="[^"]{20,}">\s*<h4>[^<]+</h4>', figure)
         # What is drawn takes its colours from the page.
@@ -359,7 +369,7 @@ def test_without_matplotlib_a_sentence_says_so(tmp_path: Path, monkeypatch: pyte
         write_report(made_outcome(), tmp_path)
     assert list(tmp_path.iterdir()) == []
     # Where there is nothing to plot, it is not needed.
-    write_report(replace(made_outcome(), rows=[], dependency={}), tmp_path)
+    write_report(replace(made_outcome(), rows=[], claims=[], dependency={}), tmp_path)
 
 
 def test_the_page_has_the_colours_of_all_other_figures() -> None:

@@ -17,6 +17,7 @@ from axolotl_cotmask.reproduction.report.content import (
     Lead,
     Markdown,
     Paragraph,
+    Plots,
     Row,
     Section,
     Solutions,
@@ -27,6 +28,7 @@ from axolotl_cotmask.reproduction.report.content import (
     number,
     table,
 )
+from axolotl_cotmask.reproduction.report.lines import EstimateLine, line_legend, line_plot
 from axolotl_cotmask.reproduction.report.outcome import JudgedClaim, PlanOutcome, RunStatus
 
 #: An exact test's p-value above it is no difference to speak of.
@@ -96,6 +98,7 @@ def claim_sections(outcome: PlanOutcome) -> Iterator[Section]:
     blocks: list[Block] = [
         Paragraph("Differences in percentage points, with their 95 % intervals."),
         table(judged, cards=True),
+        *_difference_plots(outcome.claims, names),
         Markdown(VERDICT_RULE),
         *([Markdown(ON_PAR_RULE)] if any(claim.on_par for claim in outcome.claims) else []),
     ]
@@ -125,6 +128,27 @@ def _measured(claim: JudgedClaim) -> TableCell:
 
 def _missing(claim: JudgedClaim) -> TableCell:
     return replace(NONE, below=f"missing: {claim.missing}") if claim.missing else NONE
+
+
+def _difference_plots(claims: Sequence[JudgedClaim], names: Mapping[str, str]) -> Iterator[Block]:
+    """Yield each difference between several pairs of runs as a line, with those of the pairs, by measure."""
+    drawn = [claim for claim in claims if claim.measured is not None and len(claim.per_seed) > 1]
+    lines = {
+        measure: [
+            EstimateLine(
+                f"{names.get(claim.treated, claim.treated)} minus {names.get(claim.baseline, claim.baseline)}",
+                claim.measured,
+                [pair.difference.value for pair in claim.per_seed.values()],
+                claim.claimed,
+            )
+            for claim in drawn
+            if claim.measure == measure
+        ]
+        for measure in dict.fromkeys(claim.measure for claim in drawn)
+    }
+    if lines:
+        legend = line_legend("difference, with the interval that decides", "of each pair of runs", "claimed")
+        yield Plots([line_plot(measure, "points", of, "+") for measure, of in lines.items()], legend)
 
 
 def _per_seed(claims: Sequence[JudgedClaim], names: Mapping[str, str]) -> Table:

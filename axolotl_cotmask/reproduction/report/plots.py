@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from axolotl_cotmask.common.figures import COLOURS, GLYPHS, MARKERS
 from axolotl_cotmask.evaluation.stats.estimates import Estimate, over_seeds
-from axolotl_cotmask.reproduction.report.cells import mean_cell, percent, points, row_labels, rows_by_group
+from axolotl_cotmask.reproduction.report.cells import mean_cell, percent, row_labels, rows_by_group
 from axolotl_cotmask.reproduction.report.content import (
     Block,
     Column,
@@ -26,6 +26,7 @@ from axolotl_cotmask.reproduction.report.content import (
     number,
     table,
 )
+from axolotl_cotmask.reproduction.report.lines import EstimateLine, line_legend, line_plot, shortened
 from axolotl_cotmask.reproduction.report.measurements import (
     LOGGED_CURVES,
     LOSS,
@@ -34,7 +35,7 @@ from axolotl_cotmask.reproduction.report.measurements import (
     last_logged,
 )
 from axolotl_cotmask.reproduction.report.outcome import PlanOutcome, RowOutcome, RunOutcome
-from axolotl_cotmask.reproduction.report.svg import GRID, INK, MUTED, colour
+from axolotl_cotmask.reproduction.report.svg import INK, colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,53 +82,27 @@ def _half(estimate: Estimate) -> float:
 def _by_row(outcome: PlanOutcome) -> Iterator[Block]:
     for group, rows in rows_by_group(outcome).items():
         measures = [measure for measure in outcome.measures if any(measure in row.estimates for row in rows)]
-        legend = [LegendKey("●", 1, "mean over seeds, with its 95 % interval"), LegendKey("|", 0, "each seed")]
-        if any(row.published for row in rows):
-            legend.append(LegendKey("◇", 2, "published in the paper"))
+        published = "published in the paper" if any(row.published for row in rows) else ""
+        legend = line_legend("mean over seeds, with its 95 % interval", "each seed", published)
         yield from _of_group(group, [_rows_plot(measure, rows) for measure in measures], legend)
 
 
 def _rows_plot(measure: str, rows: Sequence[RowOutcome]) -> Plot:
-    shown = [row for row in rows if measure in row.estimates or measure in row.published]
-
-    def draw(figure: Figure) -> None:
-        axis = figure.subplots()
-        for place, row in enumerate(shown):
-            # The label stands above its row, so that it has the whole width.
-            above, line = place - 0.22, place + 0.22
-            words: dict[str, Any] = {"transform": axis.get_yaxis_transform(), "va": "center"}
-            axis.text(0, above, _short(row.label), ha="left", **words)
-            if measure in row.published:
-                diamond: dict[str, Any] = {"mfc": "none", "mec": colour(2), "mew": 1.6, "ms": 7, "zorder": 4}
-                axis.plot(percent(row.published[measure]), line, "D", **diamond)
-            if (estimate := row.estimates.get(measure)) is not None:
-                axis.text(1, above, points(estimate.value), ha="right", weight="bold", **words)
-                seeds = [percent(run.values[measure]) for run in row.runs if measure in run.values]
-                if len(seeds) > 1:
-                    axis.plot(seeds, [line] * len(seeds), "|", color=MUTED, ms=9, mew=1.2, zorder=2)
-                dot: dict[str, Any] = {"fmt": "o", "color": colour(1), "ms": 6, "zorder": 3}
-                if half := _half(estimate):
-                    dot |= {"xerr": half, "ecolor": colour(1), "elinewidth": 2, "capsize": 3}
-                axis.errorbar(percent(estimate.value), line, **dot)
-            if place:
-                axis.axhline(place - 0.5, color=GRID, linewidth=0.8)
-        axis.set(xlabel=f"{_short(measure)}, %", ylim=(len(shown) - 0.5, -0.5))
-        axis.margins(x=0.06)
-        axis.yaxis.set_visible(False)
-        axis.spines["left"].set_visible(False)
-
-    means = ", ".join(
-        f"{row.label} {points(row.estimates[measure].value)}" for row in shown if measure in row.estimates
-    )
-    return Plot(measure, "", 0.75 + 0.45 * len(shown), draw, description=f"Mean over seeds in percent: {means}.")
+    lines = [
+        EstimateLine(
+            row.label,
+            row.estimates.get(measure),
+            [run.values[measure] for run in row.runs if measure in run.values],
+            row.published.get(measure),
+        )
+        for row in rows
+        if measure in row.estimates or measure in row.published
+    ]
+    return line_plot(measure, f"{shortened(measure)}, %", lines)
 
 
 def _legend(labels: Iterable[str]) -> list[LegendKey]:
     return [LegendKey(GLYPHS[series], series + 1, label) for series, label in enumerate(labels)]
-
-
-def _short(label: str, width: int = 48) -> str:
-    return label if len(label) <= width else f"{label[: width - 1]}…"
 
 
 # Accuracy by mask ratio
@@ -160,7 +135,7 @@ def _ratio_plot(measure: str, rows: Sequence[RowOutcome]) -> Plot:
             for ratio, estimates in by_ratio.items():
                 for estimate in estimates:
                     axis.errorbar(ratio, percent(estimate.value), yerr=_half(estimate) or None, **marked)
-        axis.set(xlabel="mask ratio (highest share noised)", ylabel=f"{_short(measure, 30)}, %")
+        axis.set(xlabel="mask ratio (highest share noised)", ylabel=f"{shortened(measure, 30)}, %")
 
     caption = (
         "Mean over seeds by mask ratio, with its 95 % interval. Where rows share ratio and schedule, the line goes "
