@@ -25,7 +25,7 @@ _GOAL = re.compile(
     r"\b(?:needs?|must|ha(?:s|ve) to|takes?)\b[^.\d]{1,40}\d[^.\d]{1,30} to (?:[a-z]+ ){1,2}\Z"
     r"|\d (?:more )?(?!times\b|(?:third|quarter|fourth|fifth|sixth|eighth|tenth)s)[a-z]+s of \Z"
 )
-_CHANGE = r"\b(?:rose|risen|fell|fallen|dropp|increas|decreas|gr[eo]w|went|reduc|chang|declin|improv)\w*\b"
+_CHANGE = r"\b(?:rose|risen|fell|fallen|dropp|increase?|decrease?|gr[eo]w|went|reduc|chang|declin|improv)\w*\b"
 #: Before the first of two numbers: "rose from 20 to 23".
 CHANGES = re.compile(rf"{_CHANGE}[^.\d]{{0,40}}\b(?:from|by) \Z")
 _PREPOSITIONS = (
@@ -55,8 +55,8 @@ _MEASURE = re.compile(
 _CHANGES_TO = re.compile(rf"{_CHANGE}[^.]{{0,40}} to \Z")
 _COMES_TO = re.compile(
     r"\b(?:total|sum|average|equal|com(?:es?|ing)|came|amount|add|work|round|br(?:ing|ought)|lead|due|down"
-    r"|up|back|drop|f[ae]ll|r[io]se|increas"
-    r"|decreas|go|went|gr[eo]w|reduc|result|leav|left|end|remain|stay|finish|start|complet|meet|profit"
+    r"|up|back|drop|f[ae]ll|r[io]se|increase?"
+    r"|decrease?|go|went|gr[eo]w|reduc|result|leav|left|end|remain|stay|finish|start|complete?|meet|profit"
     r"|loss|cost|price|answer|result|value)[a-z]*"
     r"\b[^.\d]{0,30}\Z"
 )

@@ -14,7 +14,7 @@ _LEAD = re.compile(r"(?:[a-zA-Z'-]{1,20}[ ,:]{1,2}){0,8}\W{0,2}$")
 _JOINT = re.compile(r"[\s,]{0,3}(?:and|or|,)?[\s,]{0,3}(?:[a-z] ?= ?)?")
 _CIRCUMSTANCE = re.compile(
     r"[ ,(]{1,3}(?:[a-z]{1,15} ){0,3}(?:at(?! least| most)|when|where|for|if|since|because|with|given)"
-    r" (?:(?:all|every|each|any|some|real|integers?|positive) ){0,4}"
+    r" (?:(?:divided by|all|every|each|any|some|real|integers?|positive) ){0,4}"
 )
 _REJECTS = re.compile(
     r"\b(?:not|instead of|rather than|unlike|except|excluding|than|as (?:many|much) as|compared (?:to"
@@ -30,6 +30,7 @@ _REJECTED = re.compile(
 )
 # "$x = 3$ is the only solution in $[0, 5]$".
 _WITHIN = re.compile(r" (?:[a-z]{1,15} ){0,6}(?:in|on|over) (?:the interval )?")
+_LETTER = re.compile(r"[a-zA-Z]")
 _RELATION = re.compile(r"[<>]|\\(?:[lg](?:e|t|eq)q?|neq?|in|equiv|cong|sim|perp|parallel)(?![a-z])")
 _AND = re.compile(r",? (?:and|or) |, ")
 _CLAUSE = re.compile(
@@ -122,7 +123,9 @@ def last_formula(text: str) -> str | None:
     held = [formula]
     # Several that are one answer, as in: the solutions are $x = 2$ and $x = 3$.
     for first, after, other in reversed(found[:-1]):
-        if not _AND.fullmatch(text, after, begin) or _name(other) is None or _name(other) != _name(formula):
+        names = [_name(other), _name(formula)]
+        same = names[0] == names[1] is not None or all(name is not None and _LETTER.fullmatch(name) for name in names)
+        if not _AND.fullmatch(text, after, begin) or not same:
             break
         held.insert(0, other)
         begin = first

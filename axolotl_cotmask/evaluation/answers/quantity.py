@@ -66,6 +66,8 @@ _BEFORE_THE_CLAUSE = re.compile(
     r"(?:(?i:from|in|on|after|for|with|at|by|during|of)) (?:[a-z]+ ){0,3}\d+(?: [a-z]+){0,3}?,? "
     r"(?=(?:he|she|they|it|there|we|you|I)\b|[A-Z][a-z]+ )"
 )
+# "15 percent of 60 is 9".
+_SHARE_IS = re.compile(r"[\d./]{1,12} ?(?:%|percent)? of [^\n]{1,40}? (?:is|equals) (?=-?[\d.]+\b)")
 _REPEATING = re.compile(r"(?<![\d.])(\d{0,9})\.(\d{0,9})\\overline ?\{(\d{1,9})\}")
 _WHICH_IS = re.compile(r"\bi\.e\.|\bnamely\b|\b(?:which|that)(?: then)? (?:is,?|equals|gives|makes|comes to)\b")
 _BEGINS = re.compile(r"[-+(]?\s?\.?\d")
@@ -168,6 +170,7 @@ def number_in(passage: str) -> str | None:
     steps = text.split(";")
     text = steps[-1].strip() if _RESULT.search(steps[-1]) else text
     text = text[before.end() :] if (before := _BEFORE_THE_CLAUSE.match(text)) else text
+    text = text[share.end() :] if (share := _SHARE_IS.match(text)) else text
     digit = _DIGIT.search(text)
     clause = _CLAUSE.search(text, digit.end() if digit else 0)
     head = text[: clause.start()] if clause else text

@@ -21,6 +21,7 @@ _ASIDE = (
     r"|[^\n.]{0,80}\b(?:irrelevant|unnecessary|(?:not|n't) (?:need|needed|relevant|matter|used|required))\b"
     r"|the (?:trick|key|idea|point)\b|(?:note|remember|recall|keep in mind)\b(?![^\n.]{0,100}(?:\b(?:so"
     r"|thus|hence|therefore)\b|=))"
+    r"|(?:i'm|i am|we are)(?: about| roughly| very| quite| fairly)? (?:\d{1,3} ?%|confident|sure|certain)"
     r"|for (?:reference|comparison|context)|(?:as a )?side note|incidentally|by the way|fun fact"
 )
 _ABOUT_THE_TEXT = r"source|reference|confidence|disclaimer|generated|difficulty|certainty"
