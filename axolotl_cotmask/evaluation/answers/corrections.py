@@ -19,6 +19,7 @@ TAKES_BACK = re.compile(
     r"|let me (?:correct|fix|redo|recalculate|recompute|reconsider|recheck|re-check)\b"
     r"|(?:this|that|it)(?:'s| is| was) (?:wrong|incorrect|not (?:right|correct))\b"
     r"|(?:claim|guess|assumption) (?:fails|is (?:false|wrong))\b"
+    r"|(?:it|this|that) should (?:be|have been)\b(?= [$\d(\\])"
     r"|but (?:it|this|that)(?:'s| is| was) (?:actually|really|in fact)\b)"
     r"|\((?:incorrect|wrong)\)|(?<=[.!?\n] )actually\b|^actually\b",
     re.IGNORECASE | re.MULTILINE,

@@ -9,18 +9,20 @@ from axolotl_cotmask.evaluation.answers.corrections import TAKES_BACK
 from axolotl_cotmask.evaluation.answers.plain import plain
 
 _THOUGHT_ENDS = re.compile(
-    r"</(?:think|thinking|thought|reasoning|scratchpad)>|<\|end_of_thought\|>|◁/think▷|<\|channel\|>final<\|message\|>",
+    r"</(?:think|thinking|thought|reasoning|scratchpad)>|\[/THINK\]"
+    r"|<\|end_of_thought\|>|◁/think▷|<\|channel\|>final<\|message\|>",
     re.IGNORECASE,
 )
 _THOUGHT_BEGINS = re.compile(
-    r"<(?:think|thinking|thought|reasoning|scratchpad)>|<\|begin_of_thought\|>|◁think▷"
+    r"<(?:think|thinking|thought|reasoning|scratchpad)>|\[THINK\]|<\|begin_of_thought\|>|◁think▷"
     r"|<\|channel\|>(?:analysis|commentary)<\|message\|>",
     re.IGNORECASE,
 )
 # What ends a model's turn. Templates differ; these are those of the families in use.
 _TURN_ENDS = re.compile(
     r"</?s>|\\end\{(?:solution|answer|proof|problem)\}|<eos>|<end_of_turn>|\[INST\]|<start_of_turn>user"
-    r"|<\|(?:end_of_solution|endoftext|im_end|eot_id|eom_id|end_of_text|end|return|user|assistant|end_of_sentence|end▁of▁sentence)\|>"
+    r"|<\|(?:end_of_solution|endoftext|im_end|eot_id|eom_id|end_of_text|end|return|user|assistant"
+    r"|end_of_sentence|end▁of▁sentence)\|>"
     r"|<\|im_start\|>user|<\|start_header_id\|>user"
 )
 _ANNOTATION = re.compile(

@@ -152,7 +152,7 @@ def _brackets(form: str) -> str:
     form = form.strip()
     outer = form[:1] + form[-1:] if not form.startswith("\\{") else form[:2] + form[-2:]
     inside = form[len(outer) // 2 : -(len(outer) // 2)]
-    if outer not in ("()", "[]", "(]", "[)", "\\{\\}") or "," not in inside or re.search(r"[\[\](){}]", inside):
+    if outer not in ("()", "[]", "(]", "[)", "\\{\\}") or "," not in inside or re.search(r"[\[\]()]|\\[{}]", inside):
         return ""
     return outer
 

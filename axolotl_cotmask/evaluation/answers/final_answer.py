@@ -34,13 +34,17 @@ _OPTION = re.compile(
 _LABEL_B = re.compile(r"^[ \t*_-]{0,8}B[ *_]{0,4}[:)]", re.IGNORECASE | re.MULTILINE)
 # "If the answer were 5", "a wrong answer is 5": and a tag that closes, or one of another name.
 _NOT_STATED = re.compile(
-    r"(?:\b(?:if|suppose|supposing|assuming|assume|unless|whether|wrong|incorrect|previous|expected|claimed|draft|possible|tempting|naive|check|checking|verify|verifying|confirm|test)[\s,*_:]{1,3}"
+    r"(?:\b(?:if|suppose|supposing|assuming|assume|unless|whether|wrong|incorrect|previous|expected"
+    r"|claimed|old|first|initial|original|draft|possible|tempting|naive|check|checking|verify|verifying"
+    r"|confirm|test)[\s,*_:]{1,3}"
     r"(?:(?:the|an?|this|that|my|our|your|his|her|their|final|correct)[\s*_]{1,3}){0,3}|</)$",
     re.IGNORECASE,
 )
+# "The expected answer was 30".
+_OF_OTHERS = re.compile(r"\b(?:expected|claimed|previous|wrong|incorrect|old|naive|tempting) \Z", re.IGNORECASE)
 # What "the answer is 5" follows when it is not meant: "one might think", "at first I thought".
 _DOUBTED = re.compile(
-    r"\b(?:but if|might|at first|initially|i thought"
+    r"\b(?:but if|might|at first|initially|i(?: \w+)? thought"
     r"|(?:may|could|would|tempted to|not|n't|never) (?:think|say|guess|believe)|doubt|unlikely|would say"
     r"|(?:some|others|many)(?: people| students)? (?:say|said|think|thought|claim|argue)"
     r"|(?:false|untrue|not true|wrong|incorrect) that)\b(?:(?!\bbut\b)[^.;\n]){0,40}$",
@@ -54,7 +58,8 @@ _CONDITION = re.compile(
 )
 # "If you round to the nearest ten, the answer is 10": beside what was asked for.
 _BESIDE = re.compile(
-    r"\bif (?:you|we|one|they) (?:also |only |instead |really )?"
+    r"\b(?:note|however|also)[:,]? (?:that )?if\b[^.!?\n]{0,50}$|\bif (?:you|we|one|they) (?:also |only "
+    r"|instead |really )?"
     r"(?:round|want|prefer|wish|need to round)\b[^.!?\n]{0,50}$",
     re.IGNORECASE,
 )
@@ -76,8 +81,11 @@ _MARKUP = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"), ("$", "$"))
+#: Before what ends a sentence: no abbreviation.
+NOT_SHORT = r"(?<![a-z]\.[a-z])(?<!approx)(?<!\blbs)(?<!\bhrs)(?<!\bft)(?<!\bvs)"
 _SENTENCE_END = re.compile(
-    r"(?:(?<![a-z]\.[a-z])(?<!approx)(?<!\blbs)(?<!\bhrs)(?<!\bft)(?<!\bvs)[.?]|(?<=[a-zA-Z)*])!)(?=\s|$)|(?<=\d)!(?=\s[A-Z])|\n|</|\"\}"
+    rf"(?:{NOT_SHORT}[.?]"
+    r"|(?<=[a-zA-Z)*])!)(?=\s|$)|(?<=\d)!(?=\s[A-Z])|\n|</|\"\}"
 )
 _CLAUSE_END = re.compile(r"[.!?](?=\s|\Z)|[;\n]|,\s")
 # What follows "the answer is" without being the answer.
@@ -108,7 +116,10 @@ def without_denials(text: str) -> str:
     text = _REJECTED.sub("", _DENIED.sub(lambda match: "" if match["instead"] else "not", text))
     kept, end = [], 0
     for mark in _ANSWER.finditer(text):
-        if mark.start() >= end and _DOUBTED.search(text, max(0, mark.start() - 60), mark.start()):
+        before = max(0, mark.start() - 60)
+        if mark.start() >= end and (
+            _DOUBTED.search(text, before, mark.start()) or _OF_OTHERS.search(text, before, mark.start())
+        ):
             kept.append(text[end : mark.start()])
             stop = _CLAUSE_END.search(text, mark.end())
             end = stop.start() if stop else len(text)
@@ -183,9 +194,13 @@ def _after_marks(text: str, of_option: bool) -> Iterator[str]:
         ):
             continue
         link = _LINK.match(text, mark.end()) or (_DIRECT.match(text, mark.end()) if _FINAL.search(before) else None)
-        if link is None or ("would" in link.group() and _HYPOTHETICAL.search(before)):
+        if link is None:
             continue
         passage = _passage(text, link.end())
+        if "would" in link.group() and (_HYPOTHETICAL.search(before) or " if " in passage):
+            continue
+        if "could" in link.group() and not _JOINS.search(passage):
+            continue
         if not passage or _NO_ANSWER.match(passage):
             continue
         if conditional:

@@ -13,18 +13,38 @@ _DIGIT = re.compile(r"\d")
 _LEAD = re.compile(r"(?:[a-zA-Z'-]{1,20}[ ,:]{1,2}){0,8}\W{0,2}$")
 _JOINT = re.compile(r"[\s,]{0,3}(?:and|or|,)?[\s,]{0,3}(?:[a-z] ?= ?)?")
 _CIRCUMSTANCE = re.compile(
-    r"[ ,(]{1,3}(?:[a-z]{1,15} ){0,3}(?:at(?! least| most)|when|where|for|if|since|because|with|given) "
+    r"[ ,(]{1,3}(?:[a-z]{1,15} ){0,3}(?:at(?! least| most)|when|where|for|if|since|because|with|given)"
+    r" (?:(?:divided by|all|every|each|any|some|real|integers?|positive) ){0,4}"
 )
+_REJECTS = re.compile(
+    r"\b(?:not|instead of|rather than|unlike|except|excluding|than|as (?:many|much) as|compared (?:to"
+    r"|with)|of which|divisible by)\s\Z"
+    r"|\b(?:reject|discard|exclud|except"
+    r"|disregard|ignor|rule out|ruling out)\w*[^.,;\n]{0,30}\Z",
+    re.IGNORECASE,
+)
+_MULTIPLE = re.compile(r"\b(?:times|twice|half|double|triple)\s\Z", re.IGNORECASE)
+_REJECTED = re.compile(
+    r"[^.$\\\n]{0,20}\b(?:extraneous|rejected|discarded|impossible|invalid|not (?:valid|allowed|possible|a solution)"
+    r"|(?:does not|doesn't)(?: work| satisfy|(?=\W*\Z)))"
+)
+# "$x = 3$ is the only solution in $[0, 5]$".
+_WITHIN = re.compile(r" (?:[a-z]{1,15} ){0,6}(?:in|on|over) (?:the interval )?")
+_LETTER = re.compile(r"[a-zA-Z]")
 _RELATION = re.compile(r"[<>]|\\(?:[lg](?:e|t|eq)q?|neq?|in|equiv|cong|sim|perp|parallel)(?![a-z])")
 _AND = re.compile(r",? (?:and|or) |, ")
 _CLAUSE = re.compile(
-    r"[,:]?\s(?:because|since|where|when|if|which|given|so|but|after|although|while|thus|therefore|hence|giving|making)\b"
+    r"[,:]?\s(?:because|since|where|when|if|which|given|so|but|after|although|while|thus|therefore|hence"
+    r"|giving|making)\b"
     r"|[,:]?\sas (?!the\b)|;\s|\s\((?=[a-zA-Z]{2})|\s[-—]+\s(?=[a-zA-Z]{2})"
 )
+_GOES_ON = re.compile(r"\s(?:plus|minus|times|divided by)\b")
+_WHICH_IS = re.compile(r"\b(?:i\.e\.,?|which (?:is|equals|gives|makes)|that is,)\s(?=[^\n]{0,40}[\d$\\])")
 _NAME_IS = re.compile(r"(?:[a-zA-Z'-]{1,20} ){1,8}(?:is|are|equals) (?=[-\d$\\])")
 # An expression in plain characters: operators, names of a letter, roots.
 _EXPRESSION = re.compile(
-    r"(?:\b(?:is|are|equals)|[=:])\s++((?=[^a-z\n]{0,80}[a-z√π(])(?:(?:sqrt|pi|sin|cos|tan|log|ln|[a-zA-Z0-9])(?![a-zA-Z]{2})"
+    r"(?:\b(?:is|are|equals)|[=:])\s++((?=[^a-z\n]{0,80}[a-z√π(])(?:(?:sqrt|pi|sin|cos|tan|log|ln"
+    r"|[a-zA-Z0-9])(?![a-zA-Z]{2})"
     r"|[-+*/^()√π_{}., ]|\d){1,80})[*_.!]{0,3}\Z"
 )
 # The label of an option before its value.
@@ -52,8 +72,13 @@ def formula_in(passage: str) -> str | None:
             between = passage[end:begin]
             if not _JOINT.fullmatch(between) or not between.strip():
                 break
-            held.append(formula)
             end = after
+            # "$\\frac{1}{2}$, or $50\\%$" is one value.
+            if not formula.endswith("%") or held[0].endswith("%"):
+                held.append(formula)
+        if _GOES_ON.match(passage, end):  # "$120$ minus the 20 bad ones, i.e. $100$"
+            result = _WHICH_IS.search(passage, end)
+            return formula_in(passage[result.end() :]) if result else passage
         # "$5$ million": a formula with words behind it is read with them.
         rest = re.match(r" (?:hundred|thousand|million|billion|trillion|dozen)\b", passage[end:])
         return ", ".join(held) + (rest.group() if rest else "")
@@ -67,20 +92,40 @@ def formula_in(passage: str) -> str | None:
 
 
 def last_formula(text: str) -> str | None:
-    """Return the last formula of ``text``, or None where it has none or a number stands behind one that has none."""
+    """Return the last formula of ``text``, or None where it has none or a number stands behind one that has none.
+
+    All of ``text`` where it only says what the answer is not.
+    """
     found = formulas(text)
     if not found or breaks_off(text):
         return None
     if _DIGIT.search(text, found[-1][1]) and not _DIGIT.search(found[-1][2]):
         return None
     # Where something is attained, as in: the greatest value is $5$, attained at $x = 1$.
-    while len(found) > 1 and _CIRCUMSTANCE.fullmatch(text[found[-2][1] : found[-1][0]]):
+    place = len(found) - 1
+    while place > 0:
+        between = text[found[place - 1][1] : found[place][0]]
+        inside = _WITHIN.fullmatch(between) is not None and "=" in found[place - 1][2]
+        inside = inside or (between.strip() == "as" and "\\to" in found[place][2])
+        if inside or _CIRCUMSTANCE.fullmatch(between):
+            del found[place:]
+        elif between.strip() != "and":
+            break
+        place -= 1
+    while found and (
+        _REJECTS.search(text, max(0, found[-1][0] - 60), found[-1][0]) or _REJECTED.match(text, found[-1][1])
+    ):
         found.pop()
+    # What it is not, or a multiple of: no answer is left to read.
+    if not found or _MULTIPLE.search(text, max(0, found[-1][0] - 20), found[-1][0]):
+        return text
     begin, _, formula = found[-1]
     held = [formula]
     # Several that are one answer, as in: the solutions are $x = 2$ and $x = 3$.
     for first, after, other in reversed(found[:-1]):
-        if not _AND.fullmatch(text, after, begin) or _name(other) is None or _name(other) != _name(formula):
+        names = [_name(other), _name(formula)]
+        same = names[0] == names[1] is not None or all(name is not None and _LETTER.fullmatch(name) for name in names)
+        if not _AND.fullmatch(text, after, begin) or not same:
             break
         held.insert(0, other)
         begin = first

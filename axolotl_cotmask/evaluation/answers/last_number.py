@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from axolotl_cotmask.evaluation.answers.final_answer import NOT_SHORT
 from axolotl_cotmask.evaluation.answers.last_sentence import NONE_LEFT, number_of_sentence
 from axolotl_cotmask.evaluation.answers.quantity import number_in
 from axolotl_cotmask.evaluation.answers.remarks import gives_no_answer, is_cut_off, results_in_bold, without_remarks
@@ -16,10 +17,10 @@ _IS = re.compile(
     r"|pays?|paid|earns?|costs?|spends?|spent|saves?|sells?|sold|buys?|bought|eats?|ate|takes?|leaves?)\s"
 )
 _DIGIT = re.compile(r"\d")
-_SENTENCE_END = re.compile(r"[.?!;](?=\s|$)")
-# "Step 4", "[1]": no quantity.
+_SENTENCE_END = re.compile(rf"{NOT_SHORT}[.?!](?=\s|$)")
 # Nothing but options with their values.
 _OPTION = re.compile(r"\(?[A-E][:.)]\s[^=]{1,40}")
+# "Step 4", "[1]": no quantity.
 _LABEL = re.compile(
     r"\b(?:step|part|equation|eq\.|figure|example|note|method|case) #?\d{1,3}\b(?![.,]\d)"
     r"|(?<=[\w.] )\[\d{1,2}\](?=[\s.]|\Z)",
@@ -39,7 +40,7 @@ def last_number(text: str) -> str | None:
     number = number_in(bold[-1]) if bold else None
     if number is None and not _DIGIT.search(text):
         return _only_in_words(text)
-    return number if number is not None else number_of_sentence(_last_sentence(text))
+    return number if number is not None else number_of_sentence(*_last_sentence(text))
 
 
 def _is_list_of_options(text: str) -> bool:
@@ -57,14 +58,16 @@ def _only_in_words(text: str) -> str | None:
     return whole if whole is not None or name is None else number_in(sentence[name.end() :])
 
 
-def _last_sentence(text: str) -> str:
+def _last_sentence(text: str) -> tuple[str, str]:
+    """Return the last sentence of ``text`` with a digit, and what comes before it."""
     last = max(text.rfind(digit) for digit in "0123456789")
     if last < 0:
-        return ""
+        return "", ""
     begin = max(text.rfind("\n", 0, last) + 1, last - _WINDOW)
     end = text.find("\n", last)
     line = text[begin : len(text) if end < 0 else end][: 2 * _WINDOW]
     ends = [match.end() for match in _SENTENCE_END.finditer(line)]
     before = [place for place in ends if place <= last - begin]
     after = [place for place in ends if place > last - begin]
-    return line[before[-1] if before else 0 : after[0] if after else len(line)]
+    start = before[-1] if before else 0
+    return line[start : after[0] if after else len(line)], text[max(0, begin + start - _WINDOW) : begin + start]

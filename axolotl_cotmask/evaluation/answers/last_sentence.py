@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from axolotl_cotmask.evaluation.answers.arithmetic import NUMBER
+from axolotl_cotmask.evaluation.answers.circumstances import CHANGES, is_circumstance, is_known, only_main
 from axolotl_cotmask.evaluation.answers.number_words import is_number_word
-from axolotl_cotmask.evaluation.answers.quantity import bare, number_in
+from axolotl_cotmask.evaluation.answers.quantity import ASIDE, bare, number_in
 
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(
@@ -18,21 +19,38 @@ _OPERAND = re.compile(r"[\d)%a-zA-Z]\s?(?:[*/+]|\s-\s|(?<=\d)-)\s?[( ]*$|(?<=\d)
 _UNIT_POWER = re.compile(r"(?<=[a-zA-Z])\^\(?[-+]?[1-4]\)?")
 # "$10 for 50 minutes": of an amount of money and what it is for the amount.
 _FOR = re.compile(
-    r"(?<!with )(?<!\bat )(?<!\bfor )(?<!\bof )(?<!than )(?<!\bby )(?<!have )(?<!has )"
+    r"(?<!with )(?<!\bat )(?<!\bfor )(?<!\bof )(?<!than )(?<!\bby )(?<!have )(?<!has )(?<!the )(?<!her )(?<!his )"
     r"[$€£]\s?\d[\d,.]*(?=(?: [a-zA-Z'-]+){0,6}?"
     r" (?:for|in|over|after|on)(?: [a-z]+){0,2} \d[\d,]*(?: [^$€£=\d]*)?$)",
     re.IGNORECASE,
 )
+# "3 pens for $15".
+_PRICE = re.compile(r" for (?=[$€£])")
 # A bracket with words or a calculation behind a number.
-_BRACKET = re.compile(r"(?<=[\w%.✓✔]) \((?=[^()]{0,80}(?:[a-zA-Z]|[-*/+=]))[^()]{1,80}\)")
+_BRACKET = re.compile(r"(?<=[\w%.✓✔]) \((?=[^()]{0,80}(?:[a-zA-Z%]|[-*/+=]))[^()]{1,80}\)")
 # What a sentence adds behind the number that it is about.
 _ADDED = re.compile(
     r",? which (?:is|are|was|means) (?:about |only |exactly )?[$\d.,]{1,20}(?:%| percent| times| more| less| fewer)\b"
     r"|,? which (?:is|are|was|means) (?:about |only |exactly )?[\d.,]{1,20}%|,? or (?:about )?[\d.]{1,20}(?:%| percent)"
     r"|\s(?:because|since|(?:that|which) (?:costs?|weighs?|lasts?|holds?|contains?|has|have))\s"
-    r"|\s(?:out of|from)\s(?![^.]{0,30}\bto\b)"
-    r"|,? (?:while|whereas|compared (?:to|with)|as opposed to|down from|up from)\s|,? and the check\b"
-    r"|,? (?:when|if) (?:you|we|he|she|they|it)\s"
+    r"|\s(?:out of|from)\s(?![^.]{0,30}\bto\b|[^.]{0,60}: )"
+    r"|,? (?:while|whereas|(?:even )?though|although|compared (?:to|with)|as opposed to|down from"
+    r"|up from)\s|,? and the check\b"
+    r"|(?<=[\w%]),? (?:i\.e\.,?|that is,) (?=(?:an?|you|s?he|they|it|the|we|there) )"
+    r"|,? (?:after|before|once|until|when|if|now that) (?:you|we|s?he|they|it|his|her|their|its|the|[A-Z][a-z]+)\s"
+    r"(?![^,\d]{0,60}\d[^,]{0,60},[^,]{0,60}\d)"
+    rf"|, (?=-?{NUMBER}(?: [a-z]+){{0,2}} (?:more|less|fewer|short|shy|higher|lower|[a-z]+er)(?: than| of)\b)"
+    rf"|:(?= {NUMBER} (?:plus|times|divided by|[-+*/]) ?{NUMBER}\W*\Z)"
+    r"| [-–—]+ (?=(?:s?he|they|it|we|you|I|because|since|the)\b)"
+    r"|,? (?:of which|given that|provided that|assuming(?: that)?)\s"
+    rf"|,? (?:and|with) (?={NUMBER}(?: [a-z]+){{0,2}} (?:left over|to spare|remaining|left)\b)"
+    r"|, or (?=\d{1,4} [a-z]{2,8}(?: and)? \d)"
+    rf"|, (?={NUMBER} times as\b)|, from (?=[^,]{{0,40}}\d[^,]{{0,20}} to [^,]{{0,20}}\d[^,]{{0,20}}\Z)"
+    r"|, (?!(?:leav|giv|mak|total|yield|earn|bring|add|result|com|turn)ing|saving)[a-z]+ing\s"
+    rf"|, (?={NUMBER} of (?:it|them|which|these|those)\b(?![^\n]*:))"
+    rf"|:(?= [^:=\n]*\d[^:=\n]*(?:,|\band\b|\bof\b|\bon\b) {NUMBER}(?: [a-z]+){{0,3}}\W*\Z)"
+    r"|, (?:having|starting|including|excluding|counting|not counting)\s(?![^\n]{0,80}, [^,\n]*\d)"
+    r"|,? (?:and|but|when) [^,\d]{0,30}(?=\d[\d.]*(?: [a-z-]+){1,4} ago\b)"
     r"|\s(?:after|before|until|past) (?=\d{1,2}:\d\d)|(?: old)? in (?=(?:1[5-9]|20)\d\d\b)|(?<= old) in\s"
     r"|,? (?:after|before|when|by) [a-z]{2,15}ing\s"
 )
@@ -40,23 +58,25 @@ _ADDED = re.compile(
 _AND_SINCE = re.compile(r"\band (?:since|because|as) [^,\d]{1,60}, (?=[^,]{0,60}\d[^,]{0,60}\Z)")
 _CHECK = re.compile(r"(?<=[.!)✓✔] )(?:\w+-?){0,1}(?:check|verif)\w*\b.*", re.IGNORECASE | re.DOTALL)
 _YIELDS = re.compile(
-    r".*\b(?:giving|leaving|gives|leaves|yields|yielding|making|totaling|totalling|for a total of)"
-    r"(?::| (?:us|him|her|them|you))? (?=\d)",
+    r".*\b(?:giving|leaving|gives|leaves|yields|yielding"
+    r"|making(?: an? [a-z]+ of| (?:the|his|her|their)(?: [a-z]+){1,3})?|totaling|totalling|in total|altogether|in all"
+    r"|for an? (?:[a-z]+ )?total of)"
+    r"(?::|(?: (?:us|him|her|them|you|[A-Z][a-z]+))?(?: with)?) +(?=\d)"
+    rf"|.*(?:\bi\.e\.,?|\bnamely) (?:(?:after|in|about) )?(?={NUMBER}[^\d]*\Z)",
     re.DOTALL,
 )
-# Before a number: it tells which things are meant, or it is of a circumstance of another number.
-_KNOWN = re.compile(
-    r"\b(?:the|these|those|all|both|his|her|their|every)(?: (?:original|initial|starting|first|other))?\s\Z"
-    r"|\d (?:[a-zA-Z]+ ){0,5}?for(?: [a-z]+){0,2}\s\Z"
-    r"|\d (?:[a-z]+ ){1,2}to (?!get|make|be|find|reach|equal|obtain|give|have|total|sum|add)[a-z]+(?: [a-z]+)?\s\Z"
-    r"|\bat an? (?:[a-z]+ )?(?:rate|speed|price|cost) of\s\Z",
-    re.IGNORECASE,
+# What comes before the clause that a sentence ends on.
+_CLAUSE = re.compile(
+    r".*(?:,? (?:so|thus|hence|therefore|but)(?: that)?|:),? (?=[^\n]*\d)"
+    r"|\W*(?i:(?:(?:and|so|thus|hence|therefore|then),? )?(?:to|since|because|as|if|when|while|although"
+    r"|once|given|by|in|after|before|with|without|for|at|from|of|out|on|[a-z]+ing) )"
+    r"[^,\n]*?\d[^\n]*?(?:, | (?=(?:s?he|they|it|we|you|I|there)\b))(?=[^\n]*\d)"
+    rf"|.*, or (?={NUMBER}[^\d\n]*\Z)",
 )
-_WITHIN = re.compile(r"[a-z,] \d[\d.,]*(?: (?!finish|completes?\b|meet)[a-z]+){0,3}? (?:after|in|over) \Z")
-_TIME = re.compile(r" (?:more )?(?:second|minute|hour|day|week|month|year|game|round|lap)s?\b")
-_LEFT_OVER = re.compile(r" (?:[a-z]+ ){0,2}(?:left over|to spare|remaining|left)\b")
-_WITH = re.compile(r"\d (?:[a-z]+ ){0,3}?with \Z")
-_CHOICE = re.compile(r"\s*(?:or|and|to|in)\s*")
+_CHOICE = re.compile(
+    r"\s*(?:or|and|to|in(?! [\d.]+ (?:more )?(?:second|minute|hour|day|week|month|year))|by|against"
+    r"|through|vs\.?)\s*(?=-?\.?\d)"
+)
 _ROUNDED = re.compile(r"\bround\w*\s[^.]{0,30}\Z", re.IGNORECASE)
 # "Tom gets 50 and Jane gets 40".
 _EACH = re.compile(
@@ -69,6 +89,17 @@ _NAMES = re.compile(r"\b[A-Z][a-z]+:? \d[\d.,]*(?: [a-z]+)?(?:,| and|, and) [A-Z
 _THINGS = re.compile(
     r"(?:\b(?:are|has|have|is|with)|:) (?P<one>\d[\d.,]*) [a-z]+(?: and|,) (?!\1)\d[\d.,]* [a-z]+\W*\Z"
 )
+# "The width is 12 and the length is 28."
+_SUBJECTS = re.compile(
+    r"\b(is|was|are|were|has|gets) -?\d[\d.,]*(?: [a-z]+){0,2}(?:,? and|;) (?:(?:the|his|her|its) )?"
+    r"(?!(?:[a-z]+ )?(?:total|sum|difference|average|product|result|answer|it|this|that|so"
+    r"|thus)\b)(?:[\w'-]+ ){1,6}\1 -?\d[\d.,]*(?: [a-z]+){0,2}\W*\Z"
+)
+# "12 each, 24 altogether".
+_IN_TOTAL = re.compile(
+    rf"[,;:] (?:or |so |and |which is |making )?({NUMBER})(?: [a-z]+){{0,3}}"
+    r" (?:in total|in all|altogether|total|overall|combined)\W*\Z"
+)
 # "80% of 250".
 _SHARE = re.compile(r"(?<![\d.])(\d{1,6}(?:\.\d{1,6})?)(?:%| percent) of \Z")
 # "= 50 miles an hour, so at 2 hours he is at 100 miles".
@@ -76,50 +107,95 @@ _SO = re.compile(r",? so (?=[^=]*\d)")
 # "the difference is six"; "she has no apples left".
 _IN_WORDS = re.compile(r"\b(?:is|are|was|were|equals|comes to)\s((?!one\b)[a-z][a-z -]{2,40})\W*\Z")
 NONE_LEFT = re.compile(
-    r"\b(?:no (?:more )?[a-z]+(?: [a-z]+)?|nothing|none) (?:is |are )?(?:left|remains?|remaining)\W*\Z"
+    r"\b(?:no (?:more )?[a-z]+(?: [a-z]+)?|nothing|none) (?:is |are )?(?:left|remains?|remaining)"
+    r"(?: after\b[^\n=]{0,60})?\W*\Z"
 )
-# "x_1 = 17, x_2 = 19": several values of one name.
+# "x_1 = 17, x_2 = 19": values of several names.
 _VALUES = re.compile(
-    r"(?<![\w^)*/+-])([a-zA-Z])(?:_\(?\{?\d\}?\)?)?\s?=\s?-?[\d.,/]*\d(?:,|\s?,?\s?\b(?:and|or)\b)\s?\1(?:_\(?\{?\d\}?\)?)?\s?=\s?-?[\d.,/]*\d\W*\Z"
+    r"(?<![\w^)*/+-])[a-zA-Z](?:_\(?\{?\d\}?\)?)?\s?=\s?-?[\d.,/]*\d(?:,|\s?,?\s?\b(?:and"
+    r"|or)\b)\s?[a-zA-Z](?:_\(?\{?\d\}?\)?)?\s?=\s?-?[\d.,/]*\d\W*\Z"
 )
 # "It exceeds 5".
 _BOUND = re.compile(
     r"(?<!no )(?<!not )\b(?:exceeds?|(?:more|less|fewer|greater|larger|smaller|higher|lower) than)\s?[$]?\Z"
+    r"|\b(?:is|are|was|were|has|have) (?:well |just )?(?:over|under|above|below)\s\Z"
     r"|(?<![\w.])[a-z]\s?(?:[<>≤≥≠]|\\(?:[lg](?:e|t|eq)|neq?))\s?\Z",
     re.IGNORECASE,
+)
+# The second of two answers.
+_OTHERWISE = re.compile(r"\W*(?:otherwise|if not|else|in the other case)\b", re.IGNORECASE)
+# What compares the number of the sentence before: which of both is meant depends on the question.
+_COMPARES = re.compile(
+    r"\W*(?:s?he|they|you|we|it|one) (?:could|might)\b"
+    r"|\W*(?:if|without|with|had)\b[^\n]{1,120}\bwould\b"
+    r"|\W*(?:this|that|it)(?:'s| is) (?:an? |one )?(?:half|third|quarter|fourth|fifth|tenth|twice|double)\b"
+    r"|"
+    rf"\W*(?:this|that|it)(?:'s| is) (?:about |exactly |only )?{NUMBER}(?:%"
+    rf"| percent)?(?: [a-z]+){{0,2}} (?:more|less|fewer|higher|lower|[a-z]+er) than\b",
+    re.IGNORECASE,
+)
+_IMAGINED = re.compile(r"\b(?:would|could)\b")
+# "4n + 2 = 18", and nothing else.
+_EQUATION = re.compile(
+    r"\W*(?:(?:so|then|thus|we have|we get|the equation is)\b\W*)?"
+    r"(?:\d+ ?\*? ?[a-z](?: ?[-+] ?\d+)?|[a-z] ?[-+] ?\d+) ?= ?-?[\d.]+\W*\Z",
+    re.IGNORECASE,
+)
+# A result of the text before, and what begins a clause that goes on from it.
+_WINDOW = 600
+_COMPUTED = re.compile(rf"= ?({NUMBER})")
+_ANOTHER_CLAUSE = re.compile(
+    r"[-+*/=]|\b(?:s?he|they|it|there|we|you|I|so|or|and|but|is|are|was|were|has|have|had|leav\w+|mak\w+|giv\w+"
+    r"|i\.e|that|which|not)\b|, [A-Z]",
 )
 _LISTED = re.compile(r"(?::|\bare)[^a-zA-Z:]*\d,\s[^a-zA-Z:]*$")
 _AFTER = re.compile(r"[:_]\d|\\(?:pi|sqrt)|[xyznπ]\b| ?[*/+] ?[\d(a-zA-Z]")
 
 
-def number_of_sentence(sentence: str) -> str | None:
-    """Return the number that ``sentence`` comes to, or None: it names none, or several."""
+def number_of_sentence(sentence: str, before: str = "") -> str | None:
+    """Return the number that ``sentence`` comes to, or None: it names none, or several.
+
+    ``before`` is what the text says before it: the last result there is what a sentence is about that names it.
+    """
+    if _SUBJECTS.search(bare(sentence)):
+        return None
+    clauses = [clause for clause in sentence.split("; ") if _DIGIT.search(clause)] or [sentence]
+    sentence = next((clause for clause in reversed(clauses) if not _IMAGINED.search(clause)), clauses[-1])
+    if (total := _IN_TOTAL.search(bare(sentence))) is not None:
+        return number_in(total[1])
+    if NONE_LEFT.search(sentence):
+        return "0"
     sentence = _main(sentence)
-    if _VALUES.search(sentence) or _EACH.search(sentence) or _NAMES.search(sentence):
+    if _OTHERWISE.match(sentence) or ("=" not in sentence and _DIGIT.search(before) and _COMPARES.match(sentence)):
+        return None
+    if _EQUATION.match(sentence) or _VALUES.search(sentence) or _EACH.search(sentence) or _NAMES.search(sentence):
         return None
     if _THINGS.search(sentence):
         return None
-    if NONE_LEFT.search(sentence):
-        return "0"
     words = _IN_WORDS.search(sentence)
     if words is not None and is_number_word(words[1]):
         return number_in(words[1])
     result = sentence.rpartition("=")[2]
     if result != sentence and (so := _SO.search(result)) is not None:
         return _last_of(_main(result[so.end() :]))
+    if result != sentence and (total := _YIELDS.match(result)) is not None:
+        return _last_of(result[total.end() :])
     if result != sentence and _DIGIT.search(result):
         number = number_in(result)
         if number is not None:
             return number
     yields = _YIELDS.match(sentence)
-    return _last_of(sentence[yields.end() :] if yields else sentence)
+    if yields is not None:
+        return _last_of(sentence[yields.end() :])
+    computed = list(_COMPUTED.finditer(bare(before[-_WINDOW:])))
+    return _last_of(sentence, computed[-1][1] if computed else None)
 
 
 def _main(sentence: str) -> str:
     """Return ``sentence`` without what explains its number or stands around it."""
     amount = _FOR.search(sentence)
-    sentence = sentence[: amount.end()] if amount else sentence
-    sentence = _UNIT_POWER.sub("", bare(sentence))
+    sentence = sentence[: amount.end()] if amount else _PRICE.sub(", ", sentence)
+    sentence = _UNIT_POWER.sub("", ASIDE.sub("", " ".join(bare(sentence).split())))
     sentence = sentence[since.end() :] if (since := _AND_SINCE.search(sentence)) else sentence
     digit = _DIGIT.search(sentence)
     if digit is None:
@@ -136,29 +212,46 @@ def _main(sentence: str) -> str:
 
 
 def _is_checked(explained: str, word: str, calculation: str) -> bool:
-    """Whether a calculation begins with the only number that it explains: 12, because 12 + 8 = 20."""
+    """Whether a calculation begins with the only number that it explains, or is imagined: 12, because 12 + 8 = 20."""
     numbers = list(_NUMBER.finditer(explained))
     first = _NUMBER.search(calculation)
-    return (
-        word.strip(" ,") in ("because", "and the check")
-        and len(numbers) == 1
-        and first is not None
-        and first.group() == numbers[0].group()
+    if len(numbers) != 1 or first is None or word.strip(" ,") not in ("because", "since", "and the check"):
+        return False
+    return _IMAGINED.search(calculation, 0, first.start()) is not None or (
+        word.strip() != "since" and first.group() == numbers[0].group()
     )
 
 
-def _last_of(sentence: str) -> str | None:
+def _last_of(sentence: str, computed: str | None = None) -> str | None:
     numbers = list(_NUMBER.finditer(sentence))
     if not numbers:
         return None
-    asked = [number for number in numbers if not _is_known(sentence, number)]
+    asked = [number for number in numbers if not is_known(sentence, number)]
+    result = next((number for number in asked if number.group() == computed), None)
+    if (
+        result is not None
+        and not is_circumstance(sentence, result)
+        and not _ANOTHER_CLAUSE.search(sentence, result.end())
+    ):
+        return number_in(result.group())
     last = (asked or numbers)[-1]
+    if last is numbers[-1] and _DIGIT.search(sentence, last.end()):  # the last one is not written as a number
+        return None
+    before = sentence[: last.start()]
+    choice = _CHOICE.match(sentence, asked[-2].end()) if len(asked) > 1 else None
+    chosen = choice is not None and choice.end() == last.start()
+    changed = chosen and any(words.search(sentence, 0, asked[-2].start()) for words in (_ROUNDED, CHANGES))
+    if (chosen and not changed) or (len(asked) > 1 and _LISTED.search(before)):
+        return None
+    if len(asked) > 1 and "=" not in sentence and not changed and _SHARE.search(before) is None:
+        clause = _CLAUSE.match(sentence)
+        if clause is not None:
+            return _last_of(sentence[clause.end() :])
+        only = only_main(sentence, asked, computed)
+        if only is None:
+            return None
+        last = only
     before, after = sentence[: last.start()], sentence[last.end() :]
-    if last is numbers[-1] and _DIGIT.search(after):  # the last one is not written as a number
-        return None
-    chosen = len(asked) > 1 and _CHOICE.fullmatch(sentence[asked[-2].end() : last.start()])
-    if (chosen and not _ROUNDED.search(sentence, 0, asked[-2].start())) or (len(asked) > 1 and _LISTED.search(before)):
-        return None
     if _BOUND.search(before):
         return None
     if (share := _SHARE.search(before)) is not None:
@@ -166,15 +259,3 @@ def _last_of(sentence: str) -> str | None:
     if _OPERAND.search(before) or _AFTER.match(after):
         return number_in(sentence) if "=" in sentence else None
     return number_in(last.group())
-
-
-def _is_known(sentence: str, number: re.Match[str]) -> bool:
-    begin, end = number.span()
-    return (
-        _KNOWN.search(sentence, max(0, begin - 80), begin) is not None
-        or (_WITHIN.search(sentence, max(0, begin - 80), begin) is not None and _TIME.match(sentence, end) is not None)
-        or (
-            _WITH.search(sentence, max(0, begin - 80), begin) is not None
-            and _LEFT_OVER.match(sentence, end) is not None
-        )
-    )

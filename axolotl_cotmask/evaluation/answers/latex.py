@@ -41,8 +41,10 @@ _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"∈", r"\\in "),
         (r"∅|\\varnothing(?![a-z])", r"\\emptyset "),
         (r"±", r"\\pm "),
+        (r"\A\\(?:math|bold)[a-z]{2,8} ?\{ ?([a-zA-Z]) ?\} ?(?==)", r"\1 "),
     )
 )
+_ALIGNED = re.compile(r"\\begin\{(?:aligned?|align\*|split|gathered)\}([^{}]*)\\end\{[a-z*]{4,8}\}")
 _WRAPPED = re.compile(rf"\\(?:{LOOKS}|operatorname|emph)\*? ?\{{([^{{}}]*)\}}")
 _UNIT = re.compile(
     rf"\s*(?:\\(?:{LOOKS})"
@@ -50,6 +52,7 @@ _UNIT = re.compile(
     r"(?P<power>\^ ?\{?-?[1-4]\}?)?"
     r"|(?P<words>(?: ?[ap]\.?m(?![a-z])|(?: [a-zA-Z]{2,20}(?:\^\{?[23]\}?)?){1,8}))"
     r"|(?<=[\d}])(?P<attached>(?:cm|mm|km|kg|ml|mph|deg|degrees)(?:\^\{?[23]\}?)?)"
+    r"|(?P<modulus>\\pmod ?\{?\d+\}?|\(?\\(?:mod|bmod) ?\d+\)?)"
     r"|(?P<degree>\^\\circ)|(?P<percent>\\?%))[\s.]*$"
 )
 _CURRENCY = re.compile(r"^(-?)\s*(?:\\?\$|€|£)\s*(?=-?[\d.])")
@@ -103,7 +106,15 @@ def latex_form(text: str) -> str:
     text = boxed[1] if boxed is not None else text
     for pattern, new in _REPLACED:
         text = pattern.sub(new, text)
-    return text.strip()
+    return _ALIGNED.sub(_last_line, text).strip()
+
+
+def _last_line(aligned: re.Match[str]) -> str:
+    """Return the value that lines of one calculation come to, as they stand where they are several."""
+    first, *lines = aligned[1].replace("&", "").split("\\\\")
+    if not lines or not all(line.strip().startswith("=") for line in lines):
+        return aligned.group()
+    return first.partition("=")[0] + lines[-1].strip()
 
 
 def split_unit(text: str) -> tuple[str, str]:
@@ -117,6 +128,8 @@ def split_unit(text: str) -> tuple[str, str]:
     unit = _UNIT.search(text)
     if unit is None or not unit.start() or not re.search(r"[\d}]", text[: unit.start()]):
         return text, ""
+    if unit["modulus"]:
+        return text[: unit.start()].rstrip(), "mod " + re.sub(r"\D", "", unit["modulus"])
     name = next(
         name for name in (unit["latex"], unit["words"], unit["attached"], unit["degree"], unit["percent"]) if name
     )

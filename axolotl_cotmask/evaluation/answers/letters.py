@@ -11,7 +11,8 @@ _STRIPPED = re.compile(r"[$\\*_`]")
 _ARTICLE_BEFORE = r"(?! (?!(?:because|since|as|is|which|and|or|for|by|with|so|in|at|given|from)\b)[a-z])"
 _LETTER = rf"(?:A(?![A-Za-z]|'[a-z]){_ARTICLE_BEFORE}|[B-E](?![A-Za-z]|'[a-z]))"
 _FIRST = re.compile(
-    rf"\W{{0,6}}(?:(?:the|la|correct|right|option|choice|letter|answer|is)\W{{1,4}}){{0,4}}[(\[]?({_LETTER}|[a-e](?=[)\]]|\W*$))"
+    rf"\W{{0,6}}(?:(?:the|la|correct|right|option|choice|letter|answer|is)\W{{1,4}}){{0,4}}[(\[]?({_LETTER}"
+    rf"|[a-e](?=[)\]]|\W*$))"
 )
 _SEVERAL = re.compile(
     r"[)\].]{0,2}\s?(?:/|&|and|or|,(?=\s?\(?[A-E]\)?(?:\s?(?:,|and\b|or\b)|\W*$)))\s?"
@@ -19,15 +20,26 @@ _SEVERAL = re.compile(
 )
 # "B if n is odd, and C if n is even".
 _UNDER_CONDITIONS = re.compile(rf"{_LETTER}[)\]]? if\b[^\n]{{1,80}}{_LETTER}[)\]]? if\b")
+# All options, once more.
+_OPTIONS = re.compile(r"\W{0,6}A[).:\]]?\s[^\n]{1,80}?\WB[).:\]]\s[^\n]{1,80}?\WC[).:\]]\s")
 _LAST = re.compile(rf"[:=,(]\s?[(\[]?({_LETTER})[)\]]?\W*$")
 _NAMED = re.compile(rf"\(({_LETTER})\)|\b(?:option|choice|letter)\W{{1,3}}({_LETTER})", re.IGNORECASE)
 _ALONE = re.compile(rf"(?<![\w']){_LETTER}")
 _CHOSEN = re.compile(
-    r"\b(?:so|thus|hence|therefore|it is|it's|is|be|choose|guess|pick|select|chose|picked|selected"
+    r"(?:\b|(?=[→⇒=-]))(?:so|thus|hence|therefore|it is|it's|is|be|only|choose|guess|pick|select|chose|picked|selected"
     r"|go with|option|choice|answer|match(?:es|ing)|correspond(?:s|ing) to"
-    r"|leav(?:es|ing)(?: only)?)"
+    r"|leav(?:es|ing)(?: only)?|[→⇒]|[-=]>)"
     rf"\W{{1,3}}(?:option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})",
     re.IGNORECASE,
+)
+# "If the lid counts, B. If not, A."
+_IF_NOT = re.compile(r"\b(?:if not|otherwise)\b[:,]? \(?[A-E]\b", re.IGNORECASE)
+_ONLY_NAMED = re.compile("option|choice", re.IGNORECASE)
+# "D over option B", "second choice: B".
+_WORSE = re.compile(
+    r"\b(?:(?:over|than|against) (?:option |choice )?|(?:second|alternative|backup|next)(?:[ -](?:choice"
+    r"|guess|best|option))? ?(?:is |: ?)?)"
+    r"\(?[A-E]\b\)?"
 )
 _SAID = re.compile(rf"\b(?:i'd|i would|i'll) (?:say|guess)\W{{1,3}}(?:option )?\(?({_LETTER})", re.IGNORECASE)
 # Behind this a letter is chosen only by a word that says so.
@@ -42,14 +54,15 @@ _CHOSEN_ANYWAY = re.compile(
 _CONFIRMED = re.compile(
     r"\b((?-i:[A-E]))[)\]]? is (?:the )?(?:right|correct|true)\b|\A\W{0,4}((?-i:[A-E])),? (?:since|because)\b"
     r"|^\W{0,6}((?-i:[A-E]))[).:\]][^\n]{1,100}(?:[-(:,.✓✔✅]\s?(?:this is )?|\d )(?:right|correct|true|yes)\b"
-    r"|^\W{0,6}((?-i:[A-E]))[).:\]][^\n]{1,100}[✓✔✅]",
+    r"|^\W{0,6}((?-i:[A-E]))[).:\]][^\n]{1,100}[✓✔✅]|^\W{0,6}((?-i:[A-E]))[).:\]] (?:yes|true|correct|right)\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _ON_A_LINE = re.compile(r"[^\w\n]*(?:(?:option|choice)\W{1,2}([a-e])|([A-E]|\(?[a-e]\)))[^\w\n]*")
 _WHOLE = re.compile(r"\W{0,6}([a-e])\W{0,6}")
 _LABEL = re.compile(
     r"\(([A-E])\)|\b([A-E])[).](?= ?\S)|(?<=[.,?!:] )([A-E])\.(?=\s*\Z)"
-    r"|\*\*\(?([A-E])\)?[.:]?\*\*|\A([A-E])(?::| -)(?=\s[^\n]*\Z)"
+    r"|\*\*\(?([A-E])\)?[.:]?\*\*|\A([A-E])(?::| -| =| (?=\())(?![^\n]*\b[B-E] =)(?=\s[^\n]*\Z)"
+    r"|\A\(([a-e])\)(?=\s[^\n]*\Z)"
 )
 
 
@@ -61,17 +74,22 @@ def letter_in(text: str) -> str | None:
     """
     if (whole := _WHOLE.fullmatch(text)) is not None:
         return whole[1].upper()
+    text = _WORSE.sub("", text)
     for passage in statements(text, of_option=True):
         letter = _letter_of(_STRIPPED.sub("", bare(passage[:LIMIT])).strip())
         if letter is not None:
             return letter
     marked, text = text, _STRIPPED.sub("", text)
+    if _IF_NOT.search(text):
+        return None
     none = _NONE_FITS.search(text)
     if none is not None:
         anyway = _CHOSEN_ANYWAY.search(text, none.end())
         return anyway[1] if anyway and anyway[1] in "ABCDE" else None
     chosen = [match for match in _CHOSEN.finditer(text) if match[1] in "ABCDE"]
-    if chosen:
+    decided = [match for match in chosen if not _ONLY_NAMED.match(match.group())]
+    if decided or len({match[1] for match in chosen}) == 1:
+        chosen = decided or chosen
         return None if _SEVERAL.match(text, chosen[-1].end()) else chosen[-1][1]
     confirmed = list(_CONFIRMED.finditer(text))
     if confirmed:
@@ -79,7 +97,10 @@ def letter_in(text: str) -> str | None:
     said = _SAID.search(text)
     if said is not None and said[1] in "ABCDE":
         return said[1]
-    line = _ON_A_LINE.fullmatch(text.rstrip().rpartition("\n")[2])
+    *_, above, last = ["", "", *text.rstrip().split("\n")]
+    line = _ON_A_LINE.fullmatch(last)
+    if line is not None and _ON_A_LINE.fullmatch(above):
+        return None
     if line is not None:
         return (line[1] or line[2]).strip("()").upper()
     line = _ON_A_LINE.fullmatch(text.lstrip().partition("\n")[0])
@@ -88,7 +109,7 @@ def letter_in(text: str) -> str | None:
 
 def _letter_of(passage: str) -> str | None:
     first, last = _FIRST.match(passage), _LAST.search(passage, max(0, len(passage) - 80))
-    if _UNDER_CONDITIONS.search(passage):
+    if _UNDER_CONDITIONS.search(passage) or _OPTIONS.match(passage):
         return passage[:80]
     if first is not None:
         several = _SEVERAL.match(passage, first.end())
@@ -105,7 +126,7 @@ def _letter_of(passage: str) -> str | None:
 
 
 def _last_label(text: str) -> str | None:
-    letters = [match[match.lastindex or 0] for match in _LABEL.finditer(text)]
+    letters = [match[match.lastindex or 0].upper() for match in _LABEL.finditer(text)]
     # A, B, C and so on is the list of options, once more.
     run = 1
     while run < len(letters) and ord(letters[-run]) - ord(letters[-run - 1]) == 1:

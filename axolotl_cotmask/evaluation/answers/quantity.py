@@ -49,10 +49,12 @@ _PART_OF = re.compile(
 )
 _FOURTHS = {"quarter": "fourth"}
 _CLAUSE = re.compile(
-    r"[,:]?\s(?:because|since|as|where|when|if|which|given|so|but|after|although|while|thus|therefore|hence|giving|making)\b"
+    r"[,:]?\s(?:because|since|as|where|when|if|which|given|so|but|after|although|while|thus|therefore"
+    r"|hence|giving|making)\b"
     r"|;|\s\((?=[a-zA-Z])|\s[-—]+\s(?=[a-zA-Z])|(?<!\s):\s"
 )
-_ASIDE = re.compile(r",\s(?:who|which|whose)\b[^,]{1,60},")
+#: What stands between commas beside the rest.
+ASIDE = re.compile(r",\s(?:who|which|whose)\b[^,]{1,60},")
 # The label of a part or an option, "(a) 5", "B) 12", and brackets around a lone number.
 _PART = re.compile(
     r"\(?[A-Ea-e]\)\s+|[A-E][.:]\s+(?=[-(]?\.?\d)|\([a-zA-Z ]{2,30}\) |\[([^][,]{1,40})\]$|\{([^{},]{1,40})\}$"
@@ -64,6 +66,8 @@ _BEFORE_THE_CLAUSE = re.compile(
     r"(?:(?i:from|in|on|after|for|with|at|by|during|of)) (?:[a-z]+ ){0,3}\d+(?: [a-z]+){0,3}?,? "
     r"(?=(?:he|she|they|it|there|we|you|I)\b|[A-Z][a-z]+ )"
 )
+# "15 percent of 60 is 9".
+_SHARE_IS = re.compile(r"[\d./]{1,12} ?(?:%|percent)? of [^\n]{1,40}? (?:is|equals) (?=-?[\d.]+\b)")
 _REPEATING = re.compile(r"(?<![\d.])(\d{0,9})\.(\d{0,9})\\overline ?\{(\d{1,9})\}")
 _WHICH_IS = re.compile(r"\bi\.e\.|\bnamely\b|\b(?:which|that)(?: then)? (?:is,?|equals|gives|makes|comes to)\b")
 _BEGINS = re.compile(r"[-+(]?\s?\.?\d")
@@ -92,7 +96,8 @@ _SIDE_BY_SIDE = re.compile(
 )
 _NOT_ANOTHER = re.compile(r"(?:of|more|less|for|from|each|were|was|are|is|in|on)\b", re.IGNORECASE)
 _CONNECTED = re.compile(
-    r"\b(?:over|in|per|for|after|with|from|out|of|by|on|at|each|every|within|during|into|than|until|among|around|about|only)"
+    r"\b(?:over|in|per|for|after|with|from|out|of|by|on|at|each|every|within|during|into|than|until|among"
+    r"|around|about|only)"
     r"(?: (?:the|these|those|all|his|her|their))?$",
     re.IGNORECASE,
 )
@@ -158,13 +163,14 @@ def number_in(passage: str) -> str | None:
     if len(passage) > LIMIT:
         return passage if passage.isdecimal() else None
     text = bare(passage)
-    text = _without_label(_ASIDE.sub("", text).strip().strip("*_").strip())
+    text = _without_label(ASIDE.sub("", text).strip().strip("*_").strip())
     if breaks_off(passage) or _SEVERAL.search(text):
         return None
     text = text[rounded.end() :] if (rounded := _ROUNDED_SO.match(text)) else text
     steps = text.split(";")
     text = steps[-1].strip() if _RESULT.search(steps[-1]) else text
     text = text[before.end() :] if (before := _BEFORE_THE_CLAUSE.match(text)) else text
+    text = text[share.end() :] if (share := _SHARE_IS.match(text)) else text
     digit = _DIGIT.search(text)
     clause = _CLAUSE.search(text, digit.end() if digit else 0)
     head = text[: clause.start()] if clause else text

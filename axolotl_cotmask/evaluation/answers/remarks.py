@@ -6,9 +6,27 @@ import re
 
 from axolotl_cotmask.evaluation.answers.quantity import breaks_off
 
+# How a sentence begins that checks the answer, or speaks of what others answer.
+_ASIDE = (
+    r"(?:(?:to|just to|let's|let us|let me|we can|you can|a|quick|as a|sanity) ){0,2}"
+    r"(?:(?:double|cross)?[- ]?check|verif|confirm)(?![^\n.]{0,40}\b(?:how|what)\b)"
+    r"|(?:many|some|most)(?: other)?(?: people| students| others| solvers)? (?:answer|say|think|get|guess"
+    r"|forget|assume|might|would|may)"
+    r"|(?:a|the|one) (?:very )?(?:common|typical|frequent|usual|tempting|wrong) (?:mistake|error|answer|pitfall|trap)"
+    r"|(?:this|that|it|which)(?: already| also)? (?:includes?|excludes?|assumes?|ignores?|accounts for"
+    r"|agrees|matches)\b"
+    r"|(?:i|we)(?: have)? (?:counted|assumed|used|ignored|rounded|included|treated"
+    r"|interpreted)\b(?![^\n.]{0,80}(?:=|\bso\b|\bleav))"
+    r"|(?:with|without|if|had) [^\n.]{0,60}\b(?:would|could)(?:n't)? (?:only|not|be too)\b"
+    r"|[^\n.]{0,80}\b(?:irrelevant|unnecessary|(?:not|n't) (?:need|needed|relevant|matter|used|required))\b"
+    r"|the (?:trick|key|idea|point)\b|(?:note|remember|recall|keep in mind)\b(?![^\n.]{0,100}(?:\b(?:so"
+    r"|thus|hence|therefore)\b|=))"
+    r"|(?:i'm|i am|we are)(?: about| roughly| very| quite| fairly)? (?:\d{1,3} ?%|confident|sure|certain)"
+    r"|for (?:reference|comparison|context)|(?:as a )?side note|incidentally|by the way|fun fact"
+)
 _ABOUT_THE_TEXT = r"source|reference|confidence|disclaimer|generated|difficulty|certainty"
 _REMARK = re.compile(
-    r"\W*+(?:note|notice|(?:double[- ])?check|proof|verif|let me know"
+    rf"\W*+(?:note|notice|{_ASIDE}|proof|let me know"
     r"|i hope|hope|feel free|if you|remember|explanation|this assumes|ps\b"
     r"|key (?:formula|insight|takeaway|point|idea|concept|step|fact)"
     rf"|(?:{_ABOUT_THE_TEXT})\b"
@@ -16,8 +34,8 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 _CHECK = re.compile(r"\W*+(?:double[- ])?(?:check|verif)\w*\W*:", re.IGNORECASE)
-# The same within a line, behind a sentence.
-_LAST_CHECK = re.compile(r"(?<=\d[.!] )(?:double[- ])?(?:check|verif)\w*:[^\n]{1,300}\Z", re.IGNORECASE)
+_ASIDE_SENTENCE = re.compile(rf"\W*+(?:{_ASIDE})", re.IGNORECASE)
+_SENTENCE_BEGINS = re.compile(r"(?<=[.!?)*✓✔]) (?=\S)")
 # A last sentence in brackets, or of what was not asked for: The area would be 36, but the question asks for the other.
 _LAST_ASIDE = re.compile(
     r"(?<=[.!?]) \([^()\n]{1,300}\)\s*\Z"
@@ -34,6 +52,7 @@ _AFTERTHOUGHT = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"\w")
+_DIGIT = re.compile(r"\d")
 _BOLD = re.compile(r"\*\*([^*\n]{1,120})\*\*")
 _HEADING = re.compile(
     r"\s*(?:\d[\d,]*\.\s|(?:step|part|case|phase|stage|day|week|note|problem|question)\b)", re.IGNORECASE
@@ -43,21 +62,30 @@ _UNDETERMINED = re.compile(
     r"\b(?:cannot|can't|can not|unable to|impossible to|don't know how to) (?:be )?"
     r"(?:answer|determine|solve|calculate|compute|know|fulfil|help|assist|provide|comply)"
     r"|\b(?:cannot|can't|can not) tell\."
-    r"|\b(?:not enough|insufficient) (?:information|data)\b"
+    r"|(?:\bnot (?:given )?|n't )(?:enough|sufficient) (?:information|data)\b|\binsufficient (?:information|data)\b"
     r"|\b(?:no (?:valid |possible )?(?:solution|answer)s?"
     r"|(?:is|are) (?:unsolvable|contradictory|inconsistent|impossible))\b"
-    r"[^\d]{0,60}\Z",
+    r"[^\d]{0,60}\Z"
+    r"|(?<=[.!?\n] )(?:how (?:many|much)|what (?:is|are|was|were))\b[^.?\n]{1,120}\?\s*\Z"
+    r"|\b(?:we|i)(?: now| still)? (?:need|want|have) (?:to (?:find|know|determine|compute|calculate)"
+    r"|the (?:number|value|amount|total))\b"
+    r"[^.?\d\n]{0,80}\.?\s*\Z",
     re.IGNORECASE,
 )
 # A sentence does not end on these: the text was cut off.
-_CUT_OFF = re.compile(r"\b(?:by|the|an?|of|from|with|for|plus|minus|than)\s*\Z|\n\s*\d{1,2}[.)]\s*\Z", re.IGNORECASE)
+_CUT_OFF = re.compile(
+    r"\b(?:by|the|an?|of|from|with|for|plus|minus|than|that|which|who|are|(?<!it )is|was|were|be|because"
+    r"|if|when|while|to"
+    r"|on|at|as|his|their|its)\s*\Z|\n\s*\d{1,2}[.)]\s*\Z",
+    re.IGNORECASE,
+)
 _SENTENCES = re.compile(r"(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})[.!?](?=\s)|\n")  # not of Mr. and Mrs.
 _CLOSED = re.compile(r"[^\w\s:,;|-]\Z")
 
 
 def without_remarks(text: str) -> str:
     """Return ``text`` without what it says after its answer: notes, checks, offers, and what explains one in bold."""
-    paragraphs = _LAST_ASIDE.sub("", _LAST_CHECK.sub("", text.rstrip())).split("\n\n")
+    paragraphs = _LAST_ASIDE.sub("", _without_asides(text.rstrip())).split("\n\n")
     while len(paragraphs) > 1 and (not _WORD.search(paragraphs[-1]) or _REMARK.match(paragraphs[-1])):
         paragraphs.pop()
     lines = paragraphs[-1].rstrip().split("\n")
@@ -68,6 +96,19 @@ def without_remarks(text: str) -> str:
     while end > 1 and (not _WORD.search(paragraphs[end - 1]) or _AFTERTHOUGHT.match(paragraphs[end - 1])):
         end -= 1
     return "\n\n".join(paragraphs[:end] if results_in_bold(paragraphs[end - 1]) else paragraphs)
+
+
+def _without_asides(text: str) -> str:
+    """Return ``text`` without the sentences at the end of its last line that check the answer or speak of others."""
+    end = after = len(text)
+    line = text.rfind("\n") + 1
+    for begin in reversed([mark.end() for mark in _SENTENCE_BEGINS.finditer(text, line)]):
+        if _ASIDE_SENTENCE.match(text, begin):
+            end = begin
+        elif _DIGIT.search(text, begin, after):
+            break
+        after = begin
+    return text[:end].rstrip()
 
 
 def without_checks(text: str) -> str:
