@@ -103,22 +103,23 @@ def predicts_label(labels: Tensor) -> Tensor:
     return functional.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX) != IGNORE_INDEX
 
 
-def summarise(stacked: Tensor, scheduled_ratio: float, step: int) -> dict[str, float]:
+def summarise(stacked: Tensor, scheduled_ratio: float, step: int, certain: bool = True) -> dict[str, float]:
     """Return the metrics of summed `Totals`, by the name under which they are logged.
 
     Args:
         stacked: ``[n]``, from `Totals.stacked`, summed over processes.
         scheduled_ratio: of the last update.
         step: optimizer steps done.
+        certain: whether the rows that were summed must have a token that may be masked.
 
     Raises:
         CoTMaskError: there was something to mask and nothing was masked.
     """
     totals = dict(zip(Totals.__dataclass_fields__, stacked.tolist(), strict=True))
-    if totals["supervised"] > 0 and totals["maskable"] == 0 and scheduled_ratio > 0:
+    if totals["supervised"] > 0 and totals["maskable"] == 0 and scheduled_ratio > 0 and certain:
         raise CoTMaskError(
-            f"up to step {step} no token was maskable, so this would be plain SFT: check mask_ratio and protect of the "
-            "data sets, or set cotmask.mask_ratio: 0 if that is meant"
+            f"up to step {step} no token was maskable, though the rows have such tokens, so this would be plain SFT: "
+            "another plugin or setting changes the marks: take it out"
         )
     if totals["expected"] > _CERTAIN and totals["noised"] == 0:
         raise CoTMaskError(

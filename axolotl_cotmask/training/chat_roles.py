@@ -1,4 +1,4 @@
-"""Stops where not only the assistant's turns of a chat are trained on, and a scope of the assistant's is asked for."""
+"""The messages of chats: whose are trained on where a scope of the assistant's is asked for, and which are broken."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def check_messages(rows: Iterable[Mapping[str, Any]], entry: Mapping[str, Any], 
     Raises:
         CoTMaskError: a message of another role is trained on; the sentence names the row.
     """
-    if not str(entry.get("type")).startswith("chat_template"):
+    if not _is_chat(entry):
         return
     first = next(iter(rows), None)
     fields = [entry.get(key) for key in ("message_field_training", "message_field_training_detail")]
     if first is None or not (any(fields) or any(_has_parts(message, entry) for message in _messages(first, entry))):
         return
-    role_field = (entry.get("message_property_mappings") or {}).get("role") or "role"
+    role_field = _property("role", entry)
     for number, row in enumerate(rows, start=1):
         for message in _messages(row, entry):
             role = message.get(role_field)
@@ -51,13 +51,58 @@ def check_messages(rows: Iterable[Mapping[str, Any]], entry: Mapping[str, Any], 
                 )
 
 
+def roles_told(rows: Iterable[Mapping[str, Any]], entry: Mapping[str, Any]) -> str:
+    """Return which roles the messages of a data set of chats have, and which are an assistant's, for a sentence."""
+    if not _is_chat(entry):
+        return ""
+    field = _property("role", entry)
+    roles = sorted({str(message.get(field)) for row in rows for message in _messages(row, entry)})
+    return f" (its messages are of {', '.join(roles)}, and an assistant is {' or '.join(sorted(_assistants(entry)))})"
+
+
+def message_fault(rows: Iterable[Mapping[str, Any]], entry: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with the first row of a data set of chats whose messages cannot be read, if there is one."""
+    if not _is_chat(entry):
+        return None
+    field = entry.get("field_messages") or "messages"
+    for number, row in enumerate(rows, start=1):
+        if row.get(field) is None:
+            there = ", ".join(sorted(name for name, value in row.items() if value is not None))
+            return (
+                f"row {number}: the field '{field}' is missing (there are: {there}): rename the column, or name it as "
+                "field_messages"
+            )
+        try:
+            messages = _messages(row, entry)
+        except ValueError:
+            messages = None
+        if not isinstance(messages, list) or not all(isinstance(message, Mapping) for message in messages):
+            return f"row {number}: the field '{field}' is no list of messages: mend or remove the row"
+        for place, message in enumerate(messages, start=1):
+            for name in ("role", "content"):
+                if message.get(_property(name, entry)) is None:
+                    return (
+                        f"row {number}, message {place} has no {_property(name, entry)}: give it one (an empty text "
+                        "beside tool calls), or name the field in message_property_mappings"
+                    )
+    return None
+
+
+def _is_chat(entry: Mapping[str, Any]) -> bool:
+    return str(entry.get("type")).startswith("chat_template")
+
+
+def _property(name: str, entry: Mapping[str, Any]) -> str:
+    return str((entry.get("message_property_mappings") or {}).get(name) or name)
+
+
 def _messages(row: Mapping[str, Any], entry: Mapping[str, Any]) -> list[dict[str, Any]]:
     messages = row.get(entry.get("field_messages") or "messages") or []
     return json.loads(messages) if isinstance(messages, str) else messages
 
 
 def _content(message: Mapping[str, Any], entry: Mapping[str, Any]) -> Any:
-    return message.get((entry.get("message_property_mappings") or {}).get("content") or "content")
+    return message.get(_property("content", entry))
 
 
 def _has_parts(message: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:

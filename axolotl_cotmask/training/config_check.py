@@ -24,6 +24,10 @@ def check_config(path: Path) -> None:
     """
     checks.check_axolotl()
     file = ConfigFile(path)
+    for fault in file.faults():
+        # Of the two YAML takes the last, which may lack ours.
+        if fault.key == ("plugins",):
+            raise faults.ConfigError([fault], file)
     named = file.content.get("plugins")
     if not isinstance(named, list) or _NAME not in named:
         found = Fault(

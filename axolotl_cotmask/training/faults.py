@@ -123,7 +123,7 @@ def axolotl_faults(cfg: Any, refused: Exception | None = None) -> list[Fault]:
                 found += _told(error, cfg, (name,))
             # A validator of Axolotl's that did not expect such a value.
             except Exception as error:
-                found.append(Fault((name,), f"{name} is {shown(value)}: Axolotl cannot read it ({_first_line(error)})"))
+                found.append(Fault((name,), f"{name} is {shown(value)}: Axolotl cannot read it ({first_line(error)})"))
         # Which alternative of the list's type an entry was tried as, an error about the list would not tell.
         for key, entry in dataset_entries(cfg):
             try:
@@ -131,11 +131,11 @@ def axolotl_faults(cfg: Any, refused: Exception | None = None) -> list[Fault]:
             except ValidationError as error:
                 found += _told(error, cfg, key)
             except Exception as error:
-                found.append(Fault(key, f"{key_name(key)}: Axolotl cannot read it ({_first_line(error)})"))
+                found.append(Fault(key, f"{key_name(key)}: Axolotl cannot read it ({first_line(error)})"))
     if isinstance(refused, ValidationError) and refused.title != SFTDataset.__name__:
         found += _told(refused, cfg, ())
     elif refused is not None and not found:
-        found.append(Fault((), f"Axolotl refuses the config ({_first_line(refused)}): mend it"))
+        found.append(Fault((), f"Axolotl refuses the config ({first_line(refused)}): mend it"))
     return list(_once(found))
 
 
@@ -161,7 +161,9 @@ def _told(error: ValidationError, cfg: Any, above: Key) -> Iterator[Fault]:
             messages.append(message)
     for key, messages in by_key.items():
         value = _at(cfg, key) if key else None
-        about = f"{key_name(key)} is {shown(_plain(value))}: " if key else "Axolotl refuses the config: "
+        # An entry as a whole would hide what is said of it.
+        value = "" if isinstance(value, Mapping) else f" is {shown(value)}"
+        about = f"{key_name(key)}{value}: " if key else "Axolotl refuses the config: "
         yield Fault(key, about + "; or ".join(message[:1].lower() + message[1:] for message in messages[:3]))
 
 
@@ -182,7 +184,8 @@ def _at(value: Any, key: Key) -> Any:
     return value
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the kind of an error and its first line."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
@@ -231,7 +234,7 @@ def after_validation(normalize: Callable[..., Any]) -> Callable[..., Any]:
             raise ConfigError(
                 [
                     Fault(
-                        key, f"{what} ({_first_line(error)}): mend the config, or take out the plugin for the traceback"
+                        key, f"{what} ({first_line(error)}): mend the config, or take out the plugin for the traceback"
                     )
                 ],
                 _file(cfg),

@@ -18,7 +18,9 @@ from axolotl_cotmask.masking.step import Masking
 from axolotl_cotmask.training import checks, faults, preparation, starting_again, stripping, vocabulary
 from axolotl_cotmask.training.collator import collate_marks
 from axolotl_cotmask.training.epochs import train_whole_epochs
+from axolotl_cotmask.training.labels import count_unmaskable
 from axolotl_cotmask.training.progress import WritesProgress
+from axolotl_cotmask.training.types import check_types
 
 LOG = get_logger(__name__)
 
@@ -75,7 +77,13 @@ class CoTMaskPlugin(BasePlugin):
             raise CoTMaskError(
                 f"tokenizer_config {cfg.tokenizer_config}: the tokenizer cannot be loaded ({reason}): mend the name"
             ) from error
+        check_types(cfg, tokenizer)
         run = RunMasking(self.config, cfg.datasets)
+        if cfg.train_on_inputs and self.config.mask_ratio > 0 and self.config.scope == "target":
+            LOG.warning(
+                "train_on_inputs is set: prompts and the turns of others carry labels, too, so questions are masked "
+                "like the answers to them: take it out, if that is not meant"
+            )
         # Here a wrong option of a noise stops the run, before data and model are loaded.
         run.noises(tokenizer)
         self._new_token_id = vocabulary.new_token_id(cfg, run, tokenizer)
@@ -133,6 +141,8 @@ class CoTMaskPlugin(BasePlugin):
             attention.check(model._attn_implementation, getattr(model, "sliding_window", None), cfg.sequence_len)
         collate_marks(trainer)
         masks = self.config.mask_ratio > 0
+        if masks:
+            trainer.unmaskable_rows = count_unmaskable(trainer.train_dataset)
         trainer.warmup_steps = train_whole_epochs(cfg, trainer.args, len(trainer.train_dataset), masks)
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:

@@ -24,9 +24,10 @@ from axolotl_cotmask.masking.marks import (
     mark_rows,
 )
 from axolotl_cotmask.training import faults, reading, starting_again, vocabulary
-from axolotl_cotmask.training.chat_roles import check_messages
+from axolotl_cotmask.training.chat_roles import check_messages, message_fault
 from axolotl_cotmask.training.fingerprint import data_files, fingerprint, template_file, tokenizer_files
 from axolotl_cotmask.training.keys import OUR_STRATEGIES
+from axolotl_cotmask.training.labels import check_labels
 
 
 def use_local_files(cfg: Any) -> None:
@@ -145,17 +146,34 @@ def _marking(get_dataset_wrapper: Any) -> Any:
         except UnicodeDecodeError as error:
             # Reading lets it pass, and the first look at the text does not.
             raise reading.unreadable(path, error) from error
+        except CoTMaskError:
+            raise
+        except Exception as error:
+            if not cfg.get("cotmask"):
+                raise
+            raise _unprepared(dataset_config, kwargs["dataset"], error) from error
         if cfg.get("cotmask"):
             run = RunMasking(parse_config(cfg["cotmask"]), cfg["datasets"])
             token_id = vocabulary.new_token_id(cfg, run, tokenizer)
             if token_id is not None and _has(dataset, "input_ids", lambda ids: compute.equal(ids, token_id)):
-                raise _spelt(run.config.token, dataset_config, kwargs["dataset"])
+                raise _spelt(run.config.token, dataset_config, kwargs["dataset"], vocabulary.existing_token(tokenizer))
             if (scope := marking_of(dataset_config).scope) in CHAT_SCOPES:
                 check_messages(kwargs["dataset"], dataset_config, scope)
             dataset = mark_dataset(dataset, dataset_config, tokenizer, cfg.get("dataset_num_proc"))
+            check_labels(dataset, kwargs["dataset"], dataset_config)
         return dataset, prompter
 
     return wrapper
+
+
+def _unprepared(entry: Mapping[str, Any], rows: Any, error: Exception) -> CoTMaskError:
+    """Return the error about rows that a type of Axolotl's or of another package cannot prepare."""
+    if fault := message_fault(rows, entry):
+        return CoTMaskError(f"{entry['path']}, {fault}")
+    return CoTMaskError(
+        f"{entry['path']}: its rows cannot be prepared by type {entry['type']} ({faults.first_line(error)}): mend the "
+        "rows or the config, or take out the plugin for the traceback"
+    )
 
 
 def _has(dataset: Any, column: str, test: Callable[[Any], Any]) -> bool:
@@ -166,14 +184,14 @@ def _has(dataset: Any, column: str, test: Callable[[Any], Any]) -> bool:
     return any(compute.any(test(compute.list_flatten(table[column]))).as_py() for table in tables)
 
 
-def _spelt(token: str, entry: Mapping[str, Any], rows: Any) -> CoTMaskError:
+def _spelt(token: str, entry: Mapping[str, Any], rows: Any, existing: str) -> CoTMaskError:
     """Return the error about a text that spells the new mask token; ``rows`` are those that were tokenised."""
     row = next((number for number, row in enumerate(rows, start=1) if token in str(row)), None)
     place = "the prompt or chat template" if row is None else f"row {row}"
     return CoTMaskError(
         f"{entry['path']}, {place}: the text spells {token}, which is read as the new mask token, so that other tokens "
-        "would be learnt than without masking: mend or remove it, or set noise: random, or name an existing token "
-        '(mask_token: "<unk>")'
+        "would be learnt than without masking: mend or remove it, or set noise: random, or name "
+        f"{existing}"
     )
 
 

@@ -7,6 +7,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from axolotl.utils.logging import get_logger
 from datasets import Dataset
 from multiprocess.pool import RemoteTraceback
 
@@ -16,6 +17,7 @@ from axolotl_cotmask.common.json_rows import json_fault
 from axolotl_cotmask.masking.datasets import dataset_entries
 from axolotl_cotmask.training.fingerprint import data_files
 
+LOG = get_logger(__name__)
 _FILE_SUFFIXES = (".json", ".jsonl", ".csv", ".parquet", ".arrow", ".txt")
 
 
@@ -93,6 +95,11 @@ def with_rows_left(handle_long_seq_in_dataset: Callable[..., Any]) -> Callable[.
             raise CoTMaskError(
                 f"no row is left: of {len(dataset)} rows none has from {cfg.min_sample_len or 2} (min_sample_len) to "
                 f"{sequence_len} tokens (sequence_len): mend one of these keys"
+            )
+        if left_out := len(dataset) - len(handled):
+            LOG.warning(
+                f"{left_out} of {len(dataset)} rows are left out: they have more than {sequence_len} tokens "
+                f"(sequence_len), or fewer than {cfg.min_sample_len or 2} (min_sample_len)"
             )
         return handled
 

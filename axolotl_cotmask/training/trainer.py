@@ -42,6 +42,10 @@ class CoTMaskTrainer(AxolotlTrainer):
     _epoch: int = 0
     _packed: WholeEpochs | None = None
     _scheduled_ratio: float = 0.0
+    #: Of the training data, those without any token that may be masked.
+    unmaskable_rows: int = 0
+    #: Rows seen up to the last log of a token that may be masked, or to the start.
+    _maskable_until: float | None = None
     #: The steps of the learning rate's warm-up by those of the run, where `train_whole_epochs` has it counted anew.
     warmup_steps: Callable[[int], int] | None = None
 
@@ -102,6 +106,8 @@ class CoTMaskTrainer(AxolotlTrainer):
                 f"the run has {steps} steps, and by cotmask.start_ratio or start_steps nothing is noised "
                 "before its end, so it would be plain SFT: let it start earlier"
             )
+        if self._maskable_until is None:
+            self._maskable_until = self._rows_seen()
         # `state.epoch` is a fraction that packing can leave on the wrong side of a whole number.
         self._epoch = kwargs["epoch"]
         # With several processes Accelerate does not hand it on.
@@ -226,8 +232,7 @@ class CoTMaskTrainer(AxolotlTrainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log ``logs`` with the masking metrics of the steps since the last log, and the samples seen so far."""
         if "loss" in logs:
-            # Of the data set's rows, which a packed batch does not count; an epoch has each of them once.
-            seen = {SAMPLES_SEEN: float(round((self.state.epoch or 0.0) * len(self.train_dataset)))}
+            seen = {SAMPLES_SEEN: self._rows_seen()}
             adaptive = self._masking.adaptive if self._masking else None
             self.store_metrics({**self._take_metrics(), **(adaptive.metrics() if adaptive else {}), **seen})
         super().log(logs, start_time)
@@ -238,7 +243,17 @@ class CoTMaskTrainer(AxolotlTrainer):
             return {}
         stacked = self.accelerator.reduce(self._totals.stacked(), reduction="sum")
         self._totals = None
-        return summarise(stacked, self._scheduled_ratio, self.state.global_step)
+        seen = self._rows_seen()
+        # An epoch has each row once: of more than so many, in two epochs at most, one can be masked.
+        certain = seen - (self._maskable_until or 0.0) > 2 * self.unmaskable_rows
+        metrics = summarise(stacked, self._scheduled_ratio, self.state.global_step, certain)
+        if metrics.get("cotmask/maskable_share"):
+            self._maskable_until = seen
+        return metrics
+
+    def _rows_seen(self) -> float:
+        """Return how many of the data set's rows, which a packed batch does not count, were trained on so far."""
+        return float(round((self.state.epoch or 0.0) * len(self.train_dataset)))
 
 
 def _has_marks(batch: Marks) -> bool:

@@ -40,17 +40,25 @@ def add_mask_token(cfg: Any, config: CoTMaskConfig) -> None:
         CoTMaskError: a LoRA run would leave a new token's embedding untrained, or merge into another model; names the
             three ways out.
     """
-    if config.token in load_base_tokenizer(cfg).get_vocab():
+    base = load_base_tokenizer(cfg)
+    if config.token in base.get_vocab():
         return
     tokens = list(cfg.get("tokens") or ())
     added = {*tokens, *((cfg.get("special_tokens") or {}).get("additional_special_tokens") or ())}
     if cfg.get("adapter") and (config.mask_token is None or config.token in added):
-        _check_adapter(cfg, config.token)
+        _check_adapter(cfg, config.token, existing_token(base))
     if config.mask_token is None and config.token not in tokens:
         cfg["tokens"] = [*tokens, config.token]
 
 
-def _check_adapter(cfg: Mapping[str, Any], token: str) -> None:
+def existing_token(tokenizer: Any) -> str:
+    """Return how a sentence names a token of the tokenizer that may stand for masked ones: not one that ends a text."""
+    ends = (None, tokenizer.eos_token, tokenizer.bos_token)
+    found = next((token for token in (tokenizer.unk_token, tokenizer.pad_token) if token not in ends), None)
+    return "an existing token as mask_token" if found is None else f'an existing token (mask_token: "{found}")'
+
+
+def _check_adapter(cfg: Mapping[str, Any], token: str, existing: str) -> None:
     from axolotl.loaders.utils import get_linear_embedding_layers
     from transformers import AutoConfig
 
@@ -73,7 +81,7 @@ def _check_adapter(cfg: Mapping[str, Any], token: str) -> None:
     if missing:
         raise CoTMaskError(
             f"cotmask.noise masks with the new token {token}, and adapter: {cfg['adapter']} {reason}: set noise: "
-            f'random, or name an existing token (mask_token: "<unk>"), or add {" and ".join(missing)}'
+            f"random, or name {existing}, or add {' and '.join(missing)}"
         )
 
 

@@ -76,6 +76,7 @@ def test_masking_that_does_not_happen_stops() -> None:
     no_marks.count(0.4, torch.zeros_like(WEIGHT), FIRST, torch.zeros_like(SELECTED), LABELS)
     with pytest.raises(CoTMaskError, match="up to step 7 no token was maskable"):
         summarise(no_marks.stacked(), 0.4, 7)
+    assert summarise(no_marks.stacked(), 0.4, 7, certain=False)["cotmask/maskable_share"] == 0
 
 
 def test_a_step_that_may_well_mask_nothing_goes_on() -> None:

@@ -101,7 +101,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no such model": ({"base_model": "./nowhere"}, r"base_model is \./nowhere, and there is no such directory"),
     "everything protected": (
         {"datasets": dataset(mask_ratio=0), "num_epochs": 1},
-        r"no token was maskable, so this would be plain SFT",
+        r"no token of the 48 training rows may be masked, so this would be plain SFT",
     ),
     "rows longer than sequence_len": ({"sequence_len": 40}, r"train\.jsonl, row 1: the example has \d+ tokens, and sequence_len is 40"),
     "prompt longer than sequence_len": (
