@@ -94,7 +94,12 @@ def _run_outcome(plan: Plan, row: RowPlan, seed: int, output: Path) -> RunOutcom
         row.name,
         seed,
         status,
-        values={title: content["values"][row.measures[title].metric] for title, content in scores.items()},
+        values={
+            title: value
+            for title, content in scores.items()
+            # A quotient may have nothing to divide by.
+            if (value := content["values"].get(row.measures[title].metric)) is not None
+        },
         invalid=_other_metric(row, scores, "invalid"),
         robust=_other_metric(row, scores, "robust_match"),
         signatures={task: line for content in scores.values() for task, line in content["signatures"].items()},

@@ -22,7 +22,7 @@ from axolotl_cotmask.reproduction.integrity import check_tree, remove_damaged, r
 from axolotl_cotmask.reproduction.layout import ALIVE, LOCK, PLAN
 from axolotl_cotmask.reproduction.plan import Plan
 from axolotl_cotmask.reproduction.progress import WorkflowProgress
-from axolotl_cotmask.reproduction.report import write_report
+from axolotl_cotmask.reproduction.report import told_in_a_sentence, write_report
 from axolotl_cotmask.reproduction.report.outcome import ExternalResult
 
 _HERE = Path(__file__).parent
@@ -68,9 +68,12 @@ def reproduce(
         # Snakemake has a lock of its own; this one also covers the plan that it reads.
         with FileLock(output / LOCK, timeout=0):
             status = _run_workflow(plan, output, settings, arguments, say)
-            write_report(collect_outcome(plan, output, externals), output)
+            outcome = collect_outcome(plan, output, externals)
+            write_report(outcome, output)
     except Timeout as error:
         raise CoTMaskError(f"another run is at work in {output}: wait for it, or name another --output") from error
+    if told := told_in_a_sentence(outcome):
+        say(told)
     say(f"the report is {output / 'report.html'} (and report.md)")
     return status
 

@@ -48,6 +48,9 @@ _ONE = (
     "One base model and one set of problems: what stands here is of this pair of models, and how it is with others "
     "`nox -s reproduce -- laptop` measures."
 )
+#: The base model that the studies' settings were chosen on.
+_CHOSEN_ON = "copying-1"
+_FAVOURABLE = f"The settings were chosen on the base model {_CHOSEN_ON}: from others MFT gains less (docs/try.md)."
 _KINDS = {
     True: "Base models with the copying habit, as large models have it: their training ended with annotated steps "
     "without a question, whose numbers can only be copied from their neighbours.",
@@ -60,6 +63,10 @@ _REPLACED = "after a step in which one number of the question was replaced by an
 _MEASURES = {
     "clean": (Measured(GSM8K), "accuracy on the test problems as they are"),
     "irrelevant sentence": (Measured(GSM_IC), "accuracy with an irrelevant sentence in each problem"),
+    "irrelevant, normalised": (
+        Measured(GSM_IC, "normalised_accuracy"),
+        "the same, divided by the accuracy on the same problems as they are: what the sentence leaves of it",
+    ),
     "follows the question": (Measured(_CORRUPTED, "follows_question"), f"{_REPLACED}question's number"),
     "copies the prefix": (Measured(_CORRUPTED, "copies_prefix"), "it has the replaced one"),
     "right after all": (Measured(_CORRUPTED), "the final answer is right nonetheless"),
@@ -121,7 +128,7 @@ def laptop_plan(name: str, problems: int | None = None) -> Plan:
         seeds={row.name: list(row.draws) for row in rows},
         claims=claims,
         headline=_headline(settings, rows),
-        notes=[*plan.notes, *(_KINDS[drills] for drills in kinds)],
+        notes=[*plan.notes, *(_KINDS[drills] for drills in kinds), *([_FAVOURABLE] if _CHOSEN_ON in used else [])],
     )
 
 

@@ -12,6 +12,7 @@ from axolotl_cotmask.reproduction.report.claims import (
     external_sections,
     opening_blocks,
     summary_blocks,
+    told_in_a_sentence,
 )
 from axolotl_cotmask.reproduction.report.content import Markdown, Report
 from axolotl_cotmask.reproduction.report.html import to_html
@@ -26,7 +27,7 @@ from axolotl_cotmask.reproduction.report.records import (
     signature_sections,
 )
 
-__all__ = ["write_report"]
+__all__ = ["told_in_a_sentence", "write_report"]
 
 _SECTIONS = (
     *(claim_sections, calibration_sections, measurement_sections, plot_sections, external_sections),

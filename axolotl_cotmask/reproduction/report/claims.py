@@ -35,15 +35,20 @@ from axolotl_cotmask.reproduction.report.outcome import JudgedClaim, PlanOutcome
 _CHANCE = 0.05
 
 
+def told_in_a_sentence(outcome: PlanOutcome) -> str:
+    """Return what happened to whom; nothing where there is no comparison that matters most."""
+    if outcome.opening is None:
+        return ""
+    claim, names = outcome.opening.claim, row_labels(outcome)
+    return _what_happened(claim, outcome.opening.rows, names[claim.baseline], names[claim.treated])
+
+
 def opening_blocks(outcome: PlanOutcome) -> Iterator[Block]:
     """Yield in one sentence what happened to whom, and a question that shows it."""
-    if outcome.opening is None:
-        return
-    claim, example = outcome.opening.claim, outcome.opening.example
-    names = row_labels(outcome)
-    yield Lead(_what_happened(claim, outcome.opening.rows, names[claim.baseline], names[claim.treated]))
-    if example is not None:
-        yield Solutions(example)
+    if outcome.opening is not None:
+        yield Lead(told_in_a_sentence(outcome))
+        if outcome.opening.example is not None:
+            yield Solutions(outcome.opening.example)
 
 
 def _what_happened(claim: JudgedClaim, rows: int, baseline: str, treated: str) -> str:
@@ -74,7 +79,7 @@ def summary_blocks(outcome: PlanOutcome) -> Iterator[Block]:
         tiles = [Tile(str(verdicts[kind]), kind, chip=True) for kind in Verdict]
         yield Tiles(counted(verdicts.total(), "claim"), tiles)
     if outcome.minutes:
-        yield Tiles("All stages", [Tile(f"{outcome.minutes:,.0f}", "minutes")])
+        yield Tiles("All stages, one after the other", [Tile(f"{outcome.minutes:,.0f}", "minutes")])
 
 
 def _single(claim: JudgedClaim) -> bool:
@@ -85,7 +90,7 @@ def claim_sections(outcome: PlanOutcome) -> Iterator[Section]:
     """Yield the claimed differences beside the measured ones, and the rule."""
     if not outcome.claims:
         return
-    names = row_labels(outcome)
+    names, single = row_labels(outcome), all(map(_single, outcome.claims))
     judged: Iterator[Row] = (
         {
             "claim": _claim(claim, names),
@@ -96,7 +101,7 @@ def claim_sections(outcome: PlanOutcome) -> Iterator[Section]:
         for claim in outcome.claims
     )
     blocks: list[Block] = [
-        Paragraph("Differences in percentage points, with their 95 % intervals."),
+        Paragraph(f"Differences in percentage points{'' if single else ', with their 95 % intervals'}."),
         table(judged, cards=True),
         *_difference_plots(outcome.claims, names),
         Markdown(VERDICT_RULE),

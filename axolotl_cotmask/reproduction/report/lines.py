@@ -27,9 +27,9 @@ class EstimateLine:
 
 
 def line_legend(mean: str, each: str, published: str) -> list[LegendKey]:
-    """Return what the signs of a plot mean; without the last one where nothing was published."""
-    keys = [LegendKey("●", 1, mean), LegendKey("|", 0, each)]
-    return [*keys, LegendKey("◇", 2, published)] if published else keys
+    """Return what the signs of a plot mean; a sign that means nothing is left out."""
+    keys = [LegendKey("●", 1, mean), LegendKey("|", 0, each), LegendKey("◇", 2, published)]
+    return [key for key in keys if key.text]
 
 
 def line_plot(title: str, axis_label: str, lines: Sequence[EstimateLine], sign: str = "") -> Plot:
@@ -60,6 +60,9 @@ def line_plot(title: str, axis_label: str, lines: Sequence[EstimateLine], sign: 
                 axis.axhline(place - 0.5, color=GRID, linewidth=0.8)
         axis.set(xlabel=axis_label, ylim=(len(lines) - 0.5, -0.5))
         axis.margins(x=0.06)
+        if not sign:
+            # A share is seen for what it is from 0 on.
+            axis.set_xlim(left=min(0.0, axis.get_xlim()[0]))
         axis.yaxis.set_visible(False)
         axis.spines["left"].set_visible(False)
 

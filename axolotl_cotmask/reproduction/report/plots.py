@@ -83,8 +83,13 @@ def _by_row(outcome: PlanOutcome) -> Iterator[Block]:
     for group, rows in rows_by_group(outcome).items():
         measures = [measure for measure in outcome.measures if any(measure in row.estimates for row in rows)]
         published = "published in the paper" if any(row.published for row in rows) else ""
-        legend = line_legend("mean over seeds, with its 95 % interval", "each seed", published)
+        many = any(len(row.runs) > 1 for row in rows)
+        legend = line_legend(*_SEVERAL if many else _SINGLE, published)
         yield from _of_group(group, [_rows_plot(measure, rows) for measure in measures], legend)
+
+
+_SEVERAL = ("mean over seeds, with its 95 % interval", "each seed")
+_SINGLE = ("the one run", "")
 
 
 def _rows_plot(measure: str, rows: Sequence[RowOutcome]) -> Plot:
