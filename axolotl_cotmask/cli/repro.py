@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,9 @@ _GPUS = 8  # of one machine
 @click.option("--keep-weights", is_flag=True, help="Keep trained weights after they were scored.")
 @click.option("--confirm_run_unsafe_code", is_flag=True, help="Let models' programs run, as MAmmoTH's tasks need it.")
 @click.option("--external", "externals", multiple=True, type=RegularFile(), help="YAML of what others published.")
-@click.option("--output", type=DirectoryPlace(), help="[default: outputs/laptop, .../reproduce]")
+@click.option(
+    "--output", type=DirectoryPlace(), help="[default: outputs/laptop, .../demo, .../demo-problems-8, .../reproduce]"
+)
 def repro(
     words: tuple[str, ...],
     plan_only: bool,
@@ -86,6 +89,8 @@ def repro(
     _check(plan, gpus)
     others = [result for path in externals for result in read_external(path)]
     directory = "tiny" if tiny else Path(what[0]).stem if is_laptop(what[0]) else "reproduce"
+    # In one directory other problems would take the place of those that are there.
+    directory += "" if problems is None else f"-problems-{problems}"
     status = reproduce(
         plan, output or Path("outputs", directory), profile, arguments, others, lambda line: click.echo(line, err=True)
     )
@@ -94,16 +99,24 @@ def repro(
 
 def _make_plan(what: tuple[str, ...], seeds: int, tiny: bool, gpus: int | None, problems: int | None) -> Plan:
     from axolotl_cotmask.reproduction.laptop.plans import is_laptop, laptop_plan, tiny_plan
+    from axolotl_cotmask.reproduction.laptop.settings import plan_names
     from axolotl_cotmask.reproduction.paper_plan import make_plan
 
     if not what:
         raise CoTMaskError("name what to reproduce: a row, a table, the path of a recipe, laptop, ... (see --help)")
-    if any(map(is_laptop, what)):
-        if len(what) > 1 or tiny:
-            raise CoTMaskError(f"{what[0]} has seeds and a size of its own: name it alone, and without --tiny")
-        return laptop_plan(what[0], problems)
+    if own := next(filter(is_laptop, what), None):
+        if len(what) > 1:
+            other = next(name for name in what if name != own)
+            raise CoTMaskError(f"{own} has seeds and a size of its own: name it alone, without {other}")
+        if tiny:
+            raise CoTMaskError(f"{own} has seeds and a size of its own: leave out --tiny")
+        return laptop_plan(own, problems)
     if problems is not None:
         raise CoTMaskError(f"--problems is for the laptop's own plans, and {what[0]} is none: leave it out")
+    for name in what:
+        near = difflib.get_close_matches(name, plan_names(), n=1, cutoff=0.75)
+        if near and not Path(name).exists():
+            raise CoTMaskError(f"there is nothing called {name} to reproduce: did you mean {near[0]}?")
     plan = make_plan(what, seeds, own_gpus=gpus or 1)
     return tiny_plan(plan) if tiny else plan
 

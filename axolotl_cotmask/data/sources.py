@@ -219,6 +219,17 @@ def find_fault(path: Path, source: DataSource) -> str | None:
     return None if rows else "no rows"
 
 
+def meant_by(entry: Mapping[str, Any]) -> str | None:
+    """Return the data set, a key of `SOURCES`, that an entry of Axolotl's ``datasets:`` names by its remote home."""
+    split, _, _ = str(entry.get("split")).partition("[")
+    place = (entry.get("path"), entry.get("name"), split)
+    for name, source in SOURCES.items():
+        remote = tuple(source.remote.get(key) for key in ("path", "name", "split"))
+        if entry.get("path") == source.url if source.url is not None else place == remote:
+            return name
+    return None
+
+
 def load(name: str) -> Dataset:
     """Load the data set ``name`` (a key of `SOURCES`) with one row per example and at least the source's fields.
 

@@ -8,6 +8,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
 from pyarrow import compute
 
 from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
@@ -39,19 +40,15 @@ def use_local_files(cfg: Any) -> None:
     if sources.data_dir() is None:
         return
     for _, entry in dataset_entries(cfg):
-        for name, source in sources.SOURCES.items():
-            if source.url is not None:
-                if entry.get("path") == source.url:
-                    entry["path"] = str(sources.local_file(name))
-                continue
-            split, _, part = str(entry.get("split")).partition("[")
-            if (entry.get("path"), entry.get("name"), split) == tuple(
-                source.remote.get(key) for key in ("path", "name", "split")
-            ):
-                entry["path"] = str(sources.local_file(name))
-                entry["name"] = None
-                # A single file has only this split, whatever it holds.
-                entry["split"] = f"train[{part}" if part else "train"
+        name = sources.meant_by(entry)
+        if name is None:
+            continue
+        entry["path"] = str(sources.local_file(name))
+        if sources.SOURCES[name].url is None:
+            entry["name"] = None
+            # A single file has only this split, whatever it holds.
+            _, _, part = str(entry.get("split")).partition("[")
+            entry["split"] = f"train[{part}" if part else "train"
 
 
 def describe_datasets(cfg: Any, config: CoTMaskConfig) -> None:
@@ -146,10 +143,9 @@ def _marking(get_dataset_wrapper: Any) -> Any:
         except UnicodeDecodeError as error:
             # Reading lets it pass, and the first look at the text does not.
             raise reading.unreadable(path, error) from error
-        except CoTMaskError:
-            raise
-        except Exception as error:
-            if not cfg.get("cotmask"):
+        # Of the data; others may be those of an interruption.
+        except (ValueError, TypeError, AttributeError, LookupError, TemplateError) as error:
+            if not cfg.get("cotmask") or isinstance(error, CoTMaskError):
                 raise
             raise _unprepared(dataset_config, kwargs["dataset"], error) from error
         if cfg.get("cotmask"):

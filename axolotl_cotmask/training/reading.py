@@ -14,6 +14,7 @@ from multiprocess.pool import RemoteTraceback
 from axolotl_cotmask.common.errors import CoTMaskError, Fault, key_name, one_sentence
 from axolotl_cotmask.common.files import is_there
 from axolotl_cotmask.common.json_rows import json_fault
+from axolotl_cotmask.data import sources
 from axolotl_cotmask.masking.datasets import dataset_entries
 from axolotl_cotmask.training.fingerprint import data_files
 
@@ -62,9 +63,11 @@ def in_one_sentence(load_dataset_with_config: Callable[..., Any]) -> Callable[..
         try:
             dataset = load_dataset_with_config(dataset_config, *args, **kwargs)
         except Exception as error:
-            # Other errors may be those of a network, which Axolotl tries again.
-            if is_there(path) or isinstance(error, ValueError):
+            if is_there(path):
                 raise unreadable(path, error) from error
+            # Other errors may be those of a network, which Axolotl tries again.
+            if isinstance(error, ValueError):
+                raise _not_loaded(path, sources.meant_by(dataset_config), error) from error
             raise
         shards = dataset_config.get("shards")
         if shards and isinstance(dataset, Dataset) and shards > len(dataset):
@@ -129,6 +132,14 @@ def unreadable(path: str, error: Exception) -> CoTMaskError:
     if isinstance(cause, UnicodeDecodeError) and is_there(path) and Path(path).is_file():
         return _sentence(path, _fault(path) or f"line {_first_line_that_is_no_text(Path(path))}: not UTF-8")
     return _sentence(path, _fault(path) or _reason(error))
+
+
+def _not_loaded(path: str, name: str | None, error: Exception) -> CoTMaskError:
+    file = "" if name is None else f", or set {sources.ENV_VAR} to a directory that holds {sources.SOURCES[name].file}"
+    return CoTMaskError(
+        f"{path} is not here, and could not be loaded from elsewhere ({_reason(error)}): check the name and the network"
+        f"{file}"
+    )
 
 
 def _first_line_that_is_no_text(path: Path) -> int:

@@ -137,8 +137,13 @@ def test_a_short_command_runs(
     if "-o" in words:
         Path(words[words.index("-o") + 1]).parent.mkdir(parents=True, exist_ok=True)
     expanded = [str(found) for word in words for found in (sorted(Path().glob(word)) if "*" in word else [word])]
-    result = CliRunner().invoke(cotmask, expanded, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    assert result.output
+    if words[0] in ("check", "preview"):
+        # In a process of its own: Axolotl changes the one that loads a config.
+        output = project.axolotl("cotmask", *expanded).check().output
+    else:
+        result = CliRunner().invoke(cotmask, expanded, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        output = result.output
+    assert output
     if "-o" in words:
         assert list(read_jsonl(Path(words[words.index("-o") + 1])))

@@ -527,7 +527,9 @@ def test_a_plan_in_a_pipe_has_a_line_per_row_and_whole_names(columns: str, colou
     [
         ((), "name what to reproduce"),
         (("nothing",), "there is nothing called nothing to reproduce"),
-        (("laptop", "demo"), "has seeds and a size of its own"),
+        (("lapotp",), "there is nothing called lapotp to reproduce: did you mean laptop?"),
+        (("laptop", "demo"), "laptop has seeds and a size of its own: name it alone, without demo"),
+        (("demoo", "demo"), "demo has seeds and a size of its own: name it alone, without demoo"),
         (("--tiny", "laptop"), "has seeds and a size of its own"),
         (("--set", "x", "table1"), "write key=value"),
         (("--set", "x=[", "table1"), "--set x=[: this is no YAML: while parsing"),

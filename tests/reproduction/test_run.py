@@ -71,7 +71,7 @@ def test_every_stage_leaves_its_record_and_the_report_is_there(out: Path) -> Non
     text = (out.parent / "report.md").read_text(encoding="utf-8")
     for words in (
         "MFT (random 0.1)",
-        "under-powered",
+        "one run, no verdict",
         "From 64 problems SFT learnt to solve",
         "for this one pair of models",
         "no evidence for or against",

@@ -124,6 +124,25 @@ def test_a_network_error_is_axolotls(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("entry", "mend"),
+    [
+        ({"path": "openai/gsm8k", "name": "main", "split": "train[:5]"}, "check the name and the network, or set COTMASK_DATA_DIR to a directory that holds gsm8k_train.jsonl"),
+        ({"path": "somebody/somewhere"}, "check the name and the network"),
+    ],
+)  # fmt: skip
+def test_what_is_not_here_and_not_on_the_hub(entry: dict[str, Any], mend: str) -> None:
+    def load(dataset_config: Any) -> None:
+        raise ValueError("The dataset could not be loaded.")
+
+    with pytest.raises(SystemExit) as ended:
+        reading.in_one_sentence(load)(entry)
+    said = (
+        f"{entry['path']} is not here, and could not be loaded from elsewhere (The dataset could not be loaded): {mend}"
+    )
+    assert str(ended.value).strip() == f"axolotl-cotmask: {said}"
+
+
+@pytest.mark.parametrize(
     ("changes", "of_entry", "expected"),
     [
         ({}, {"path": "./latin.jsonl"}, "./latin.jsonl cannot be read: line 7: not UTF-8: mend the data"),

@@ -128,8 +128,27 @@ def laptop_plan(name: str, problems: int | None = None) -> Plan:
         seeds={row.name: list(row.draws) for row in rows},
         claims=claims,
         headline=_headline(settings, rows),
-        notes=[*plan.notes, *(_KINDS[drills] for drills in kinds), *([_FAVOURABLE] if _CHOSEN_ON in used else [])],
+        notes=[
+            *plan.notes,
+            *_epochs(settings),
+            *(_KINDS[drills] for drills in kinds),
+            *([_FAVOURABLE] if _CHOSEN_ON in used else []),
+        ],
     )
+
+
+def _epochs(settings: PlanSettings) -> list[str]:
+    """Return how long training is, where all groups train alike."""
+    recipe = load_recipe("laptop/sft")
+    lengths = {(group.train_rows, group.steps or recipe["max_steps"]) for group in settings.groups.values()}
+    if len(lengths) > 1:
+        return []
+    [(rows, steps)] = lengths
+    epochs = steps / math.ceil(rows / recipe["micro_batch_size"])
+    return [
+        f"{rows} problems, {epochs:.0f} epochs. MFT learns more slowly than SFT, and was behind it where training was "
+        "stopped long before its end (docs/try.md)."
+    ]
 
 
 def _headline(settings: PlanSettings, rows: Sequence[RowPlan]) -> Headline | None:

@@ -96,7 +96,7 @@ def claim_sections(outcome: PlanOutcome) -> Iterator[Section]:
             "claim": _claim(claim, names),
             number("measured here"): _measured(claim),
             number("claimed"): TableCell(points(claim.claimed, "+"), below=claim.source),
-            "verdict": TableCell(claim.verdict, chip=True),
+            "verdict": TableCell("one run, no verdict") if _single(claim) else TableCell(claim.verdict, chip=True),
         }
         for claim in outcome.claims
     )
@@ -104,7 +104,7 @@ def claim_sections(outcome: PlanOutcome) -> Iterator[Section]:
         Paragraph(f"Differences in percentage points{'' if single else ', with their 95 % intervals'}."),
         table(judged, cards=True),
         *_difference_plots(outcome.claims, names),
-        Markdown(VERDICT_RULE),
+        *([] if single else [Markdown(VERDICT_RULE)]),
         *([Markdown(ON_PAR_RULE)] if any(claim.on_par for claim in outcome.claims) else []),
     ]
     if any(map(_single, outcome.claims)):

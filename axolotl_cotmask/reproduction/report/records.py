@@ -83,7 +83,12 @@ def _text(value: Any) -> str:
 def command_sections(outcome: PlanOutcome) -> Iterator[Section]:
     """Yield the commands by stage."""
     if outcome.commands:
-        yield Section("Commands", [Listing(stage, command) for stage, command in outcome.commands.items()])
+        text = (
+            "As they ran. Directories of work are gone when a stage is done: its config is kept beside its result, as "
+            "data/config.yaml and train/recipe.yaml of a run."
+        )
+        listed = [Listing(stage, command) for stage, command in outcome.commands.items()]
+        yield Section("Commands", [Paragraph(text), *listed])
 
 
 def signature_sections(outcome: PlanOutcome) -> Iterator[Section]:
