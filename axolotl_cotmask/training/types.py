@@ -6,6 +6,7 @@ import difflib
 import importlib.util
 import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError, key_name
@@ -52,7 +53,10 @@ def _is_there(type_: str) -> bool:
     name = ".".join(parts)
     if type_.split(":")[0] in DATASET_HANDLERS or name.startswith(_OTHERS):
         return True
-    return _is_module(f"{_AXOLOTLS}.{name}") or (len(parts) > 1 and _is_module(name))
+    # Launchers, unlike commands, also look into the working directory.
+    here = "/".join(parts)
+    is_here = Path(f"{here}.py").is_file() or Path(here, "__init__.py").is_file()
+    return _is_module(f"{_AXOLOTLS}.{name}") or (len(parts) > 1 and (is_here or _is_module(name)))
 
 
 def _is_module(name: str) -> bool:

@@ -106,6 +106,18 @@ def test_a_type_that_is_there(project: Project, entry: dict[str, Any]) -> None:
     check_types({"datasets": [{"path": "x.jsonl", **entry}]}, AutoTokenizer.from_pretrained(project.model))
 
 
+def test_a_type_of_the_working_directory(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.directory)
+    cfg = {"datasets": [{"path": "x.jsonl", "type": "mine.formats.chat"}]}
+    tokenizer = AutoTokenizer.from_pretrained(project.model)
+    with pytest.raises(CoTMaskError, match=r"mine\.formats\.chat, and there is no such type"):
+        check_types(cfg, tokenizer)
+    (project.directory / "mine" / "formats").mkdir(parents=True)
+    (project.directory / "mine" / "formats" / "chat.py").touch()
+    check_types(cfg, tokenizer)
+    check_types({"datasets": [{"path": "x.jsonl", "type": "mine.formats.chat.load_it"}]}, tokenizer)
+
+
 WHOLE = chat("user", "assistant")
 
 
