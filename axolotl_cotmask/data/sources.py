@@ -224,8 +224,8 @@ def meant_by(entry: Mapping[str, Any]) -> str | None:
     split, _, _ = str(entry.get("split")).partition("[")
     place = (entry.get("path"), entry.get("name"), split)
     for name, source in SOURCES.items():
-        remote = tuple(source.remote.get(key) for key in ("path", "name", "split"))
-        if entry.get("path") == source.url if source.url is not None else place == remote:
+        home = (source.url,) if source.url else tuple(source.remote.get(key) for key in ("path", "name", "split"))
+        if place[: len(home)] == home:
             return name
     return None
 

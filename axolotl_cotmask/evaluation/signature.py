@@ -67,7 +67,7 @@ class Signature(dict[str, str]):
         return "|".join(f"{name}:{value}" for name, value in self.items())
 
 
-def record(entry: dict[str, Any], *, source: str, rows: Iterable[Mapping[str, Any]]) -> None:
+def record(entry: dict[str, Any] | None, *, source: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write into ``entry`` what the results file would not hold: data with fingerprint, and versions.
 
     A task may add entries of its own, as parts of the signature.
@@ -77,7 +77,15 @@ def record(entry: dict[str, Any], *, source: str, rows: Iterable[Mapping[str, An
             ``custom_dataset`` function, and dumps it with the results after the evaluation.
         source: the name of the data set.
         rows: its rows, in order.
+
+    Raises:
+        CoTMaskError: the metadata have no such mapping.
     """
+    if entry is None:
+        raise CoTMaskError(
+            f"the metadata of the task on {source} have no signature: write `metadata: {{version: 1.0, "
+            "signature: {}}` (those of a YAML replace the included ones as a whole)"
+        )
     entry["data"] = f"{source}@{fingerprint(rows)}"
     for package in _RECORDED_VERSIONS:
         version = installed(package)

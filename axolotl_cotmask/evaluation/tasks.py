@@ -47,11 +47,6 @@ def load_documents(
     """
     from datasets import Dataset
 
-    if signature is None:
-        raise CoTMaskError(
-            f"the metadata of the task on {source} have no signature: write `metadata: {{version: 1.0, "
-            "signature: {}}` (those of a YAML replace the included ones as a whole)"
-        )
     documents = []
     for number, row in enumerate(load(source), start=1):
         try:

@@ -44,8 +44,8 @@ class CoTMaskTrainer(AxolotlTrainer):
     _scheduled_ratio: float = 0.0
     #: Of the training data, those without any token that may be masked.
     unmaskable_rows: int = 0
-    #: Rows seen up to the last log of a token that may be masked, or to the start.
-    _maskable_until: float | None = None
+    #: The last epoch, from 0, with a token that may be masked, or the last before training began.
+    _maskable_epoch: int | None = None
     #: The steps of the learning rate's warm-up by those of the run, where `train_whole_epochs` has it counted anew.
     warmup_steps: Callable[[int], int] | None = None
 
@@ -106,8 +106,9 @@ class CoTMaskTrainer(AxolotlTrainer):
                 f"the run has {steps} steps, and by cotmask.start_ratio or start_steps nothing is noised "
                 "before its end, so it would be plain SFT: let it start earlier"
             )
-        if self._maskable_until is None:
-            self._maskable_until = self._rows_seen()
+        if self._maskable_epoch is None:
+            # A resumed run may begin within an epoch.
+            self._maskable_epoch = kwargs["epoch"] - (0 if self.state.global_step else 1)
         # `state.epoch` is a fraction that packing can leave on the wrong side of a whole number.
         self._epoch = kwargs["epoch"]
         # With several processes Accelerate does not hand it on.
@@ -232,7 +233,8 @@ class CoTMaskTrainer(AxolotlTrainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log ``logs`` with the masking metrics of the steps since the last log, and the samples seen so far."""
         if "loss" in logs:
-            seen = {SAMPLES_SEEN: self._rows_seen()}
+            # Of the data set's rows, which a packed batch does not count; an epoch has each of them once.
+            seen = {SAMPLES_SEEN: float(round((self.state.epoch or 0.0) * len(self.train_dataset)))}
             adaptive = self._masking.adaptive if self._masking else None
             self.store_metrics({**self._take_metrics(), **(adaptive.metrics() if adaptive else {}), **seen})
         super().log(logs, start_time)
@@ -243,17 +245,13 @@ class CoTMaskTrainer(AxolotlTrainer):
             return {}
         stacked = self.accelerator.reduce(self._totals.stacked(), reduction="sum")
         self._totals = None
-        seen = self._rows_seen()
-        # An epoch has each row once: of more than so many, in two epochs at most, one can be masked.
-        certain = seen - (self._maskable_until or 0.0) > 2 * self.unmaskable_rows
+        # Where not every row has such a token, only a whole epoch has one for sure.
+        whole_epochs = self._epoch - (self._epoch if self._maskable_epoch is None else self._maskable_epoch) - 1
+        certain = self.unmaskable_rows == 0 or whole_epochs > 0
         metrics = summarise(stacked, self._scheduled_ratio, self.state.global_step, certain)
         if metrics.get("cotmask/maskable_share"):
-            self._maskable_until = seen
+            self._maskable_epoch = self._epoch
         return metrics
-
-    def _rows_seen(self) -> float:
-        """Return how many of the data set's rows, which a packed batch does not count, were trained on so far."""
-        return float(round((self.state.epoch or 0.0) * len(self.train_dataset)))
 
 
 def _has_marks(batch: Marks) -> bool:

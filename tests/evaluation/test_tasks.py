@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.data import sources
 from axolotl_cotmask.evaluation import tasks
+from axolotl_cotmask.evaluation.benchmarks.corrupted_step_task import corrupted_questions
 from axolotl_cotmask.evaluation.tasks import number_text
 
 BEFORE = (
@@ -516,12 +518,20 @@ def test_files_that_are_not_there(directory: Path, manager: TaskManager, monkeyp
         evaluate(ScriptedLM({}), "cotmask_mawps", manager)
 
 
-def test_a_task_of_an_unknown_data_set_or_without_a_signature_is_a_sentence() -> None:
+NATALIA = {
+    "question": "Natalia sold clips to 48 of her friends in April, and then she sold half as many in May. How many in all?",
+    "answer": "She sold 48/2 = <<48/2=24>>24 clips in May.\nShe sold 48+24 = <<48+24=72>>72 clips in all.\n#### 72",
+}
+
+
+def test_a_task_of_an_unknown_data_set_or_without_a_signature_is_a_sentence(directory: Path) -> None:
     with pytest.raises(SystemExit, match=r"no data set is named svmap: did you mean svamp\?$"):
         tasks.load_documents("svmap", *tasks.NUMBER, version=1.0, signature={})
-    said = r"the metadata of the task on svamp have no signature: write `metadata: \{version: 1\.0, signature: \{\}\}`"
-    with pytest.raises(SystemExit, match=said):
-        tasks.load_documents("svamp", *tasks.NUMBER, version=1.0)
+    said = r"the metadata of the task on gsm8k_test have no signature: write `metadata: \{version: 1\.0, signature: \{\}\}`"
+    write_jsonl(directory / "gsm8k_test.jsonl", [NATALIA])
+    for load in (partial(tasks.load_documents, "gsm8k_test", *tasks.NUMBER), corrupted_questions):
+        with pytest.raises(SystemExit, match=said):
+            load(version=1.0)
 
 
 @pytest.mark.parametrize("group", GROUPS)

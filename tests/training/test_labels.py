@@ -76,6 +76,17 @@ def test_steps_without_a_token_to_mask_are_no_reason_to_stop(project: Project, l
     assert (out / "model.safetensors").is_file()
 
 
+def test_a_packed_step_of_one_long_row_without_a_token_to_mask_is_none_either(project: Project) -> None:
+    rows = [{"instruction": "Is it?", "output": "It is 7."}] * 40 + [{"instruction": "Is it?", "output": "so " * 180}]
+    write_jsonl(project.directory / "long.jsonl", rows)
+    out = project.train(
+        "long", datasets=[{"path": str(project.directory / "long.jsonl"), "type": "alpaca"}], sample_packing=True,
+        micro_batch_size=1, num_epochs=2, sequence_len=256,
+        cotmask={"mask_ratio": 0.9, "noise": "random", "select": "numbers", "schedule": "constant"},
+    )  # fmt: skip
+    assert (out / "model.safetensors").is_file()
+
+
 @pytest.mark.parametrize(
     ("type_", "said"),
     [

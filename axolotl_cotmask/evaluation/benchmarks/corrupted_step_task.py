@@ -41,7 +41,7 @@ _RESULT = re.compile(r"-?\d+(?:\.\d+)?")
 
 # lm-eval has no error of its own for data that the user can mend: it would show a traceback of its frames.
 @one_sentence
-def corrupted_steps(signature: dict[str, Any], **_: Any) -> dict[str, Dataset]:
+def corrupted_steps(signature: dict[str, Any] | None = None, **_: Any) -> dict[str, Dataset]:
     """Return the cases of GSM8K's test split: a true question, and a prefix with one number replaced.
 
     ``signature``, in the task's metadata, is filled. lm-eval also passes the rest of the metadata and the model's
@@ -54,7 +54,7 @@ def corrupted_steps(signature: dict[str, Any], **_: Any) -> dict[str, Dataset]:
 
 
 @one_sentence
-def corrupted_questions(signature: dict[str, Any], **_: Any) -> dict[str, Dataset]:
+def corrupted_questions(signature: dict[str, Any] | None = None, **_: Any) -> dict[str, Dataset]:
     """Return the converse of each case: a true prefix, and a question with one number replaced.
 
     Raises:
@@ -64,7 +64,7 @@ def corrupted_questions(signature: dict[str, Any], **_: Any) -> dict[str, Datase
 
 
 @one_sentence
-def janet(signature: dict[str, Any], **_: Any) -> dict[str, Dataset]:
+def janet(signature: dict[str, Any] | None = None, **_: Any) -> dict[str, Dataset]:
     """Return the paper's own twenty cases (Table 4).
 
     Raises:
@@ -74,7 +74,7 @@ def janet(signature: dict[str, Any], **_: Any) -> dict[str, Dataset]:
 
 
 @one_sentence
-def janet_consistent(signature: dict[str, Any], **_: Any) -> dict[str, Dataset]:
+def janet_consistent(signature: dict[str, Any] | None = None, **_: Any) -> dict[str, Dataset]:
     """Return the ten cases of the paper's control (Table 9).
 
     Raises:
@@ -220,7 +220,7 @@ def _cases() -> tuple[StepCase, ...]:
     return cases.cases
 
 
-def _documents(cases: Iterable[StepCase], signature: dict[str, Any]) -> dict[str, Dataset]:
+def _documents(cases: Iterable[StepCase], signature: dict[str, Any] | None) -> dict[str, Dataset]:
     from datasets import Dataset
 
     rows = [dataclasses.asdict(case) for case in cases]

@@ -32,7 +32,7 @@ LABELS = {
 
 # lm-eval has no error of its own for data that the user can mend: it would show a traceback of its frames.
 @one_sentence
-def load_documents(source: str, signature: dict[str, Any], **_: Any) -> dict[str, Dataset]:
+def load_documents(source: str, signature: dict[str, Any] | None = None, **_: Any) -> dict[str, Dataset]:
     """Return the variants of ``source``, each base problem standing before the first of its variants.
 
     ``signature``, in the task's metadata, is filled. lm-eval also passes the rest of the metadata and the model's
