@@ -41,6 +41,14 @@ def pytest_unconfigure() -> None:
     gc.unfreeze()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """Fail the test that leaves to the next ones another directory, other variables of ours, or silent loggers."""
+    before = hermetic.left_to_others()
+    yield
+    assert hermetic.left_to_others() == before, "a test changed what the next ones see"
+
+
 @pytest.fixture(scope="session")
 def axolotl(tmp_path_factory: pytest.TempPathFactory) -> Axolotl:
     """Run the `axolotl` command: its own entry point, in a process forked from one that has imported Axolotl."""

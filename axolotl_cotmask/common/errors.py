@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -82,3 +83,12 @@ def closest(name: str, known: Iterable[str]) -> str:
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
     return f": did you mean {near[0]}?" if near else f": the options are {', '.join(known)}"
+
+
+def reason(detail: Mapping[str, Any]) -> str:
+    """Return what an entry of a pydantic error's ``errors()`` says of its value, as the end of a sentence."""
+    value = detail["input"]
+    if detail["type"] in ("literal_error", "enum") and isinstance(value, str):
+        return closest(value, re.findall("'([^']*)'", detail["ctx"]["expected"])).removeprefix(": ")
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ").rstrip(".")
+    return str(message[:1].lower() + message[1:])

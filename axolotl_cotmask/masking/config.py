@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from axolotl_cotmask.common.errors import CoTMaskError, Fault, closest, key_name, shown
+from axolotl_cotmask.common.errors import CoTMaskError, Fault, closest, key_name, reason, shown
 from axolotl_cotmask.masking.experimental.config import AdaptiveConfig
 from axolotl_cotmask.masking.options import BOOLEAN, Options
 
@@ -260,7 +260,7 @@ def _sentence(name: str, key: tuple[str | int, ...], detail: Any) -> str:
             return f"{name} is {value}: {_NOISE_FORMS}"
         case str(kind) if kind == BOOLEAN and last in _NUMBERS:
             return f"{name} is {value}: give a number"
-    return f"{name} is {value}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
+    return f"{name} is {value}: {reason(detail)}"
 
 
 #: Options that are numbers, and no ratios.

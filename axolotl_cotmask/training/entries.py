@@ -11,6 +11,7 @@ from axolotl_cotmask.masking.config import DATASET_KEYS, PROTECTABLE, CoTMaskCon
 from axolotl_cotmask.masking.datasets import PREPARED_AS, dataset_entries
 from axolotl_cotmask.masking.experimental import selectors
 from axolotl_cotmask.masking.marks import Marking
+from axolotl_cotmask.masking.noise import check as check_noise
 from axolotl_cotmask.training.keys import OUR_STRATEGIES, is_ours
 
 #: What the type of an entry may be in the sentence that asks for one.
@@ -63,7 +64,7 @@ def option_faults(cfg: Mapping[str, Any], mask_ratio: float | None) -> Iterator[
     for key, entry in dataset_entries(cfg):
         yield from _misplaced(key, entry)
         yield from _mask_ratio(key, entry.get("mask_ratio"), mask_ratio)
-        yield from _noise(key, entry.get("noise"))
+        yield from noise_faults((*key, "noise"), entry.get("noise"))
         yield from select_faults((*key, "select"), entry.get("select"))
         yield from _protect(key, entry)
         yield from _shards(key, entry, of="shards", number="shards_idx")
@@ -111,13 +112,20 @@ def _mask_ratio(key: Key, ratio: Any, of_the_run: float | None) -> Iterator[Faul
         )
 
 
-def _noise(key: Key, noise: Any) -> Iterator[Fault]:
+def noise_faults(place: Key, noise: Any) -> Iterator[Fault]:
+    """Yield what is wrong with a noise, which stands at ``place``."""
     if noise is None:
         return
     try:
-        parse_noise(noise)
+        spec = parse_noise(noise)
     except ValueError as error:
-        yield Fault((*key, "noise"), f"{key_name(key)}.noise is {shown(noise)}: {error}")
+        yield Fault(place, f"{key_name(place)} is {shown(noise)}: {error}")
+        return
+    try:
+        if spec.name is not None:
+            check_noise(spec.name, spec.options)
+    except CoTMaskError as error:
+        yield Fault(place, str(error).replace("cotmask.noise", key_name(place), 1))
 
 
 def select_faults(place: Key, select: Any) -> Iterator[Fault]:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from axolotl_cotmask.common.errors import CoTMaskError, Fault, Key, key_name, one_line, one_sentence, shown
+from axolotl_cotmask.common.errors import CoTMaskError, Fault, Key, key_name, one_line, one_sentence, reason, shown
 from axolotl_cotmask.masking.config import config_faults, parse_config
 from axolotl_cotmask.masking.datasets import dataset_entries
 from axolotl_cotmask.training import checks, entries, keys
@@ -44,6 +44,7 @@ def find(cfg: Mapping[str, Any], file: ConfigFile | None) -> list[Fault]:
         own = list(entries.option_faults(cfg, config.mask_ratio if config else None))
         faults += own
         if config is not None:
+            faults += entries.noise_faults(("cotmask", "noise"), config.noise)
             faults += entries.select_faults(("cotmask", "select"), config.select)
             faults += checks.lr_tail_faults(cfg, config)
         if config is not None and not own:
@@ -153,9 +154,7 @@ def _told(error: ValidationError, cfg: Any, above: Key) -> Iterator[Fault]:
     by_key: dict[Key, list[str]] = {}
     for detail in error.errors():
         key = _in_config((*above, *detail["loc"]), cfg)
-        message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ").rstrip(".")
-        if detail["type"] == "missing":
-            message = f"{detail['loc'][-1]} is missing"
+        message = f"{detail['loc'][-1]} is missing" if detail["type"] == "missing" else reason(detail)
         messages = by_key.setdefault(key, [])
         if message not in messages:
             messages.append(message)
@@ -164,7 +163,7 @@ def _told(error: ValidationError, cfg: Any, above: Key) -> Iterator[Fault]:
         # An entry as a whole would hide what is said of it.
         value = "" if isinstance(value, Mapping) else f" is {shown(value)}"
         about = f"{key_name(key)}{value}: " if key else "Axolotl refuses the config: "
-        yield Fault(key, about + "; or ".join(message[:1].lower() + message[1:] for message in messages[:3]))
+        yield Fault(key, about + "; or ".join(messages[:3]))
 
 
 def _in_config(location: tuple[Any, ...], cfg: Any) -> Key:

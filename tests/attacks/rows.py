@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Iterator
 from importlib import import_module
@@ -98,8 +97,6 @@ def fault(sample: dict[str, Any], tokenizer: Any, row: dict[str, Any], name: str
 
 def attack(count: int, seed: int, directory: Path, model: Path) -> Counts:
     """Try so many rows."""
-    datasets.disable_progress_bars()
-    logging.disable(logging.CRITICAL)
     counts, known = Counts(), tokenizers()
     for number, (kind, name, row) in zip(range(count), cases(seed), strict=False):
         samples: list[dict[str, Any]] = []

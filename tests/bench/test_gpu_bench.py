@@ -115,7 +115,10 @@ def test_masking_tokens_makes_the_host_wait_nowhere(rehearsed: Any) -> None:
 
 
 @pytest.mark.slow
-def test_another_base_is_not_mixed_in(rehearsed: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_base_is_not_mixed_in(
+    rehearsed: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DATA, "set by the rehearsal")
     book = Book(rehearsed.directory, "rehearsal")
     with pytest.raises(CoTMaskError, match=r"made with base \w+, and this call has another: name another directory"):
         book.claim(base="another")

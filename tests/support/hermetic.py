@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,9 @@ _OF_THE_USER = (
     "http_proxy", "https_proxy", "all_proxy", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "CUDA_VISIBLE_DEVICES",
     "OPENAI_API_KEY",
 )  # fmt: skip
+
+#: Variables that decide what our code does, and how the libraries reach the hub.
+_OURS = ("COTMASK_", "AXOLOTL_DO", "HF_HUB", "HF_HOME", "RANK", "LOCAL_RANK", "WORLD_SIZE")
 
 
 def begin() -> None:
@@ -37,6 +42,21 @@ def begin() -> None:
         caches = tempfile.mkdtemp(prefix="cotmask-tests-")
         atexit.register(shutil.rmtree, caches, ignore_errors=True)
         os.environ.update(HF_HOME=f"{caches}/huggingface", XDG_CACHE_HOME=caches)
+
+
+def left_to_others() -> dict[str, Any]:
+    """Return what a test must leave as it was: each of the next ones would see it, on whichever worker it runs."""
+    return {
+        "directory": os.getcwd(),
+        "variables": {name: value for name, value in os.environ.items() if name.startswith(_OURS)},
+        "logging, disabled up to": logging.root.manager.disable,
+        "silent": sorted(
+            name
+            for name, logger in list(logging.root.manager.loggerDict.items())
+            if name.startswith("axolotl_cotmask") and isinstance(logger, logging.Logger)
+            if logger.disabled or not logger.propagate
+        ),
+    }
 
 
 class RealData(type(Path())):  # type: ignore[misc]

@@ -84,11 +84,23 @@ def test_a_right_config_has_no_fault() -> None:
         (block(protect=["eos"]), "cotmask.protect is a key of a data set: move protect into an entry"),
         (block(mask_token="<unk>"), "cotmask.mask_token is <unk>, and no noise of the run masks with a token"),
         (block(noise={5: {"q": 1}}), "cotmask.noise is {5: {'q': 1}}: give a name such as mask"),
+        (block(noise="masks"), "cotmask.noise is masks: did you mean mask?"),
+        (block(noise={"dropout": {"p": 0.5}}), "cotmask.noise.dropout.p is not an option: the options are q"),
+        (entry(noise="gaussian"), "datasets[0].noise is gaussian: the options are mask, random, "),
+        (entry(noise={"uniform": {"alpha": 0}}), "datasets[0].noise.uniform.alpha is 0: it is the magnitude"),
+        (block(scope="thinkng"), "cotmask.scope is thinkng: did you mean thinking?"),
+        (block(schedule="Cosine"), "cotmask.schedule is Cosine: did you mean cosine?"),
+        (block(loss_on="masked"), "cotmask.loss_on is masked: "),
         (block(noise={"mask": True}), "cotmask.noise is {'mask': True}: give a name such as mask"),
     ],
 )  # fmt: skip
 def test_one_fault(changes: dict[str, Any], expected: str) -> None:
     assert expected in said(changes)
+
+
+def test_what_axolotl_has_options_for() -> None:
+    (found,) = faults.axolotl_faults(DictDefault({"excess_length_strategy": "trunkate"}))
+    assert found.sentence == "excess_length_strategy is trunkate: did you mean truncate?"
 
 
 def test_the_name_of_the_mixture_is_no_noise() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import Any
 
 import pytest
@@ -27,9 +26,7 @@ def labelled(*rows: list[int]) -> Dataset:
     return Dataset.from_dict({"labels": list(rows)})
 
 
-def test_rows_without_a_label_are_told(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Axolotl's loggers hand nothing on.
-    monkeypatch.setattr(logging.getLogger("axolotl_cotmask"), "propagate", True)
+def test_rows_without_a_label_are_told(caplog: pytest.LogCaptureFixture) -> None:
     rows = [chat("user", "assistant")] * 2500
     prepared = labelled(*([[-100, 5]] * 1200 + [[-100, -100], []] + [[-100, 5]] * 1298))
     check_labels(prepared, rows, CHAT)

@@ -40,7 +40,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"cotmask": {"mask_ratio": 0.4, "noise": "random", "strip_mask_token": True}},
         r"cotmask: only noise with a new <mask> token leaves something to strip",
     ),
-    "unknown tail": ({"cotmask": {"mask_ratio": 0.4, "lr_tail": "cosine"}}, r"cotmask\.lr_tail is cosine: input should be 'linear'"),
+    "unknown tail": ({"cotmask": {"mask_ratio": 0.4, "lr_tail": "cosine"}}, r"cotmask\.lr_tail is cosine: the options are linear"),
     "tail of another curve": (
         {"cotmask": TAIL, **COSINE, "lr_scheduler": "linear"},
         r"cotmask\.lr_tail goes with lr_scheduler: cosine, and lr_scheduler is linear",

@@ -31,26 +31,37 @@ def build(name: str, options: Mapping[str, Any], context: NoiseContext) -> Noise
     return _NOISES.get(name)(options, context)
 
 
+def check(name: str, options: Mapping[str, Any]) -> None:
+    """Check what can be checked before there is a run: of another package's noise that it is there.
+
+    Raises:
+        CoTMaskError: as `build`.
+    """
+    _NOISES.get(name)
+    if name in BUILT_IN:
+        _number(name, options)
+
+
 def _mask(options: Mapping[str, Any], context: NoiseContext) -> Noise:
-    _check_names("mask", options, ())
+    _number("mask", options)
     return TokenNoise(1.0, context.mask_token_id, context.random_ids)
 
 
 def _random(options: Mapping[str, Any], context: NoiseContext) -> Noise:
-    _check_names("random", options, ())
+    _number("random", options)
     return TokenNoise(0.0, None, context.random_ids)
 
 
 def _dropout(options: Mapping[str, Any], context: NoiseContext) -> Noise:
-    return EmbeddingDropout(_number("dropout", options, "q", "the probability that a component is dropped", most=1.0))
+    return EmbeddingDropout(_number("dropout", options))
 
 
 def _uniform(options: Mapping[str, Any], context: NoiseContext) -> Noise:
-    return UniformNoise(_number("uniform", options, "alpha", "the magnitude of the noise"))
+    return UniformNoise(_number("uniform", options))
 
 
 def _scheduled_sampling(options: Mapping[str, Any], context: NoiseContext) -> Noise:
-    return ScheduledSampling(_number("scheduled_sampling", options, "tau", "the temperature of the sampling"))
+    return ScheduledSampling(_number("scheduled_sampling", options))
 
 
 BUILT_IN: dict[str, Factory] = {
@@ -63,19 +74,28 @@ BUILT_IN: dict[str, Factory] = {
 _NOISES = Registry("noise", "cotmask.noise is {}", "axolotl_cotmask.noises", BUILT_IN, lambda _, factory: factory)
 
 
-def _check_names(noise: str, options: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    for name in options:
-        if name not in known:
-            mend = closest(name, known) if known else f": {noise} takes none, leave it out"
-            raise CoTMaskError(f"cotmask.noise.{noise}.{name} is not an option{mend}")
+#: The number that a noise takes: its name, what it means, and the largest.
+_NUMBERS = {
+    "dropout": ("q", "the probability that a component is dropped", 1.0),
+    "uniform": ("alpha", "the magnitude of the noise", math.inf),
+    "scheduled_sampling": ("tau", "the temperature of the sampling", math.inf),
+}
 
 
-def _number(noise: str, options: Mapping[str, Any], name: str, meaning: str, most: float = math.inf) -> float:
+def _number(noise: str, options: Mapping[str, Any]) -> float:
+    """Return the number that a built-in noise takes; 0 for one that takes none."""
+    if noise not in _NUMBERS:
+        for option in options:
+            raise CoTMaskError(f"cotmask.noise.{noise}.{option} is not an option: {noise} takes none, leave it out")
+        return 0.0
+    name, meaning, most = _NUMBERS[noise]
     # 0 is refused everywhere: no noise would be plain SFT, and no temperature divides by 0.
     wanted = "a number above 0" if most == math.inf else f"a number above 0 and up to {most:g}"
     if not options:
         raise CoTMaskError(f"cotmask.noise.{noise}.{name} is missing: it is {meaning}, give {wanted}")
-    _check_names(noise, options, (name,))
+    for option in options:
+        if option != name:
+            raise CoTMaskError(f"cotmask.noise.{noise}.{option} is not an option{closest(option, [name])}")
     value = options[name]
     number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if not (number and 0 < value <= most):

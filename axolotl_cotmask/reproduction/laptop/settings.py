@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from axolotl_cotmask.common.errors import CoTMaskError, closest
+from axolotl_cotmask.common.errors import CoTMaskError, closest, reason
 from axolotl_cotmask.reproduction.laptop.bases import find_base
 from axolotl_cotmask.reproduction.recipes import load_recipe, parse_yaml, recipe_path
 
@@ -141,9 +141,8 @@ def read_settings(name: str, kind: type[S]) -> S:
     except ValidationError as error:
         detail = error.errors()[0]
         key = ".".join(str(part) for part in detail["loc"] if part != "[key]")
-        message = f"{detail['msg'][0].lower()}{detail['msg'][1:]}".removeprefix("value error, ")
         example = f"`axolotl-cotmask repro laptop` runs {settings_path('laptop')}, which is an example"
-        raise CoTMaskError(f"{path}: {key or 'the file'}: {message}; {example}") from error
+        raise CoTMaskError(f"{path}: {key or 'the file'}: {reason(detail)}; {example}") from error
     for place, base in _bases(settings):
         try:
             find_base(base)
