@@ -60,7 +60,7 @@ def repro(
 
     WHAT is a row (llama2-7b/gsm8k-mft), a table (table1, ..., table5), methods (claims between MFT, RFT and SFT), fig2,
     fig3, selectors, a base model (llama2-7b), the path of a recipe, calibrate (score the released checkpoints), laptop,
-    demo, laptop-rows or laptop-curve; several may be named.
+    demo, laptop-bases, laptop-augmented, laptop-rows or laptop-curve; several may be named.
     An interrupted run goes on where it was; what is finished is not done again.
     """
     from axolotl_cotmask.reproduction.settings import with_settings

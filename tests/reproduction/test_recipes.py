@@ -18,6 +18,7 @@ from support.project import Rows, write_jsonl
 import axolotl_cotmask
 from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.masking.config import MASK_WARMUP, TAIL_START_LR, TAIL_START_STEP
+from axolotl_cotmask.reproduction.laptop.settings import plan_names
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.facts import BENCHMARKS, RUNS, find_run
 
@@ -227,6 +228,19 @@ def test_the_demonstration_is_a_small_part_of_the_laptop_reproduction() -> None:
     assert not set(demo["bases"]) & set(study["bases"]), "the settings were chosen with the demo's base"
     assert demo["train_rows"] == study["train_rows"]
     assert quick["test_rows"] == whole["test_rows"]
+
+
+def test_the_study_of_more_bases_takes_those_that_nothing_was_trained_from_before() -> None:
+    whole = plan("laptop-bases")
+    (study,) = whole["groups"].values()
+    assert study["bases"] == [f"copying-{seed}" for seed in range(5, 15)]
+    assert study["problems"] == list(range(301, 311))
+    assert not study["crossed"]
+    others = [plan(name) for name in plan_names() if name != "laptop-bases"]
+    of_others = [group for other in others for group in other["groups"].values()]
+    assert not {*study["bases"]} & {base for group in of_others for base in group["bases"]}
+    assert not {*study["problems"]} & {seed for group in of_others for seed in group["problems"]}
+    assert (study["train_rows"], whole["test_rows"]) == (300, 400)
 
 
 @pytest.fixture(scope="module")
