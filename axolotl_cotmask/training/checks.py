@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -51,6 +53,11 @@ def command() -> str | None:
     """Return the name of the `axolotl` command that loads the config; None in a launcher's process, or without one."""
     context = click.get_current_context(silent=True)
     return None if context is None else context.info_name
+
+
+def is_training() -> bool:
+    """Return whether the config is loaded to train: by the `axolotl` command, or in the process of its launcher."""
+    return command() == "train" or Path(sys.argv[0]).parts[-3:] == ("axolotl", "cli", "train.py")
 
 
 def check_axolotl() -> None:

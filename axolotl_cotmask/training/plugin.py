@@ -48,6 +48,8 @@ class CoTMaskPlugin(BasePlugin):
         checks.check_axolotl()
         checks.check_command_line()
         faults.stop_on_faults(cfg)
+        if checks.is_training() and cfg.get("output_dir") and os.environ.get("RANK", "0") == "0":
+            starting_again.check_free(str(cfg["output_dir"]))
         self._config = parse_config(cfg.get("cotmask"))
         preparation.use_local_files(cfg)
         # What is merged, asked or quantised is the saved model, which has the token no more.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from functools import wraps
@@ -39,14 +40,36 @@ def hold(output_dir: str) -> None:
             lock.acquire()
             _held.append(lock)
     except Timeout as error:
-        raise CoTMaskError(
-            f"output_dir is {output_dir}, and another run is at work there, whose model this one would overwrite: wait "
-            "for its end, or give this run another output_dir"
-        ) from error
+        raise _held_by_another(output_dir) from error
     except OSError as error:
         raise CoTMaskError(
             f"output_dir is {output_dir}, which cannot be written to ({error.strerror}): mend it, or name another one"
         ) from error
+
+
+def check_free(output_dir: str) -> None:
+    """Check, before Axolotl begins `debug.log` there anew, that no other run is at work in the output directory.
+
+    Raises:
+        CoTMaskError: one is.
+    """
+    lock = Path(output_dir, _LOCK)
+    if any(held.lock_file == str(lock) for held in _held) or not os.path.isfile(lock):
+        return
+    try:
+        FileLock(lock, blocking=False).acquire().lock.release()
+    except Timeout as error:
+        raise _held_by_another(output_dir) from error
+    except OSError:
+        # Whether the directory can be written to, `hold` says.
+        return
+
+
+def _held_by_another(output_dir: str) -> CoTMaskError:
+    return CoTMaskError(
+        f"output_dir is {output_dir}, and another run is at work there, whose model this one would overwrite: wait "
+        "for its end, or give this run another output_dir"
+    )
 
 
 def let_go() -> None:

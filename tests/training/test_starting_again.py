@@ -26,9 +26,12 @@ from axolotl_cotmask.training.stripping import Embeddings, strip_rows
 def test_the_second_run_in_an_output_directory_stops(project: Project) -> None:
     (project.directory / "run").mkdir()
     lock = FileLock(project.directory / "run" / ".cotmask.lock")
+    log = project.directory / "run" / "debug.log"
     config = project.config("run", max_steps=1)
     with lock:
+        log.write_text("of the first run", encoding="utf-8")
         sentence = project.axolotl("train", config).sentence()
+        assert log.read_text(encoding="utf-8") == "of the first run"
         assert f"output_dir is {project.directory}/run, and another run is at work there" in sentence
         assert not list((project.directory / "run").glob("*.safetensors"))
     # The file of a holder that died holds nothing.
