@@ -18,11 +18,11 @@ from support.project import Project, Rows, write_jsonl
 
 hermetic.begin()
 
-#: Files that take minutes: they begin first, so that no worker waits for them at the end.
+#: The longest files, the longest first: they begin first, so that no worker waits for them at the end.
 _LONG = (
-    "test_run.py", "test_chains.py", "test_recipes.py", "test_plain_sft.py", "test_guard.py", "test_real_model.py",
-    "test_training.py", "test_noise_through_axolotl.py", "test_interrupt.py", "test_mistakes.py", "test_sandbox.py",
-    "test_preview.py", "test_commands.py", "test_saving.py", "test_layout.py", "test_golden_prompts.py",
+    "test_chains.py", "test_run.py", "test_plain_sft.py", "test_guard.py", "test_interrupt.py", "test_recipes.py",
+    "test_real_model.py", "test_training.py", "test_preview.py", "test_mistakes.py", "test_noise_through_axolotl.py",
+    "test_commands.py", "test_golden_prompts.py", "test_checkpoints.py", "test_saving.py", "test_sampling.py",
 )  # fmt: skip
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -69,7 +67,7 @@ def test_two_rounds(
                 "--include_path", EVALTASKS, "--tasks", "cotmask_sample_gsm8k", "--gen_kwargs", "do_sample=False,temperature=0,max_gen_toks=4",
                 "--log_samples", "--output_path", where / "scores",
             ]  # fmt: skip
-            subprocess.run([sys.executable, "-m", "lm_eval", "run", "--model", "hf", *map(str, evaluation)], check=True)
+            axolotl.lm_eval("run", "--model", "hf", *evaluation).check()
             hard, new, again, solved = (where / f"{name}.jsonl" for name in ("hard", "new", "again", "solved"))
             augment("hard", where / "scores", "--metric", "solved", "-o", hard, "--test", tests)
             assert [row["seed_question"] for row in read_jsonl(hard)] == [row["question"] for row in seeds]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,7 +48,9 @@ def test_killed_in_a_round_and_gone_on_with(questions: None, tiny_model: Path, t
     assert [[len(set(row)) > 1 for row in round_] for round_ in whole] == [[True] * 3] * 2, "repeats differ"
     assert whole[0] != whole[1], "each round has a seed of its own"
 
+    # Killed in the second round: the first is the other run's.
     directory = tmp_path / "killed"
+    shutil.copytree(tmp_path / "whole", directory, ignore=shutil.ignore_patterns("round-002"))
     command = [
         sys.executable, "-m", "axolotl_cotmask", "augment", "sample", str(tiny_model), "-o", str(directory),
         "--task", "cotmask_sample_gsm8k", "--samples", "10", "--limit", "3", "--device", "cpu", "--batch-size", "8",

@@ -1,14 +1,17 @@
-"""The lm-eval tasks, and data for them."""
+"""The lm-eval tasks, data for them, and what programs run in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from lm_eval.tasks import TaskManager
 from support.forked import Axolotl, Run
 from support.lm_eval_runs import EVALTASKS
+from support.sandboxes import need, nothing_left
+
+from axolotl_cotmask.evaluation.sandbox import Isolation
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +36,16 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory.mkdir()
     monkeypatch.setenv("COTMASK_DATA_DIR", str(directory))
     return directory
+
+
+@pytest.fixture(params=list(Isolation))
+def level(request: pytest.FixtureRequest) -> Isolation:
+    """Each level that works here."""
+    return need(request.param)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where programs get their directories; at the end nothing is left of any."""
+    with nothing_left(tmp_path / "temporary", monkeypatch) as directory:
+        yield directory

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.sandboxes import need, nothing_left, processes_of, run_program, within
+from support.sandboxes import need, processes_of, run_program, within
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation import sandbox
 from axolotl_cotmask.evaluation.sandbox import Execution, Isolation, Limits, Status, detect_isolation, directory
 
+pytestmark = pytest.mark.usefixtures("temporary")
 BUBBLEWRAP, PROCESS = Isolation
 #: No bomb of these tests lives longer, should the sandbox not end it.
 FUSE = "import os, time\nend = time.time() + 1\n"
@@ -35,19 +36,6 @@ def run_out_of_time(program: str, level: Isolation) -> Execution:
         if execution.stdout:
             break
     return execution
-
-
-@pytest.fixture(params=list(Isolation))
-def level(request: pytest.FixtureRequest) -> Isolation:
-    """Each level that works here."""
-    return need(request.param)
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where programs get their directories."""
-    with nothing_left(tmp_path / "temporary", monkeypatch) as made:
-        yield made
 
 
 def test_what_a_program_writes_is_returned_with_its_level(level: Isolation) -> None:

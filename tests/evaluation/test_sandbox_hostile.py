@@ -9,33 +9,20 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.sandboxes import LANDLOCK, children, need, nothing_left, run_program, within
+from support.sandboxes import LANDLOCK, children, need, run_program, within
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.sandbox import Execution, Isolation, Limits, Status, one, run_programs
 from axolotl_cotmask.evaluation.sandbox.directory import new_directory, remove
 
+pytestmark = pytest.mark.usefixtures("temporary")
 BUBBLEWRAP, PROCESS = Isolation
 #: The process that runs the program's Python has `parent` for its parent, and `evaluation` asks for it.
 ABOVE = f"import os, signal, time\nparent, evaluation, here = os.getppid(), {os.getpid()}, os.getcwd()\n"
 QUIET = "def quietly(run, *given):\n    try: return run(*given)\n    except OSError as error: return error.strerror\n"
-
-
-@pytest.fixture(params=list(Isolation))
-def level(request: pytest.FixtureRequest) -> Isolation:
-    """Each level that works here."""
-    return need(request.param)
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where programs get their directories."""
-    with nothing_left(tmp_path / "temporary", monkeypatch) as directory:
-        yield directory
 
 
 DIRECTORIES = {

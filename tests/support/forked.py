@@ -138,6 +138,8 @@ def _main(words: list[str], directory: str, environment: dict[str, str], typed: 
     # The process that this one was forked from keeps the variables of its own start.
     os.environ.clear()
     os.environ.update(environment)
+    # As Python does with it at its start.
+    sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(file, 1)
     os.dup2(file, 2)

@@ -13,6 +13,7 @@ import axolotl.common.datasets
 import axolotl.core.builders
 import axolotl.integrations.base
 import axolotl.train
+import multiprocess.context
 import numpy as np
 import peft
 import torch.nn.attention.varlen
@@ -27,6 +28,8 @@ import support.scripted_lm
 
 get_checkpoint_conversion_mapping("llama")
 pack_group(np.array([1, 2, 2], dtype=np.int32), 0, 4, 8, 8, True)
+# `datasets` writes prepared rows from a process that it spawns, whose imports take a second of a core; a forked one writes the same.
+multiprocess.context._concrete_contexts["spawn"] = multiprocess.context._concrete_contexts["fork"]
 # A training collects garbage up to twenty times, and would each time look through the million objects imported here.
 gc.collect()
 gc.freeze()

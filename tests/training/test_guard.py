@@ -36,8 +36,10 @@ def replacer(name: str) -> str:
 
 
 def marks_reached_the_model(output_dir: Path) -> bool:
-    """Of the whole model; the plugin `Inner` looks itself."""
-    return any({"mask_weight", "token_key", "unit_key", "mask_group"} & row.keys() for row in forwards(output_dir))
+    """Of the whole model, whose forwards are recorded."""
+    seen = forwards(output_dir)
+    assert seen, "no forward was recorded"
+    return any({"mask_weight", "token_key", "unit_key", "mask_group"} & row.keys() for row in seen)
 
 
 @pytest.mark.parametrize("name", PAST_THE_STEP)
@@ -49,7 +51,8 @@ def test_a_loss_that_is_not_ours_stops_the_run(project: Project, name: str) -> N
     assert sentence.startswith(f"step {step} trained on inputs that were not masked, so this would be plain SFT")
     assert "replaces the trainer's compute_loss or training_step" in sentence
     assert not list((project.directory / "past").glob("**/*.safetensors"))
-    assert not marks_reached_the_model(project.directory / "past")
+    # `Inner` calls the model inside, of which no forward is recorded, and looks itself.
+    assert name == "Inner" or not marks_reached_the_model(project.directory / "past")
 
 
 def test_it_stops_after_a_resume(project: Project) -> None:
@@ -87,7 +90,7 @@ def test_a_loss_that_wraps_ours_and_takes_the_labels_away_stops_the_run(project:
 def test_plain_sft_may_have_any_loss(project: Project, name: str) -> None:
     zero = project.train("zero", cotmask={"mask_ratio": 0}, plugins=[OURS, replacer(name), RECORDER])
     assert weights(zero)
-    assert not marks_reached_the_model(zero)
+    assert name == "Inner" or not marks_reached_the_model(zero)
 
 
 @pytest.mark.parametrize("packing", [False, True], ids=["unpacked", "packed"])

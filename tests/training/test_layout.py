@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,14 +66,7 @@ def test_packing(project: Project, unpacked: dict[Any, Any], tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_two_processes(project: Project, unpacked: dict[Any, Any], tmp_path: Path) -> None:
-    config = project.config("ddp", **RECORDED, micro_batch_size=2)
-    command = [str(Path(sys.executable).parent / "axolotl"), "train", str(config), "--launcher", "torchrun", "--"]
-    # The recorder is found beside this file: `python -m` looks into the working directory.
-    done = subprocess.run(
-        [*command, "--standalone", "--nproc_per_node=2"],
-        cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-6000:]
+    project.on_two_processes("ddp", **RECORDED, micro_batch_size=2)
     assert {file.name for file in (tmp_path / "ddp").glob("forwards-*")} == {"forwards-0.jsonl", "forwards-1.jsonl"}
     bos = AutoTokenizer.from_pretrained(project.model).bos_token_id
     assert masks(tmp_path / "ddp", bos) == unpacked

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import runpy
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,7 +25,6 @@ LORA = {
     "adapter": "lora", "lora_r": 4, "lora_alpha": 8, "lora_target_modules": ["q_proj", "v_proj"],
     "lora_mlp_kernel": False, "lora_qkv_kernel": False, "lora_o_kernel": False, "lora_embedding_kernel": False,
 }  # fmt: skip
-TESTS = str(Path(__file__).parents[1])
 
 
 @pytest.mark.parametrize("packing", [False, True], ids=["unpacked", "packed"])
@@ -248,16 +244,8 @@ def test_the_package_of_the_docs(project: Project) -> None:
     (project.directory / "shift_noise.py").write_text(source, encoding="utf-8")
     block = {"mask_ratio": 1.0, "schedule": "constant", "noise": {"shift": {"by": 2}}}
     config = project.config("shift", num_epochs=1, plugins=[OURS, RECORDER], cotmask=block)
-    # A process of its own, whose Python finds the package in the directory as it would in site-packages.
-    run = subprocess.run(
-        [sys.executable, "-m", "axolotl.cli.main", "train", str(config), "--launcher", "python"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(project.directory), TESTS])},
-        cwd=project.directory,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
+    # Python finds the package in the directory as it would in site-packages.
+    project.axolotl("train", config, PYTHONPATH=str(project.directory)).check()
     project.train("clean", num_epochs=1, plugins=[OURS, RECORDER], cotmask={"mask_ratio": 0})
     for before, after in zip(forwards(project.directory / "clean"), forwards(project.directory / "shift"), strict=True):
         for old, new, labels in zip(before["input_ids"], after["input_ids"], before["labels"], strict=True):

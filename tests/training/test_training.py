@@ -95,6 +95,7 @@ def test_evaluation_is_never_masked(project: Project) -> None:
     seen = samples(output_dir, bos)
     evaluated, trained = [s for s in seen if not s.training], [s for s in seen if s.training]
     assert len(evaluated) >= 16
+    assert len(trained) == 40
     assert all(s.input_ids == s.clean for s in evaluated)
     assert all(s.input_ids != s.clean for s in trained)
 
