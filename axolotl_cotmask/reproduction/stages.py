@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,15 @@ from axolotl_cotmask.evaluation.results import check_all_there, find_tasks, read
 from axolotl_cotmask.reproduction.chain_stages import chained_config
 from axolotl_cotmask.reproduction.integrity import write_sealed
 from axolotl_cotmask.reproduction.layout import PLAN, RECIPE, STATE, RunFiles
-from axolotl_cotmask.reproduction.plan import read_run
+from axolotl_cotmask.reproduction.plan import Config, read_run
 from axolotl_cotmask.reproduction.stage_program import CONFIG, begin, result, run_program, write_config, write_record
 
 #: Stages run in the output directory.
 _PLAN = Path(PLAN)
 #: The keys of a recipe that a stage sets itself: where things lie changes no result.
-OWN_KEYS = ("dataset_prepared_path", "output_dir", "auto_resume_from_checkpoints")
+_OWN_KEYS = ("dataset_prepared_path", "output_dir", "auto_resume_from_checkpoints")
+#: Either writes step and loss while it trains; the second one does nothing else.
+_MASKS, _WATCHES = "axolotl_cotmask.CoTMaskPlugin", "axolotl_cotmask.training.progress.ProgressPlugin"
 
 
 def data(name: str, output: Path) -> None:
@@ -65,7 +67,7 @@ def train(name: str, prepared: Path, output: Path, model: Path) -> None:
     setup, run = read_run(_PLAN, name)
     work = RunFiles(Path(), name).work
     own = (str((prepared / "prepared").resolve()), str((work / "output").resolve()), True)
-    config = chained_config(name, run) | dict(zip(OWN_KEYS, own, strict=True))
+    config = watched(chained_config(name, run)) | dict(zip(_OWN_KEYS, own, strict=True))
     begin(work, run.config)
     for checkpoint in checkpoints(work / "output"):
         if not is_complete(checkpoint, run.gpus or 1):
@@ -90,6 +92,19 @@ def train(name: str, prepared: Path, output: Path, model: Path) -> None:
         new.rmdir()
         (work / "output").rename(new)
     shutil.rmtree(work)
+
+
+def watched(config: Config) -> Config:
+    """Return a recipe whose training tells how far it is, also where the plugin has no part in it."""
+    plugins = config.get("plugins") or []
+    return config if _MASKS in plugins else config | {"plugins": [*plugins, _WATCHES]}
+
+
+def without_own(config: Mapping[str, Any]) -> Config:
+    """Return a recipe without what `train` sets itself, which changes no result."""
+    plugins = [plugin for plugin in config.get("plugins") or () if plugin != _WATCHES]
+    left = {key: value for key, value in config.items() if key not in (*_OWN_KEYS, "plugins")}
+    return left | ({"plugins": plugins} if plugins else {})
 
 
 def evaluate(name: str, task: str, output: Path) -> None:

@@ -223,6 +223,8 @@ def test_a_chain_that_is_killed_in_every_stage_ends_in_the_same_numbers(tmp_path
     before = {row: result(out, row) for row in ("rft", "dpo")}
     (train,) = [json.loads((runs / "dpo/seed-1" / "train/trainer_state.json").read_text())]
     assert any("rewards/margins" in entry for entry in train["log_history"])
+    recipe = yaml.safe_load((runs / "dpo/seed-1" / "train/recipe.yaml").read_text())
+    assert recipe["plugins"] == ["axolotl_cotmask.training.progress.ProgressPlugin"]
     assert "then DPO: pairs by the reasoning" in (out / "report.md").read_text(encoding="utf-8")
     report = json.loads((runs / "rft/seed-1/made/report.json").read_text())
     assert report["kept"] > 0, "the model solves some of the questions"
