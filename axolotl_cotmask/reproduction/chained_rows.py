@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from axolotl_cotmask.data.sources import SOURCES
+from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.plan import Chain, RowPlan, Sampling
 from axolotl_cotmask.reproduction.recipes import load_recipe, recipe_gpus
 
 _GSM8K = Sampling("cotmask_sample_gsm8k", 100, SOURCES["gsm8k_train"].file)
+(_QUESTIONS,) = paper.DATA["gsm8k"].rows.values()
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def chained_rows(name: str, row_of: Callable[[str], RowPlan]) -> list[RowPlan]:
     config = load_recipe(chained.recipe)
     continues = "rl" in config
     return [
-        replace(source, sampling=chained.sampling),
+        replace(source, sampling=chained.sampling, questions=_QUESTIONS),
         RowPlan(
             name,
             chained.label,

@@ -85,6 +85,7 @@ def make_plan(what: Sequence[str], seeds: int, own_gpus: int = 1) -> Plan:
                 measures={**other.measures, **row.measures},
                 curve=other.curve or row.curve,
                 sampling=other.sampling or row.sampling,
+                questions=other.questions or row.questions,
             )
         claims |= dict.fromkeys(new_claims)
     baselines = {claim.baseline for claim in claims} - set(rows)

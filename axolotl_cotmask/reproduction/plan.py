@@ -100,7 +100,7 @@ class RowPlan:
     ``config`` is the Axolotl YAML; None for a released checkpoint, which ``model`` then names. ``measures`` are by
     title. ``needs`` are files below the output directory that must be made first. ``curve`` is the task that every
     checkpoint is scored on. ``gpus`` is 0 for what is trained on a CPU. ``draws`` are by seed; without them the runs
-    share base model and data. ``sampling`` is for the rows whose ``chain`` begins here.
+    share base model and data. ``sampling`` is for the rows whose ``chain`` begins here, on so many ``questions``.
     """
 
     name: str
@@ -114,6 +114,7 @@ class RowPlan:
     curve: Task | None = None
     draws: Mapping[int, Draw] = field(default_factory=dict)
     sampling: Sampling | None = None
+    questions: int = 0
     chain: Chain | None = None
 
     @property
@@ -218,12 +219,18 @@ class ExtraRules:
 
 @dataclass(frozen=True)
 class CoreSeconds:
-    """What runs without a GPU took on one core, in seconds: all that they share, a program's start, a step, a task."""
+    """What runs without a GPU took on one core, in seconds.
+
+    ``shared`` is all that they share, ``start`` that of a program; then a step, a task, an answer to a training
+    question, and what is made of a row's answers.
+    """
 
     shared: float
     start: float
     step: float
     task: float
+    answer: float
+    augment: float
 
 
 @dataclass(frozen=True)
