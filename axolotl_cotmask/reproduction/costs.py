@@ -26,6 +26,9 @@ _RELEASED = {model.id: model.base for model in paper.RELEASED}
 _QUESTIONS = {"gsm8k": (1_319, 130), "gsm_ic": (58_052, 130), "math": (5_000, 300), "janet": (30, 130)}
 #: New tokens of an answer to a training question of GSM8K, and of one without reasoning (guessed).
 _ANSWER, _DIRECT_ANSWER = 130, 10
+#: Answers that a student gives to a question by which its mistakes are found; what a teacher is asked about each of
+#: these: a new problem, and two solutions more.
+_REPEATS, _REQUESTS = 5, 3
 #: Where the numbers come from, for the plan's reader.
 BASIS = (
     "Stated rates, not measured: an A100 at 40 % of its peak in training, "
@@ -64,8 +67,12 @@ def row_cost(plan: Plan, row: RowPlan) -> Cost | None:
     weights = 2 * parameters / 1e9
     if row.config is None:
         return Cost(0.0, 0.0, evaluation, weights, weights)
+    # Once more for each of the five answers that the task takes, all alike.
+    evaluation += 0 if row.teacher is None else row.questions * _REPEATS * _ANSWER / rate / 3600
     paths = {entry.get("path") for entry in row.config.get("datasets", ())}
     tokens = _TOKENS_OF_EPOCH.get(paths.pop()) if len(paths) == 1 else None
+    if row.rows:
+        tokens = row.rows * _TOKENS["gsm8k"]
     epochs = row.config.get("num_epochs")
     if tokens is None or epochs is None:
         return None
@@ -99,6 +106,11 @@ def _sampled_tokens(row: RowPlan) -> int:
 def _answers(row: RowPlan) -> int:
     """Return how many answers with reasoning are sampled of a run."""
     return row.questions * row.sampling.samples if row.sampling else 0
+
+
+def teacher_requests(plan: Plan) -> int:
+    """Return how often a plan's teacher is asked at most: that is when a student gets every seed question wrong."""
+    return sum(_REQUESTS * row.questions * len(plan.seeds[row.name]) for row in plan.rows if row.teacher is not None)
 
 
 def stage_seconds(plan: Plan) -> dict[str, float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.chained_rows import CHAINED, chained_rows
+from axolotl_cotmask.reproduction.lesson_rows import LESSONS, lesson_rows
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.ablations import SWEEPS, Ablation
 from axolotl_cotmask.reproduction.plan import AveragePlan, ClaimPlan, Measured, Plan, RowPlan, Setup, Task
@@ -118,6 +119,8 @@ def _expand(name: str, own_gpus: int) -> tuple[list[RowPlan], list[ClaimPlan]]:
         return [_with_curve(paper_row(paper.find_run(run), ["gsm8k"])) for run in _FIG2], []
     if name in CHAINED:
         return chained_rows(name, lambda source: _expand(source, own_gpus)[0][0]), []
+    if name in LESSONS:
+        return lesson_rows(name, lambda recipe: _recipe_row(recipe_path(recipe), recipe, recipe_gpus(recipe))), []
     table = _TABLES.get(name)
     runs = [run for run in paper.RUNS if name in (run.name, run.base) or (table and _scored(run, table))]
     if runs:

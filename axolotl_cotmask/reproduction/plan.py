@@ -101,6 +101,10 @@ class RowPlan:
     title. ``needs`` are files below the output directory that must be made first. ``curve`` is the task that every
     checkpoint is scored on. ``gpus`` is 0 for what is trained on a CPU. ``draws`` are by seed; without them the runs
     share base model and data. ``sampling`` is for the rows whose ``chain`` begins here, on so many ``questions``.
+
+    With a ``teacher`` the rows of the ``chain`` are what it wrote like those training questions that the source gets
+    wrong (LLM2LLM), of so many ``questions``. It is the name of a model behind the plan's endpoint, or a file of
+    replies; "" is one that is not named yet. ``rows`` is how many are trained on at most, where no recipe tells.
     """
 
     name: str
@@ -116,6 +120,8 @@ class RowPlan:
     sampling: Sampling | None = None
     questions: int = 0
     chain: Chain | None = None
+    teacher: str | None = None
+    rows: int = 0
 
     @property
     def tasks(self) -> list[Task]:
@@ -141,6 +147,7 @@ class RunPlan:
     data_dir: str
     sampling: Sampling | None = None
     chain: Chain | None = None
+    teacher: str | None = None
 
     def task(self, name: str) -> Task:
         """Return the task called ``name``."""
@@ -239,7 +246,7 @@ class Plan:
 
     ``others`` are rows that a claim compares with and that are not run: they may lie in the same directory already.
     ``dependency`` names the groups whose dependency is measured. ``core_seconds`` is what costs are reckoned from;
-    None: from the stated rates of GPUs.
+    None: from the stated rates of GPUs. ``endpoint`` is the address of the rows' teacher; "": a file of replies is.
     """
 
     title: str
@@ -256,6 +263,7 @@ class Plan:
     extra_rules: ExtraRules | None = None
     dependency: Sequence[str] = ()
     core_seconds: CoreSeconds | None = None
+    endpoint: str = ""
 
     def runs(self) -> dict[str, RunPlan]:
         """Return the runs by name."""
@@ -298,6 +306,7 @@ def _run_plan(row: RowPlan, seed: int) -> RunPlan:
         data_dir=data_dir,
         sampling=row.sampling and replace(row.sampling, data_dir="" if draw is None else draw.questions),
         chain=row.chain and replace(row.chain, source=_run_name(row.chain.source, seed)),
+        teacher=row.teacher,
     )
 
 
