@@ -58,11 +58,12 @@ def row_cost(plan: Plan, row: RowPlan) -> Cost | None:
         evaluation = len(row.tasks) * seconds.task + _core_curve(row, seconds)
         return Cost(training / 3600, _core_sampling(row, seconds) / 3600, evaluation / 3600, 0.02, 0.01)
     base = _BASES.get(str(row.config.get("base_model"))) if row.config else _RELEASED.get(row.model or "")
-    if base is None:
+    benchmarks = [measured.task.benchmark for measured in row.measures.values()]
+    if base is None or not _QUESTIONS.keys() >= set(benchmarks):
         return None
     parameters = _PARAMETERS[base]
     rate = GENERATING[plan.setup.backend] * _PARAMETERS["llama2-7b"] / parameters
-    answers = [_QUESTIONS[measured.task.benchmark] for measured in row.measures.values()]
+    answers = [_QUESTIONS[benchmark] for benchmark in benchmarks]
     evaluation = sum(questions * tokens for questions, tokens in answers) / rate / 3600
     weights = 2 * parameters / 1e9
     if row.config is None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.reproduction.chained_rows import CHAINED, chained_rows
+from axolotl_cotmask.reproduction.chained_rows import CHAINED, CHOICE_MEASURES, chained_rows
 from axolotl_cotmask.reproduction.lesson_rows import LESSONS, lesson_rows
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.ablations import SWEEPS, Ablation
@@ -51,9 +51,11 @@ _CASE_STUDY: Mapping[str, tuple[Measured, str]] = {
         "Table 9: share of ten that compute 16-n, and rightly",
     ),
 }
-_MEASURES = {title: f"accuracy on {title} by the paper's rule" for title in paper.BENCHMARKS.values()} | {
-    title: meaning for title, (_, meaning) in _CASE_STUDY.items()
-}
+_MEASURES = (
+    {title: f"accuracy on {title} by the paper's rule" for title in paper.BENCHMARKS.values()}
+    | {title: meaning for title, (_, meaning) in _CASE_STUDY.items()}
+    | dict(CHOICE_MEASURES)
+)
 #: Those with scores; Table 3 is a sweep.
 _TABLES = {"table1": "Table 1", "table2": "Table 2", "table5": "Table 5"}
 _DPO = [name for name, row in CHAINED.items() if "pairs" in row.make]
