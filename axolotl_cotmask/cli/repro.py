@@ -34,6 +34,8 @@ _GPUS = 8  # of one machine
     help="That a run takes, at the same batch size; that a recipe of your own is for.  [default: the recipe's; 1]",
 )
 @click.option("--profile", help="cpu, gpu, slurm, or a directory.  [default: cpu for laptop and --tiny, else gpu]")
+@click.option("--teacher", metavar="NAME|FILE", help="llm2llm: a model behind --endpoint, or a file of replies.")
+@click.option("--endpoint", metavar="URL", help="Of the teacher, up to /v1, as in http://localhost:8000/v1.")
 @click.option("--keep-weights", is_flag=True, help="Keep trained weights after they were scored.")
 @click.option("--confirm_run_unsafe_code", is_flag=True, help="Let models' programs run, as MAmmoTH's tasks need it.")
 @click.option("--external", "externals", multiple=True, type=RegularFile(), help="YAML of what others published.")
@@ -51,6 +53,8 @@ def repro(
     lm_eval: str,
     gpus: int | None,
     profile: str | None,
+    teacher: str | None,
+    endpoint: str | None,
     keep_weights: bool,
     confirm_run_unsafe_code: bool,
     externals: tuple[Path, ...],
@@ -63,7 +67,7 @@ def repro(
     demo, laptop-bases, laptop-augmented, laptop-rows or laptop-curve; several may be named.
     An interrupted run goes on where it was; what is finished is not done again.
     """
-    from axolotl_cotmask.reproduction.settings import with_settings
+    from axolotl_cotmask.reproduction.settings import with_settings, with_teacher
 
     # What follows `--` begins with an option of Snakemake.
     first = next((number for number, word in enumerate(words) if word.startswith("-")), len(words))
@@ -79,6 +83,10 @@ def repro(
         confirm_run_unsafe_code=confirm_run_unsafe_code,
     )
     plan = dataclasses.replace(plan, setup=setup, command=typed_command("repro"))
+    if endpoint is not None and teacher is None:
+        raise CoTMaskError(f"--endpoint {endpoint} is a teacher's: name its model there with --teacher")
+    if teacher is not None:
+        plan = with_teacher(plan, teacher, endpoint or "")
     if plan_only:
         _print_costs(plan)
         return
@@ -122,11 +130,13 @@ def _make_plan(what: tuple[str, ...], seeds: int, tiny: bool, gpus: int | None, 
 
 
 def _print_costs(plan: Plan) -> None:
-    from axolotl_cotmask.reproduction.costs import BASIS, cost_table
+    from axolotl_cotmask.reproduction.costs import BASIS, cost_table, teacher_requests
 
     header, *lines = cost_table(plan)
     print_table(plan.title, header, lines, left=(0, header.index("tasks")))
     echo_words(BASIS)
+    if requests := teacher_requests(plan):
+        echo_words(f"A teacher is asked at most {requests:,} times, with 1 % of GSM8K's training rows as seed data.")
     named = {row.name for row in plan.rows}
     for name in dict.fromkeys(claim.baseline for claim in plan.claims if claim.baseline not in named):
         echo_words(f"For a verdict also run {name}.")
@@ -145,6 +155,11 @@ def _check(plan: Plan, gpus: int | None) -> None:
             path = str(entry.get("path") or "")
             if path.endswith(".jsonl") and "://" not in path and not Path(path).is_file():
                 raise CoTMaskError(f"{row.name} trains on {path}, which is not there: put it there")
+    if untaught := [row.name for row in plan.rows if row.teacher == ""]:
+        raise CoTMaskError(
+            f"{untaught[0]} is trained on what a teacher writes, and none is named: give --teacher NAME --endpoint URL "
+            "for a model behind a chat endpoint, or --teacher FILE for a file of replies (docs/augmentation.md)"
+        )
     unsafe = [row.name for row in plan.rows if any(task.unsafe for task in row.tasks)]
     if unsafe and not plan.setup.confirm_run_unsafe_code:
         raise CoTMaskError(

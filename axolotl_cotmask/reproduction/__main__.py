@@ -17,7 +17,7 @@ def stage() -> None:
 
 
 _OF_CHAINS = (chain_stages.sample, chain_stages.augment, chain_stages.merge)
-for command in (*_OF_CHAINS, stages.data, stages.train, stages.evaluate, stages.score, stages.seal):
+for command in (*_OF_CHAINS, stages.data, stages.train, stages.evaluate, stages.mistakes, stages.score, stages.seal):
     # Its arguments are those of its function, all given: paths, and the names of a run and of a task.
     arguments = [
         click.Argument([name], type=click.Path(path_type=Path) if parameter.annotation is Path else str)

@@ -14,11 +14,11 @@ import yaml
 from axolotl_cotmask.common.files import sha256
 from axolotl_cotmask.reproduction.integrity import MANIFEST
 from axolotl_cotmask.reproduction.layout import PLAN, RECIPE, ROWS, ROWS_REPORT, RunFiles
+from axolotl_cotmask.reproduction.lessons import teach
 from axolotl_cotmask.reproduction.plan import Chain, Config, RunPlan, Sampling, read_run
-from axolotl_cotmask.reproduction.stage_program import begin, result, run_program, write_config, write_record
+from axolotl_cotmask.reproduction.stage_program import AUGMENT, begin, result, run_program, write_config, write_record
 
 _PLAN = Path(PLAN)
-_AUGMENT = ("axolotl-cotmask", "augment")
 
 
 def sample(name: str, task: str, output: Path) -> None:
@@ -30,7 +30,7 @@ def sample(name: str, task: str, output: Path) -> None:
     # Other weights, or other settings, begin anew.
     begin(work, {"weights": sha256(files.model / MANIFEST), "sampling": asdict(sampling), "setup": asdict(setup)})
     command = [
-        *(*_AUGMENT, "sample", str(files.model.resolve()), "--task", task, "--samples", str(sampling.samples)),
+        *(*AUGMENT, "sample", str(files.model.resolve()), "--task", task, "--samples", str(sampling.samples)),
         *("--output", str((work / "samples").resolve()), "--backend", setup.backend, "--lm-eval", setup.lm_eval),
         *("--model-args", json.dumps({"dtype": "float32" if on_cpu else "bfloat16"})),
         *("--batch-size", "128" if on_cpu else "auto", "--processes", str(max(1, run.gpus))),
@@ -51,12 +51,15 @@ def augment(name: str, output: Path) -> None:
     """Make a run's rows of the samples of another run's model by ``axolotl cotmask augment``."""
     setup, run = read_run(_PLAN, name)
     chain = _chain(run)
+    if run.teacher is not None:
+        teach(name, setup, run, output)
+        return
     _, source = read_run(_PLAN, chain.source)
     sampling, files = _sampling(source), RunFiles(Path(), chain.source)
     direct = ("--direct", str(files.samples(sampling.direct_task).resolve())) if chain.direct else ()
     with result(output) as new:
         command = [
-            *(*_AUGMENT, *chain.make, str(files.samples(sampling.task).resolve()), *direct),
+            *(*AUGMENT, *chain.make, str(files.samples(sampling.task).resolve()), *direct),
             *("--output", str((new / ROWS).resolve()), "--json"),
         ]
         write_record(new, run_program(setup, sampling.data_dir, new, command, {}, printed=new / ROWS_REPORT))

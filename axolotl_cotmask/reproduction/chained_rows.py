@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from axolotl_cotmask.data.sources import SOURCES
-from axolotl_cotmask.reproduction.plan import Chain, RowPlan, Sampling
+from axolotl_cotmask.reproduction.paper import facts as paper
+from axolotl_cotmask.reproduction.plan import Chain, Measured, RowPlan, Sampling, Task
 from axolotl_cotmask.reproduction.recipes import load_recipe, recipe_gpus
 
 _GSM8K = Sampling("cotmask_sample_gsm8k", 100, SOURCES["gsm8k_train"].file)
+(_QUESTIONS,) = paper.DATA["gsm8k"].rows.values()
+#: Self-Refine's sets of multiple choice, each with the questions that it is scored on.
+_CHOICES = {"obqa": "obqa_test", "csqa": "csqa_validation", "piqa": "piqa_validation", "siqa": "siqa_validation"}
+#: What is measured on them, by title.
+CHOICE_MEASURES: Mapping[str, str] = {
+    choice.upper(): f"accuracy on {choice.upper()}, of letters after `The answer is`" for choice in _CHOICES
+}
 
 
 @dataclass(frozen=True)
 class ChainedRow:
-    """``recipe`` is trained on what ``make`` makes of samples of ``source``, the name of another row."""
+    """``recipe`` is trained on what ``make`` makes of samples of ``source``, the name of another row.
+
+    With a ``choice`` the other row is trained on demonstrations of this set of multiple choice, and both are scored on
+    it.
+    """
 
     recipe: str
     source: str
@@ -22,6 +35,7 @@ class ChainedRow:
     make: tuple[str, ...]
     sampling: Sampling
     direct: bool = False
+    choice: str = ""
 
 
 def _rejection_sampling(method: str) -> ChainedRow:
@@ -58,6 +72,14 @@ def _self_refine(base: str, method: str) -> ChainedRow:
     )
 
 
+def _self_refine_on(choice: str, base: str, method: str) -> ChainedRow:
+    """The same on a set of multiple choice; GSM-IC has none of its questions."""
+    row, task = _self_refine(base, method), f"cotmask_sample_{choice}"
+    tests = ("--test", _CHOICES[choice], "--gsm-ic", "none")
+    sampling = Sampling(task, row.sampling.samples, SOURCES[f"{choice}_train"].file, direct_task=f"{task}_direct")
+    return replace(row, make=(*row.make, *tests), sampling=sampling, choice=choice)
+
+
 #: By name. Whether masking in the first stage helps the second is nobody's published result.
 CHAINED: Mapping[str, ChainedRow] = (
     {f"rft/llama2-7b-{method}": _rejection_sampling(method) for method in ("sft", "mft")}
@@ -65,6 +87,12 @@ CHAINED: Mapping[str, ChainedRow] = (
     | {
         f"self-refine/{base}-{method}-dpo": _self_refine(base, method)
         for base in ("llama2-7b", "mistral-7b")
+        for method in ("sft", "mft")
+    }
+    | {
+        f"self-refine/{base}-{choice}-{method}-dpo": _self_refine_on(choice, base, method)
+        for base in ("llama2-7b", "mistral-7b")
+        for choice in _CHOICES
         for method in ("sft", "mft")
     }
 )
@@ -78,11 +106,11 @@ def chained_rows(name: str, row_of: Callable[[str], RowPlan]) -> list[RowPlan]:
         row_of: gives the row of a name.
     """
     chained = CHAINED[name]
-    source = row_of(chained.source)
+    source = _on_choices(row_of(chained.source), chained.choice) if chained.choice else row_of(chained.source)
     config = load_recipe(chained.recipe)
     continues = "rl" in config
     return [
-        replace(source, sampling=chained.sampling),
+        replace(source, sampling=chained.sampling, questions=0 if chained.choice else _QUESTIONS),
         RowPlan(
             name,
             chained.label,
@@ -99,3 +127,17 @@ def chained_rows(name: str, row_of: Callable[[str], RowPlan]) -> list[RowPlan]:
             ),
         ),
     ]
+
+
+def _on_choices(row: RowPlan, choice: str) -> RowPlan:
+    """Return the row of a recipe on demonstrations, on those of a set of multiple choice."""
+    (entry,) = (row.config or {})["datasets"]
+    demonstrations = f"./demonstrations-{choice}.jsonl"
+    base, _, method = row.name.rpartition("-")
+    return replace(
+        row,
+        name=f"{base}-{choice}-{method}",
+        measures={choice.upper(): Measured(Task(f"cotmask_{choice}"))},
+        config=(row.config or {}) | {"datasets": [entry | {"path": demonstrations}]},
+        needs=[str(Path(demonstrations).resolve())],
+    )

@@ -85,7 +85,7 @@ def _run_outcome(plan: Plan, row: RowPlan, seed: int, output: Path) -> RunOutcom
     sampling = {f"sample {task}": files.samples(task) for task in (row.sampling.tasks if row.sampling else ())}
     records = (
         sampling
-        | {"augment": files.made, "data": files.data, "train": files.train}
+        | {"mistakes": files.mistakes, "augment": files.made, "data": files.data, "train": files.train}
         | {f"evaluate {task}": files.evaluation(backend, task) for by, task in files.evaluated() if by == backend}
     )
     state = files.train / STATE
@@ -127,6 +127,8 @@ _Stage = tuple[str, Path, Path]
 
 
 def _stages(row: RowPlan, files: RunFiles, backend: str) -> Iterator[_Stage]:
+    if row.teacher is not None:
+        yield "mistakes", files.log("mistakes"), files.mistakes
     if row.chain is not None:
         yield "augment", files.log("augment"), files.made
         if row.chain.merge and not files.model.exists():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from axolotl_cotmask.reproduction.paper import facts as paper
-from axolotl_cotmask.reproduction.plan import Plan, RowPlan
+from axolotl_cotmask.reproduction.plan import CoreSeconds, Plan, RowPlan
 
 #: Parameters times tokens per second and GPU in training: 40 % of an A100's 312 TFLOP/s, at 8 FLOPs per parameter and
 #: token (with activation checkpointing). Reckoned, not measured.
@@ -23,6 +24,11 @@ _BASES = {base.model: name for name, base in paper.BASES.items()}
 _RELEASED = {model.id: model.base for model in paper.RELEASED}
 #: Questions of a benchmark, and new tokens for an answer (guessed).
 _QUESTIONS = {"gsm8k": (1_319, 130), "gsm_ic": (58_052, 130), "math": (5_000, 300), "janet": (30, 130)}
+#: New tokens of an answer to a training question of GSM8K, and of one without reasoning (guessed).
+_ANSWER, _DIRECT_ANSWER = 130, 10
+#: Answers that a student gives to a question by which its mistakes are found; what a teacher is asked about each of
+#: these: a new problem, and two solutions more.
+_REPEATS, _REQUESTS = 5, 3
 #: Where the numbers come from, for the plan's reader.
 BASIS = (
     "Stated rates, not measured: an A100 at 40 % of its peak in training, "
@@ -33,9 +39,13 @@ BASIS = (
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one run: hours of one GPU (or of one core), and GB on disk, while it trains and afterwards."""
+    """Of one run: hours of one GPU (or of one core), and GB on disk, while it trains and afterwards.
+
+    ``sampling`` also has what making a run's rows of samples takes on a core.
+    """
 
     training: float
+    sampling: float
     evaluation: float
     peak: float
     kept: float
@@ -45,19 +55,25 @@ def row_cost(plan: Plan, row: RowPlan) -> Cost | None:
     """Return what one run of a row takes; None for a recipe whose data or model no rate is stated for."""
     if (seconds := plan.core_seconds) is not None:
         training = 2 * seconds.start + (row.config["max_steps"] * seconds.step if row.config else 0)
-        return Cost(training / 3600, len(row.tasks) * seconds.task / 3600, 0.02, 0.01)
+        evaluation = len(row.tasks) * seconds.task + _core_curve(row, seconds)
+        return Cost(training / 3600, _core_sampling(row, seconds) / 3600, evaluation / 3600, 0.02, 0.01)
     base = _BASES.get(str(row.config.get("base_model"))) if row.config else _RELEASED.get(row.model or "")
-    if base is None:
+    benchmarks = [measured.task.benchmark for measured in row.measures.values()]
+    if base is None or not _QUESTIONS.keys() >= set(benchmarks):
         return None
     parameters = _PARAMETERS[base]
     rate = GENERATING[plan.setup.backend] * _PARAMETERS["llama2-7b"] / parameters
-    answers = [_QUESTIONS[measured.task.benchmark] for measured in row.measures.values()]
+    answers = [_QUESTIONS[benchmark] for benchmark in benchmarks]
     evaluation = sum(questions * tokens for questions, tokens in answers) / rate / 3600
     weights = 2 * parameters / 1e9
     if row.config is None:
-        return Cost(0.0, evaluation, weights, weights)
+        return Cost(0.0, 0.0, evaluation, weights, weights)
+    # Once more for each of the five answers that the task takes, all alike.
+    evaluation += 0 if row.teacher is None else row.questions * _REPEATS * _ANSWER / rate / 3600
     paths = {entry.get("path") for entry in row.config.get("datasets", ())}
     tokens = _TOKENS_OF_EPOCH.get(paths.pop()) if len(paths) == 1 else None
+    if row.rows:
+        tokens = row.rows * _TOKENS["gsm8k"]
     epochs = row.config.get("num_epochs")
     if tokens is None or epochs is None:
         return None
@@ -66,7 +82,36 @@ def row_cost(plan: Plan, row: RowPlan) -> Cost | None:
     if row.curve:
         evaluation *= 1 + epochs
     training = epochs * tokens * parameters / TRAINING / 3600
-    return Cost(training, evaluation, peak, weights if plan.setup.keep_weights else 0.1)
+    sampling = _sampled_tokens(row) / rate / 3600
+    return Cost(training, sampling, evaluation, peak, weights if plan.setup.keep_weights else 0.1)
+
+
+def _core_sampling(row: RowPlan, seconds: CoreSeconds) -> float:
+    """Return the seconds of one core for what is sampled of a run, and for what a run's rows are made of."""
+    made = seconds.augment if row.chain else 0.0
+    return made + (seconds.start + _answers(row) * seconds.answer if row.sampling else 0.0)
+
+
+def _core_curve(row: RowPlan, seconds: CoreSeconds) -> float:
+    """Return the seconds of one core for scoring every checkpoint of a run."""
+    if row.curve is None or row.config is None:
+        return 0.0
+    return math.ceil(row.config["max_steps"] / row.config["save_steps"]) * seconds.task
+
+
+def _sampled_tokens(row: RowPlan) -> int:
+    direct = row.sampling is not None and bool(row.sampling.direct_task)
+    return _answers(row) * (_ANSWER + (_DIRECT_ANSWER if direct else 0))
+
+
+def _answers(row: RowPlan) -> int:
+    """Return how many answers with reasoning are sampled of a run."""
+    return row.questions * row.sampling.samples if row.sampling else 0
+
+
+def teacher_requests(plan: Plan) -> int:
+    """Return how often a plan's teacher is asked at most: that is when a student gets every seed question wrong."""
+    return sum(_REQUESTS * row.questions * len(plan.seeds[row.name]) for row in plan.rows if row.teacher is not None)
 
 
 def stage_seconds(plan: Plan) -> dict[str, float]:
@@ -75,29 +120,46 @@ def stage_seconds(plan: Plan) -> dict[str, float]:
     if seconds is None:
         return {}
     steps = [row.config["max_steps"] for row in plan.rows if row.config]
-    training = seconds.start + seconds.step * sum(steps) / max(1, len(steps))
-    return {"data": seconds.start, "train": training, "evaluate": seconds.task, "dependency": seconds.shared}
+    curves = [_core_curve(row, seconds) for row in plan.rows if row.curve]
+    sampled = [_core_sampling(replace(row, chain=None), seconds) for row in plan.rows if row.sampling]
+    return {
+        "data": seconds.start,
+        "train": seconds.start + seconds.step * _mean(steps),
+        "sample": _mean(sampled),
+        "augment": seconds.augment,
+        "evaluate": seconds.task,
+        "curve": _mean(curves),
+        "dependency": seconds.shared,
+    }
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return sum(numbers) / max(1, len(numbers))
 
 
 def cost_table(plan: Plan) -> list[Sequence[str]]:
-    """Return header and rows of what the plan's runs take, one line per row of the plan, and the sum."""
+    """Return header and rows of what the plan's runs take, one line per row of the plan, and the sum.
+
+    Sampling has a column where something is sampled.
+    """
     unit = "GPU hours" if plan.core_seconds is None else "core hours"
+    work = ["training", *(["sampling"] if any(row.sampling for row in plan.rows) else []), "evaluation"]
     lines: list[Sequence[str]] = [
-        ("row", "seeds", "tasks", f"training, {unit}", f"evaluation, {unit}", "GB at most", "GB kept")
+        ("row", "seeds", "tasks", *(f"{kind}, {unit}" for kind in work), "GB at most", "GB kept")
     ]
     runs, hours, kept, peak = 0, 0.0, 0.0, 0.0
     for row in plan.rows:
         seeds, cost = len(plan.seeds[row.name]), row_cost(plan, row)
         runs += seeds
-        numbers: Sequence[str] = ("?",) * 4
+        numbers: Sequence[str] = ("?",) * (len(work) + 2)
         if cost is not None:
-            training, evaluation, kept_of_row = (
-                seeds * of_run for of_run in (cost.training, cost.evaluation, cost.kept)
-            )
-            hours, kept, peak = hours + training + evaluation, kept + kept_of_row, max(peak, cost.peak)
-            numbers = [f"{number:,.1f}" for number in (training, evaluation, cost.peak, kept_of_row)]
+            of_row = [seeds * getattr(cost, kind) for kind in work]
+            hours, kept, peak = hours + sum(of_row), kept + seeds * cost.kept, max(peak, cost.peak)
+            numbers = [f"{number:,.1f}" for number in (*of_row, cost.peak, seeds * cost.kept)]
         lines.append((row.name, str(seeds), ", ".join(task.name for task in row.tasks), *numbers))
     if plan.core_seconds is not None:
         hours += plan.core_seconds.shared / 3600
-    lines.append(("together", str(runs), "", f"{hours:,.1f} in all", "", f"{peak + kept:,.1f}", f"{kept:,.1f}"))
+    total = f"{hours:,.1f} in all" if all("?" not in line for line in lines) else f"at least {hours:,.1f} in all"
+    no_sums = [""] * (len(work) - 1)
+    lines.append(("together", str(runs), "", total, *no_sums, f"{peak + kept:,.1f}", f"{kept:,.1f}"))
     return lines

@@ -18,6 +18,7 @@ from axolotl_cotmask.reproduction.layout import (
     LOGS,
     PLAN,
     RECORD,
+    REPLIES,
     REPORTS,
     RUNS,
     WORK,
@@ -111,9 +112,12 @@ def remove_damaged(output: Path) -> list[str]:
 def _results(run: RunFiles) -> Iterator[tuple[Path, Sequence[Path]]]:
     """Yield what a run has left, each with what rests on it, the one that others rest on first."""
     scored = [run.evaluations, run.all_scores, run.curve]
-    # Nobody reads the data of a trained run again.
+    # Nobody reads the data of a trained run again, but for a teacher's replies, which the next round reads.
+    if not run.train.is_dir() or (run.made / REPLIES).is_file():
+        yield run.made, [run.data, run.train, run.model, *scored]
+    if not run.made.is_dir():
+        yield run.mistakes, []
     if not run.train.is_dir():
-        yield run.made, [run.data, run.model, *scored]
         yield run.data, [run.model, *scored]
     # Weights and their record belong together.
     yield run.train, [run.model, *scored]

@@ -18,7 +18,7 @@ from axolotl_cotmask.reproduction.integrity import read_sealed
 from axolotl_cotmask.reproduction.layout import RECIPE, RunFiles
 from axolotl_cotmask.reproduction.plan import AveragePlan, ClaimPlan, Draw, Measured, Plan, RowPlan, config_of, run_name
 from axolotl_cotmask.reproduction.report.outcome import JudgedClaim
-from axolotl_cotmask.reproduction.stages import OWN_KEYS
+from axolotl_cotmask.reproduction.stages import without_own
 
 #: What a stage wrote of a run's answers to one task.
 Scores = Mapping[str, Any]
@@ -37,13 +37,13 @@ def scores_of(plan: Plan, row: RowPlan, seed: int, measured: Measured, output: P
     if config is not None:
         trained = files.train / RECIPE
         recipe = yaml.safe_load(trained.read_text(encoding="utf-8")) if trained.is_file() else {}
-        if _without_own(recipe, row) != _without_own(config, row):
+        if _planned(recipe, row) != _planned(config, row):
             return None
     return read_sealed(path)
 
 
-def _without_own(config: Mapping[str, Any], row: RowPlan) -> dict[str, Any]:
-    return {key: value for key, value in without_chained(config, row.chain).items() if key not in OWN_KEYS}
+def _planned(config: Mapping[str, Any], row: RowPlan) -> dict[str, Any]:
+    return without_own(without_chained(config, row.chain))
 
 
 def judge(plan: Plan, claim: ClaimPlan, output: Path) -> JudgedClaim:

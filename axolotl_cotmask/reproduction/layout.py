@@ -16,8 +16,8 @@ REPORTS = ("report.html", "report.md")
 PROGRESS = "progress.json"
 #: What stages leave in their directories: where a result comes from; of a training its recipe and the trainer's state.
 RECORD, RECIPE, STATE = "provenance.json", "recipe.yaml", "trainer_state.json"
-#: Rows made of samples, and what became of the samples.
-ROWS, ROWS_REPORT = "rows.jsonl", "report.json"
+#: Rows made of samples, and what became of the samples; of a teacher all that it wrote, in earlier rounds, too.
+ROWS, ROWS_REPORT, REPLIES = "rows.jsonl", "report.json", "replies.jsonl"
 
 
 class RunFiles:
@@ -25,8 +25,9 @@ class RunFiles:
 
     ``data`` is the tokenised data; ``train`` holds recipe, log and state of the training, ``model`` the weights;
     ``made`` holds the rows that were made of another run's samples, ``start`` the weights that it left, its adapter
-    merged; ``curve`` is the accuracy of every checkpoint; ``evaluations`` and ``all_scores`` are by backend and task,
-    ``all_samples`` by task. ``work`` is what an unfinished stage has written so far, the only thing that does not stay.
+    merged; ``mistakes`` is what another run's model answered to its own training questions, for a teacher; ``curve`` is
+    the accuracy of every checkpoint; ``evaluations`` and ``all_scores`` are by backend and task, ``all_samples`` by
+    task. ``work`` is what an unfinished stage has written so far, the only thing that does not stay.
     """
 
     def __init__(self, output: Path, name: str) -> None:
@@ -35,6 +36,7 @@ class RunFiles:
         stays = output / RUNS / name
         self.data, self.train, self.model = stays / "data", stays / "train", stays / "model"
         self.made, self.start, self.all_samples = stays / "made", stays / "start", stays / "samples"
+        self.mistakes = stays / "mistakes"
         self.curve = stays / "curve.json"
         self.evaluations, self.all_scores = stays / "evaluate", stays / "scores"
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.reproduction.chained_rows import CHAINED, chained_rows
+from axolotl_cotmask.reproduction.chained_rows import CHAINED, CHOICE_MEASURES, chained_rows
+from axolotl_cotmask.reproduction.lesson_rows import LESSONS, lesson_rows
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.ablations import SWEEPS, Ablation
 from axolotl_cotmask.reproduction.plan import AveragePlan, ClaimPlan, Measured, Plan, RowPlan, Setup, Task
@@ -50,9 +51,11 @@ _CASE_STUDY: Mapping[str, tuple[Measured, str]] = {
         "Table 9: share of ten that compute 16-n, and rightly",
     ),
 }
-_MEASURES = {title: f"accuracy on {title} by the paper's rule" for title in paper.BENCHMARKS.values()} | {
-    title: meaning for title, (_, meaning) in _CASE_STUDY.items()
-}
+_MEASURES = (
+    {title: f"accuracy on {title} by the paper's rule" for title in paper.BENCHMARKS.values()}
+    | {title: meaning for title, (_, meaning) in _CASE_STUDY.items()}
+    | dict(CHOICE_MEASURES)
+)
 #: Those with scores; Table 3 is a sweep.
 _TABLES = {"table1": "Table 1", "table2": "Table 2", "table5": "Table 5"}
 _DPO = [name for name, row in CHAINED.items() if "pairs" in row.make]
@@ -85,6 +88,7 @@ def make_plan(what: Sequence[str], seeds: int, own_gpus: int = 1) -> Plan:
                 measures={**other.measures, **row.measures},
                 curve=other.curve or row.curve,
                 sampling=other.sampling or row.sampling,
+                questions=other.questions or row.questions,
             )
         claims |= dict.fromkeys(new_claims)
     baselines = {claim.baseline for claim in claims} - set(rows)
@@ -117,6 +121,8 @@ def _expand(name: str, own_gpus: int) -> tuple[list[RowPlan], list[ClaimPlan]]:
         return [_with_curve(paper_row(paper.find_run(run), ["gsm8k"])) for run in _FIG2], []
     if name in CHAINED:
         return chained_rows(name, lambda source: _expand(source, own_gpus)[0][0]), []
+    if name in LESSONS:
+        return lesson_rows(name, lambda recipe: _recipe_row(recipe_path(recipe), recipe, recipe_gpus(recipe))), []
     table = _TABLES.get(name)
     runs = [run for run in paper.RUNS if name in (run.name, run.base) or (table and _scored(run, table))]
     if runs:

@@ -100,7 +100,11 @@ class RowPlan:
     ``config`` is the Axolotl YAML; None for a released checkpoint, which ``model`` then names. ``measures`` are by
     title. ``needs`` are files below the output directory that must be made first. ``curve`` is the task that every
     checkpoint is scored on. ``gpus`` is 0 for what is trained on a CPU. ``draws`` are by seed; without them the runs
-    share base model and data. ``sampling`` is for the rows whose ``chain`` begins here.
+    share base model and data. ``sampling`` is for the rows whose ``chain`` begins here, on so many ``questions``.
+
+    With a ``teacher`` the rows of the ``chain`` are what it wrote like those training questions that the source gets
+    wrong (LLM2LLM), of so many ``questions``. It is the name of a model behind the plan's endpoint, or a file of
+    replies; "" is one that is not named yet. ``rows`` is how many are trained on at most, where no recipe tells.
     """
 
     name: str
@@ -114,7 +118,10 @@ class RowPlan:
     curve: Task | None = None
     draws: Mapping[int, Draw] = field(default_factory=dict)
     sampling: Sampling | None = None
+    questions: int = 0
     chain: Chain | None = None
+    teacher: str | None = None
+    rows: int = 0
 
     @property
     def tasks(self) -> list[Task]:
@@ -140,6 +147,7 @@ class RunPlan:
     data_dir: str
     sampling: Sampling | None = None
     chain: Chain | None = None
+    teacher: str | None = None
 
     def task(self, name: str) -> Task:
         """Return the task called ``name``."""
@@ -218,12 +226,18 @@ class ExtraRules:
 
 @dataclass(frozen=True)
 class CoreSeconds:
-    """What runs without a GPU took on one core, in seconds: all that they share, a program's start, a step, a task."""
+    """What runs without a GPU took on one core, in seconds.
+
+    ``shared`` is all that they share, ``start`` that of a program; then a step, a task, an answer to a training
+    question, and what is made of a row's answers.
+    """
 
     shared: float
     start: float
     step: float
     task: float
+    answer: float
+    augment: float
 
 
 @dataclass(frozen=True)
@@ -232,7 +246,7 @@ class Plan:
 
     ``others`` are rows that a claim compares with and that are not run: they may lie in the same directory already.
     ``dependency`` names the groups whose dependency is measured. ``core_seconds`` is what costs are reckoned from;
-    None: from the stated rates of GPUs.
+    None: from the stated rates of GPUs. ``endpoint`` is the address of the rows' teacher; "": a file of replies is.
     """
 
     title: str
@@ -249,6 +263,7 @@ class Plan:
     extra_rules: ExtraRules | None = None
     dependency: Sequence[str] = ()
     core_seconds: CoreSeconds | None = None
+    endpoint: str = ""
 
     def runs(self) -> dict[str, RunPlan]:
         """Return the runs by name."""
@@ -291,6 +306,7 @@ def _run_plan(row: RowPlan, seed: int) -> RunPlan:
         data_dir=data_dir,
         sampling=row.sampling and replace(row.sampling, data_dir="" if draw is None else draw.questions),
         chain=row.chain and replace(row.chain, source=_run_name(row.chain.source, seed)),
+        teacher=row.teacher,
     )
 
 

@@ -1,14 +1,20 @@
-"""Settings from the command line in a plan: keys of its recipes, and the number of GPUs."""
+"""Settings from the command line in a plan: keys of its recipes, the number of GPUs, a teacher."""
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from axolotl_cotmask.common.chat import Endpoint
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.plan import Config, Plan, RowPlan
 from axolotl_cotmask.reproduction.recipes import parse_yaml
+
+#: What does not stand in the name of a row, which is a path.
+_NO_NAME = r"[^\w.:,+-]+"
 
 
 def with_settings(plan: Plan, settings: Sequence[str], gpus: int | None) -> Plan:
@@ -27,7 +33,7 @@ def with_settings(plan: Plan, settings: Sequence[str], gpus: int | None) -> Plan
         begun = by_name[row.chain.source] if row.chain else row
         said = [setting for setting in settings if _concerns(setting, row) or _concerns(setting, begun)]
         # A `=` ends the label in the analyses' LABEL=MODEL; a shell or a path may take other signs for its own.
-        return row.name + re.sub(r"[^\w.:,+-]+", "_", "".join(f",{setting}" for setting in said).replace("=", ":"))
+        return row.name + re.sub(_NO_NAME, "_", "".join(f",{setting}" for setting in said).replace("=", ":"))
 
     names = {name: named(row) for name, row in by_name.items()}
 
@@ -40,6 +46,48 @@ def with_settings(plan: Plan, settings: Sequence[str], gpus: int | None) -> Plan
     for setting in settings:
         if not any(_concerns(setting, row) for row in plan.rows):
             raise CoTMaskError(f"--set {setting} changes no row: what is named is plain SFT, or not trained")
+    return _renamed(plan, names, changed)
+
+
+def with_teacher(plan: Plan, teacher: str, endpoint: str) -> Plan:
+    """Return the plan with the teacher of LLM2LLM, which stands in the name of every row that learns of it.
+
+    Args:
+        plan: with such rows.
+        teacher: a model behind ``endpoint``, or without one a file of replies.
+        endpoint: its address, "" for a file.
+
+    Raises:
+        CoTMaskError: no row learns of a teacher, the address is none, or the file is not there.
+    """
+    if all(row.teacher is None for row in plan.rows):
+        raise CoTMaskError(f"--teacher {teacher}: nothing that is named learns of a teacher: leave it out")
+    title = teacher
+    if endpoint:
+        Endpoint(endpoint, teacher)
+    elif Path(teacher).is_file():
+        teacher = str(Path(teacher).resolve())
+        # Two files of one name are two teachers.
+        title = f"{Path(teacher).stem}-{hashlib.sha256(teacher.encode()).hexdigest()[:8]}"
+    else:
+        raise CoTMaskError(
+            f"--teacher {teacher}: there is no file of this name: name a file of replies, or with --endpoint a model"
+        )
+    rows = {row.name: row for row in (*plan.rows, *plan.others)}
+    names = {
+        name: name if row.teacher is None else f"{name},teacher:{re.sub(_NO_NAME, '_', title)}"
+        for name, row in rows.items()
+    }
+
+    def taught(row: RowPlan) -> RowPlan:
+        chain = row.chain and replace(row.chain, source=names[row.chain.source])
+        return replace(row, name=names[row.name], chain=chain, teacher=None if row.teacher is None else teacher)
+
+    return replace(_renamed(plan, names, taught), endpoint=endpoint)
+
+
+def _renamed(plan: Plan, names: Mapping[str, str], changed: Callable[[RowPlan], RowPlan]) -> Plan:
+    """Return the plan with each row changed, among what is new its name."""
     line = plan.headline
     return replace(
         plan,

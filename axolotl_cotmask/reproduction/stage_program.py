@@ -26,6 +26,8 @@ from axolotl_cotmask.reproduction.plan import Config, Setup
 
 _CPU = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
 _ATTEMPTS, _BEGUN = "attempts.json", "cell.json"
+#: What makes rows.
+AUGMENT = ("axolotl-cotmask", "augment")
 #: The recipe as a program is given it.
 CONFIG = "config.yaml"
 

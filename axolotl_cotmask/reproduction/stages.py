@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,16 @@ from axolotl_cotmask.evaluation.results import check_all_there, find_tasks, read
 from axolotl_cotmask.reproduction.chain_stages import chained_config
 from axolotl_cotmask.reproduction.integrity import write_sealed
 from axolotl_cotmask.reproduction.layout import PLAN, RECIPE, STATE, RunFiles
-from axolotl_cotmask.reproduction.plan import read_run
+from axolotl_cotmask.reproduction.lessons import LESSON_TASK, seeds_of
+from axolotl_cotmask.reproduction.plan import Config, RunPlan, Setup, Task, read_run
 from axolotl_cotmask.reproduction.stage_program import CONFIG, begin, result, run_program, write_config, write_record
 
 #: Stages run in the output directory.
 _PLAN = Path(PLAN)
 #: The keys of a recipe that a stage sets itself: where things lie changes no result.
-OWN_KEYS = ("dataset_prepared_path", "output_dir", "auto_resume_from_checkpoints")
+_OWN_KEYS = ("dataset_prepared_path", "output_dir", "auto_resume_from_checkpoints")
+#: Either writes step and loss while it trains; the second one does nothing else.
+_MASKS, _WATCHES = "axolotl_cotmask.CoTMaskPlugin", "axolotl_cotmask.training.progress.ProgressPlugin"
 
 
 def data(name: str, output: Path) -> None:
@@ -65,7 +69,7 @@ def train(name: str, prepared: Path, output: Path, model: Path) -> None:
     setup, run = read_run(_PLAN, name)
     work = RunFiles(Path(), name).work
     own = (str((prepared / "prepared").resolve()), str((work / "output").resolve()), True)
-    config = chained_config(name, run) | dict(zip(OWN_KEYS, own, strict=True))
+    config = watched(chained_config(name, run)) | dict(zip(_OWN_KEYS, own, strict=True))
     begin(work, run.config)
     for checkpoint in checkpoints(work / "output"):
         if not is_complete(checkpoint, run.gpus or 1):
@@ -92,18 +96,45 @@ def train(name: str, prepared: Path, output: Path, model: Path) -> None:
     shutil.rmtree(work)
 
 
+def watched(config: Config) -> Config:
+    """Return a recipe whose training tells how far it is, also where the plugin has no part in it."""
+    plugins = config.get("plugins") or []
+    return config if _MASKS in plugins else config | {"plugins": [*plugins, _WATCHES]}
+
+
+def without_own(config: Mapping[str, Any]) -> Config:
+    """Return a recipe without what `train` sets itself, which changes no result."""
+    plugins = [plugin for plugin in config.get("plugins") or () if plugin != _WATCHES]
+    left = {key: value for key, value in config.items() if key not in (*_OWN_KEYS, "plugins")}
+    return left | ({"plugins": plugins} if plugins else {})
+
+
 def evaluate(name: str, task: str, output: Path) -> None:
     """Score a run, or a released checkpoint, on one task by lm-eval."""
     setup, run = read_run(_PLAN, name)
+    weights = run.model or RunFiles(Path(), name).model.resolve()
+    _score(setup, run, weights, run.task(task), run.data_dir, output)
+
+
+def mistakes(name: str, output: Path) -> None:
+    """Ask a run's source the questions that it was trained on, greedily: a teacher is shown what it gets wrong."""
+    setup, run = read_run(_PLAN, name)
+    assert run.chain is not None
+    weights = RunFiles(Path(), run.chain.source).model.resolve()
+    greedy = ",".join(filter(None, ("do_sample=False,temperature=0", setup.generation)))
+    data_dir = str(seeds_of(setup, run).parent)
+    _score(replace(setup, generation=greedy), run, weights, Task(LESSON_TASK), data_dir, output)
+
+
+def _score(setup: Setup, run: RunPlan, weights: str | Path, task: Task, data_dir: str, output: Path) -> None:
     on_cpu, vllm = setup.device == "cpu", setup.backend == "vllm"
     settings: dict[str, Any] = {"dtype": "float32" if on_cpu else "bfloat16"}
     if vllm:
         settings |= {"data_parallel_size": run.gpus, "gpu_memory_utilization": 0.9}
-    weights = run.model or RunFiles(Path(), name).model.resolve()
     with result(output) as new:
         command = evaluation_command(
             model_args(weights, setup.backend, **settings),
-            task,
+            task.name,
             new,
             batch_size="auto" if vllm else 128 if on_cpu else 16,
             program=setup.lm_eval,
@@ -111,10 +142,10 @@ def evaluate(name: str, task: str, output: Path) -> None:
             processes=run.gpus,
             device="cpu" if on_cpu else None,
             generation=setup.generation,
-            chat_template=run.task(task).chat,
+            chat_template=task.chat,
             confirm_run_unsafe_code=setup.confirm_run_unsafe_code,
         )
-        record = run_program(setup, run.data_dir, new, command, {"base_model": run.model})
+        record = run_program(setup, data_dir, new, command, {"base_model": run.model})
         write_record(new, record)
 
 

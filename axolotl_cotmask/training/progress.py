@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from axolotl.integrations.base import BasePlugin
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from axolotl_cotmask.common.files import PROGRESS_VARIABLE, whole_file
@@ -48,3 +49,11 @@ class WritesProgress(TrainerCallback):
         }
         with whole_file(self._path) as temporary:
             temporary.write_text(json.dumps(content), encoding="utf-8")
+
+
+class ProgressPlugin(BasePlugin):
+    """Tells how far a training is that `CoTMaskPlugin` has no part in, such as DPO; it does nothing else."""
+
+    def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
+        """Return the callback, where the environment names a file."""
+        return WritesProgress.wanted()

@@ -18,8 +18,11 @@ from support.trained import LORA
 
 from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.common.errors import CoTMaskError
+from axolotl_cotmask.common.resources import directory
+from axolotl_cotmask.data.sources import SOURCES
 from axolotl_cotmask.reproduction.chain_stages import chained_config
 from axolotl_cotmask.reproduction.chained_rows import CHAINED
+from axolotl_cotmask.reproduction.costs import row_cost
 from axolotl_cotmask.reproduction.laptop.data import laptop_rows, question_rows
 from axolotl_cotmask.reproduction.laptop.plans import laptop_plan, tiny_plan
 from axolotl_cotmask.reproduction.laptop.settings import PlanSettings, read_settings
@@ -105,7 +108,8 @@ def test_a_wrong_chain_stops_with_a_sentence(chain: dict[str, str], sentence: st
 def test_a_row_of_samples_comes_with_the_row_that_is_sampled(name: str) -> None:
     plan = make_plan([name], 2)
     source, row = plan.rows
-    assert (row.name, source.name) == (name, CHAINED[name].source)
+    assert row.name == name
+    assert source.name == CHAINED[name].source or CHAINED[name].choice
     assert row.chain is not None
     assert row.chain.continues == ("rl" in (row.config or {}))
     assert row.chain.merge == name.startswith("self-refine/"), "an adapter is merged before another is trained on it"
@@ -113,6 +117,30 @@ def test_a_row_of_samples_comes_with_the_row_that_is_sampled(name: str) -> None:
     assert bool(source.sampling.direct_task) == row.chain.direct
     assert row.measures.keys() == source.measures.keys()
     assert plan.runs()[f"{name}/seed-2"].chain.source == f"{source.name}/seed-2"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("choice", ["obqa", "csqa", "piqa", "siqa"])
+def test_self_refine_on_multiple_choice_has_its_own_demonstrations_tasks_and_held_out_questions(choice: str) -> None:
+    plan = make_plan([f"self-refine/mistral-7b-{choice}-mft-dpo"], 1)
+    source, row = plan.rows
+    assert source.name == f"self-refine/mistral-7b-{choice}-mft"
+    (entry,), (of_gsm8k,) = (
+        (of or {})["datasets"] for of in (source.config, load_recipe("self-refine/mistral-7b-mft"))
+    )
+    assert entry == of_gsm8k | {"path": f"./demonstrations-{choice}.jsonl"}
+    assert [task.name for task in row.tasks] == [f"cotmask_{choice}"]
+    assert plan.measures.keys() == {choice.upper()}
+    assert source.sampling is not None
+    assert SOURCES[f"{choice}_train"].file == source.sampling.file
+    known = {path.stem for path in (directory("evaltasks")).rglob("*.yaml")}
+    assert {*source.sampling.tasks, f"cotmask_{choice}"} <= known
+    assert row.chain is not None
+    _, _, _, _, tests, *_ = row.chain.make
+    # What is scored on is what no pair may hold.
+    (scored,) = (directory("evaltasks") / f"cotmask_{choice}").glob(f"cotmask_{choice}.yaml")
+    assert f"source: {tests}\n" in scored.read_text(encoding="utf-8")
+    assert len(make_plan([f"self-refine/mistral-7b-{choice}-mft-dpo", "self-refine/mistral-7b-mft-dpo"], 1).rows) == 4
+    assert row_cost(plan, source) is row_cost(plan, row) is None, "nobody knows how many demonstrations these are"
 
 
 def test_rows_that_sample_a_model_in_two_ways_are_refused() -> None:
@@ -147,6 +175,8 @@ def test_what_a_chain_needs_and_is_not_there_is_named(tmp_path: Path, monkeypatc
     assert refused.output == (
         "Error: self-refine/llama2-7b-sft trains on ./demonstrations.jsonl, which is not there: put it there\n"
     )
+    refused = CliRunner().invoke(cotmask, ["repro", "self-refine/llama2-7b-piqa-sft-dpo"])
+    assert "self-refine/llama2-7b-piqa-sft trains on ./demonstrations-piqa.jsonl, which is not there" in refused.output
     assert not list(tmp_path.iterdir())
     with pytest.raises(CoTMaskError, match=r"pairs of a model's own samples: name a row that makes them, such as dpo-"):
         make_plan(["dpo-st/llama2-7b"], 1)
@@ -223,6 +253,8 @@ def test_a_chain_that_is_killed_in_every_stage_ends_in_the_same_numbers(tmp_path
     before = {row: result(out, row) for row in ("rft", "dpo")}
     (train,) = [json.loads((runs / "dpo/seed-1" / "train/trainer_state.json").read_text())]
     assert any("rewards/margins" in entry for entry in train["log_history"])
+    recipe = yaml.safe_load((runs / "dpo/seed-1" / "train/recipe.yaml").read_text())
+    assert recipe["plugins"] == ["axolotl_cotmask.training.progress.ProgressPlugin"]
     assert "then DPO: pairs by the reasoning" in (out / "report.md").read_text(encoding="utf-8")
     report = json.loads((runs / "rft/seed-1/made/report.json").read_text())
     assert report["kept"] > 0, "the model solves some of the questions"

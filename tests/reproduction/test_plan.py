@@ -14,7 +14,7 @@ from support import recipe_files
 
 from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.reproduction.costs import cost_table, row_cost
+from axolotl_cotmask.reproduction.costs import cost_table, row_cost, stage_seconds
 from axolotl_cotmask.reproduction.laptop.plans import is_laptop, laptop_plan, tiny_plan
 from axolotl_cotmask.reproduction.laptop.settings import plan_names, settings_path
 from axolotl_cotmask.reproduction.paper import facts as paper
@@ -321,6 +321,41 @@ def test_gpu_hours_follow_from_the_stated_rates() -> None:
     # 7,473 rows x 3 epochs x 225 tokens x 8 x 6.74e9 FLOPs at 40 % of 312 TFLOP/s.
     assert cost is not None
     assert cost.training == pytest.approx(7473 * 3 * 225 * 8 * 6.74e9 / (0.4 * 312e12) / 3600)
+
+
+def test_sampling_is_in_the_hours_of_the_row_that_is_sampled() -> None:
+    source, row = (plan := make_plan(["rft/llama2-7b-sft"], 3)).rows
+    of_source, of_row = row_cost(plan, source), row_cost(plan, row)
+    assert of_source is not None
+    assert of_row is not None
+    # 100 samples of 130 tokens for each question, 400 tokens a second.
+    assert of_source.sampling == pytest.approx(7473 * 100 * 130 / 400 / 3600)
+    assert of_row.sampling == 0
+    header, first, second, total = cost_table(plan)
+    assert (first[header.index("sampling, GPU hours")], second[4]) == (f"{3 * of_source.sampling:,.1f}", "0.0")
+    assert float(total[3].removesuffix(" in all")) == pytest.approx(
+        sum(map(float, (*first[3:6], *second[3:6]))), abs=0.2
+    )
+    assert "sampling, GPU hours" not in cost_table(make_plan(["table1"], 3))[0], "nothing is sampled"
+    unknown = make_plan(["dpo-st/llama2-7b-sft"], 1)
+    assert cost_table(unknown)[-1][3].startswith("at least "), "of DPO no rate is stated"
+
+
+def test_stages_of_samples_and_curves_take_the_longer_the_more_there_are(tmp_path: Path) -> None:
+    def seconds(**changes: Any) -> dict[str, float]:
+        settings = yaml.safe_load(settings_path("laptop-augmented").read_text())
+        settings["groups"]["augmented"] |= changes
+        path = tmp_path / "mine.yaml"
+        path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+        return stage_seconds(laptop_plan(str(path)))
+
+    once, more = seconds(), seconds(samples=10, questions=1500)
+    per_answer = (more["sample"] - once["sample"]) / (10 * 1500 - 5 * 1000)
+    assert once["sample"] == pytest.approx(once["data"] + 5 * 1000 * per_answer), "of a program's start"
+    assert once["augment"] == more["augment"] > 0
+    assert (once["curve"], seconds(curve=True)["curve"]) == (0, 10 * once["evaluate"])
+    assert stage_seconds(laptop_plan("demo"))["sample"] == 0
+    assert stage_seconds(make_plan(["rft/llama2-7b-sft"], 1)) == {}
 
 
 #: Rows of the data and what stands in front of the parameters, by what is planned.

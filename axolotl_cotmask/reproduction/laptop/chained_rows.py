@@ -36,7 +36,7 @@ def with_sampling(rows: Sequence[RowPlan], group: Group) -> Iterator[RowPlan]:
     sampled = {chain.source for chain in group.chains.values()}
     for arm, row in zip(group.arms, rows, strict=True):
         sampling = Sampling(_TASK, group.samples, SOURCES["gsm8k_train"].file)
-        yield replace(row, sampling=sampling) if arm in sampled else row
+        yield replace(row, sampling=sampling, questions=group.questions) if arm in sampled else row
 
 
 def chained_rows(rows: Sequence[RowPlan], name: str, group: Group) -> dict[str, RowPlan]:
