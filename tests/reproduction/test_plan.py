@@ -492,7 +492,7 @@ def test_a_recipe_in_another_encoding_stops_with_a_sentence(tmp_path: Path) -> N
         ({"groups": ["copying"]}, "groups: input should be a valid dictionary"),
         ({"groups": None, "bases": ["copying-1"]}, "groups: field required"),
         ({"step": 3}, "step: extra inputs are not permitted"),
-        ({"tasks": ["gsm8k"]}, "tasks.0: did you mean cotmask_gsm8k?"),
+        ({"tasks": ["gsm8k"]}, "tasks.0: the options are cotmask_gsm8k, "),
         (group(steps=0), "groups.small.steps: input should be greater than 0"),
         (group(train_rows=None), "groups.small.train_rows: field required"),
         (group(arms=[]), "groups.small.arms: list should have at least 1 item"),
