@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from axolotl_cotmask.training.preview import Preview
 
 _STYLES = {"prompt": "dim", "target": "green", "protected": "cyan underline", "masked": "bold white on red"}
-#: What stands around masked tokens where there are no colours.
+#: What stands around masked tokens elsewhere than on a terminal with colours.
 _BEFORE, _AFTER = "[[", "]]"
 
 
@@ -82,7 +82,8 @@ def show(result: Preview) -> None:
     from rich.text import Text
 
     console = Console()
-    coloured = console.color_system is not None and not console.no_color
+    # Where FORCE_COLOR asks for colours in a pipe, colorama, which Axolotl starts, may take them out again.
+    coloured = console.color_system is not None and not console.no_color and sys.stdout.isatty()
     if coloured:
         console.print(
             Text.assemble(*(part for kind, style in _STYLES.items() for part in ((f" {kind} ", style), "  ")))

@@ -165,7 +165,9 @@ def test_kinds_of_tokens_steps_and_data_sets(project: Project) -> None:
 def test_works_without_weights(project: Project, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     shutil.copytree(project.model, bare, ignore=shutil.ignore_patterns("*.safetensors"))
-    output = project.axolotl("cotmask", "preview", project.config("bare", base_model=str(bare))).check().output
+    # Which asks for colours that Axolotl then takes out of a pipe.
+    look = project.axolotl("cotmask", "preview", project.config("bare", base_model=str(bare)), FORCE_COLOR="1")
+    output = look.check().output
     assert "row 2 of " in output
     assert "0.400" in output
     assert "masked tokens: [[ ]]" in output
