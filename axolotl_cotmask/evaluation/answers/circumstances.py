@@ -22,7 +22,8 @@ _TO_HER = re.compile(
 )
 # "needs 8 more to reach 50", "9 boxes of 6".
 _GOAL = re.compile(
-    r"\b(?:needs?|must|ha(?:s|ve) to|takes?)\b[^.\d]{1,40}\d[^.\d]{1,30} to (?:[a-z]+ ){1,2}\Z"
+    r"\b(?:need(?:s|ed)?|must|ha(?:s|ve) to|takes?)\b[^.\d]{1,40}\d[^.\d]{1,40} to (?:[a-z]+ ){1,2}\Z"
+    r"|\d[^.\d]{1,40}\b(?:needed|required) to (?:[a-z]+ ){1,2}\Z"
     r"|\d (?:more )?(?!times\b|(?:third|quarter|fourth|fifth|sixth|eighth|tenth)s)[a-z]+s of \Z"
 )
 _CHANGE = r"\b(?:rose|risen|fell|fallen|dropp|increase?|decrease?|gr[eo]w|went|reduc|chang|declin|improv)\w*\b"
@@ -39,6 +40,7 @@ _COPULA = re.compile(
     r"(?: (?:only|just|about|exactly|[A-Z][a-z]+))?\s\Z"
 )
 _JOINED = re.compile(r"\d(?: [a-z]+){0,4}(?:,| and|, and) \Z")
+_WORD = re.compile(r"\w")
 _AT = re.compile(r"\b(?:at|of|per|every)\s\Z", re.IGNORECASE)
 _FIRST = re.compile(r"\W*(?:so|thus|then|hence|therefore|altogether)?,?\W*", re.IGNORECASE)
 _PREPOSITION = re.compile(
@@ -107,6 +109,8 @@ def is_circumstance(sentence: str, number: re.Match[str]) -> bool:
 
 def is_known(sentence: str, number: re.Match[str]) -> bool:
     begin, end = number.span()
+    if sentence.endswith("'s ", 0, begin) and not _WORD.search(sentence, end):  # the answer's 72
+        return False
     return (
         _ORDINAL.match(sentence, end) is not None
         or (

@@ -64,6 +64,7 @@ _LABEL = re.compile(
     r"|\*\*\(?([A-E])\)?[.:]?\*\*|\A([A-E])(?::| -| =| (?=\())(?![^\n]*\b[B-E] =)(?=\s[^\n]*\Z)"
     r"|\A\(([a-e])\)(?=\s[^\n]*\Z)"
 )
+_ANOTHER_SENTENCE = re.compile(r"[.!?]\s+\w")
 
 
 def letter_in(text: str) -> str | None:
@@ -126,9 +127,13 @@ def _letter_of(passage: str) -> str | None:
 
 
 def _last_label(text: str) -> str | None:
-    letters = [match[match.lastindex or 0].upper() for match in _LABEL.finditer(text)]
+    """Return the letter that labels the end of ``text``: of several ones only one that no other sentence follows."""
+    labels = list(_LABEL.finditer(text))
+    letters = [match[match.lastindex or 0].upper() for match in labels]
     # A, B, C and so on is the list of options, once more.
     run = 1
     while run < len(letters) and ord(letters[-run]) - ord(letters[-run - 1]) == 1:
         run += 1
-    return letters[-1] if letters and run < 3 else None
+    if not letters or run > 2 or (len(set(letters)) > 1 and _ANOTHER_SENTENCE.search(text, labels[-1].end())):
+        return None
+    return letters[-1]
