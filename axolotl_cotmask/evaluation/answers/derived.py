@@ -1,4 +1,4 @@
-"""Whether a number of a sentence follows from two others of it: what the sentence comes to needs no word that says so."""
+"""Whether a number of a sentence follows from two others of it: then no word has to say that it is the result."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ _IS = re.compile(
 )
 _DIGIT = re.compile(r"\d")
 _SENTENCE_END = re.compile(rf"{NOT_SHORT}[.?!](?=\s|$)")
+_CLOSED = re.compile(r"[^\w\s,;:-]\s*\Z")
 # Nothing but options with their values.
 _OPTION = re.compile(r"\(?[A-E][:.)]\s[^=]{1,40}")
 # "Step 4", "[1]": no quantity.
@@ -48,6 +49,8 @@ def last_number(text: str) -> str | None:
     for _ in range(_COMMENTS):
         if not is_comment(sentence) or not _DIGIT.search(text, 0, start):
             break
+        if not _CLOSED.search(sentence):  # it breaks off before it says what is new
+            return None
         text = text[:start]
         sentence, start = _last_sentence(text)
     return number_of_sentence(sentence, text[max(0, start - _WINDOW) : start])

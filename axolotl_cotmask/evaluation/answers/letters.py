@@ -29,7 +29,7 @@ _CHOSEN = re.compile(
     r"(?:\b|(?=[→⇒=-]))(?:so|thus|hence|therefore|it is|it's|is|be|only|choose|guess|pick|select|chose|picked|selected"
     r"|go with|option|choice|answer|match(?:es|ing)|correspond(?:s|ing) to"
     r"|leav(?:es|ing)(?: only)?|[→⇒]|[-=]>)"
-    rf"\W{{1,3}}(?:option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})",
+    rf"\W{{1,3}}(?:really |actually |option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})",
     re.IGNORECASE,
 )
 # "If the lid counts, B. If not, A."
@@ -64,6 +64,7 @@ _LABEL = re.compile(
     r"|\*\*\(?([A-E])\)?[.:]?\*\*|\A([A-E])(?::| -| =| (?=\())(?![^\n]*\b[B-E] =)(?=\s[^\n]*\Z)"
     r"|\A\(([a-e])\)(?=\s[^\n]*\Z)"
 )
+_JOINED = re.compile(r"\s?(?:,|and|or|&|/)\s?(?:and |or )?(?:option |choice )?")
 _ANOTHER_SENTENCE = re.compile(r"[.!?]\s+\w")
 
 
@@ -134,6 +135,10 @@ def _last_label(text: str) -> str | None:
     run = 1
     while run < len(letters) and ord(letters[-run]) - ord(letters[-run - 1]) == 1:
         run += 1
-    if not letters or run > 2 or (len(set(letters)) > 1 and _ANOTHER_SENTENCE.search(text, labels[-1].end())):
+    if not letters or run > 2:
         return None
+    if len(set(letters)) > 1:
+        joined = _JOINED.fullmatch(text, labels[-2].end(), labels[-1].start())
+        if joined or _ANOTHER_SENTENCE.search(text, labels[-1].end()):
+            return None
     return letters[-1]
