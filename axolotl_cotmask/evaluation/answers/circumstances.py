@@ -8,7 +8,6 @@ import re
 _KNOWN = re.compile(
     r"(?:\b(?:the|these|those|all|both|his|her|their|every)|(?!it's|s?he's|that's|there's|here's"
     r"|what's)\b\w+'s)(?: (?:original|initial|starting|first|other))?\s\Z"
-    r"|\d (?:[a-zA-Z]+ ){0,5}?for(?: [a-z]+){0,2}\s\Z"
     r"|\d (?:[a-z]+ ){1,2}to (?!get|make|be|find|reach|equal|obtain|give|have|total|sum|add)[a-z]+(?: [a-z]+)?\s\Z"
     r"|\bat an? (?:[a-z]+ )?(?:rate|speed|price|cost) of\s\Z",
     re.IGNORECASE,
@@ -20,10 +19,10 @@ _TO_HER = re.compile(
     r"\b(?:earn|cost|give|gave|take|took|leave|left|save|pa(?:y|id)|g[eo]t|bring|brought|ma[kd]e|net"
     r"|w[io]n)s? (?:her|his)\s\Z"
 )
-# "needs 8 more to reach 50", "9 boxes of 6".
+# "needs 8 more to reach 50", "96 are needed to make 576".
 _GOAL = re.compile(
-    r"\b(?:needs?|must|ha(?:s|ve) to|takes?)\b[^.\d]{1,40}\d[^.\d]{1,30} to (?:[a-z]+ ){1,2}\Z"
-    r"|\d (?:more )?(?!times\b|(?:third|quarter|fourth|fifth|sixth|eighth|tenth)s)[a-z]+s of \Z"
+    r"\b(?:need(?:s|ed)?|must|ha(?:s|ve) to|takes?)\b[^.\d]{1,40}\d[^.\d]{1,40} to (?:[a-z]+ ){1,2}\Z"
+    r"|\d[^.\d]{1,40}\b(?:needed|required) to (?:[a-z]+ ){1,2}\Z"
 )
 _CHANGE = r"\b(?:rose|risen|fell|fallen|dropp|increase?|decrease?|gr[eo]w|went|reduc|chang|declin|improv)\w*\b"
 #: Before the first of two numbers: "rose from 20 to 23".
@@ -32,25 +31,22 @@ _PREPOSITIONS = (
     r"(?:of|for|in|at|on|by|over|during|within|per|than|until|among|across|every|into|after|before|with|through|to"
     r"|between)"
 )
-_BEGINS = re.compile(rf"\W*(?:so |thus |then |hence )?,? ?{_PREPOSITIONS} (?:[a-z]+ ){{0,2}}", re.IGNORECASE)
 # "two of 5 and a 6 come to 16".
 _COPULA = re.compile(
     r"\b(?:is|are|be|was|were|equals?|makes?|comes? to|gets?|totals?|costs?|results? in|sums? to|adds? up to)"
     r"(?: (?:only|just|about|exactly|[A-Z][a-z]+))?\s\Z"
 )
 _JOINED = re.compile(r"\d(?: [a-z]+){0,4}(?:,| and|, and) \Z")
+_WORD = re.compile(r"\w")
 _AT = re.compile(r"\b(?:at|of|per|every)\s\Z", re.IGNORECASE)
 _FIRST = re.compile(r"\W*(?:so|thus|then|hence|therefore|altogether)?,?\W*", re.IGNORECASE)
 _PREPOSITION = re.compile(
     rf"\b(?i:{_PREPOSITIONS})(?: (?:the|all|these|those|its|his|her|their|only|just|about|exactly|another"
     rf"|each|every|each of|all of"
-    r"|the (?:other|first|last|next|remaining)|(?:the )?(?:day|week|month|year|age|grade|page|level|round)"
+    r"|the (?:other|first|last|next|remaining)"
+    r"|(?:the )?(?:(?:end|start|beginning) of )?(?:day|week|month|year|age|grade|page|level|round)"
     r"|(?:the )?end of (?:the|its|his|her|their)"
     r"|[A-Z][a-z]+(?:'s)?))?\s\Z"
-)
-# "a speed of 60", and "at a speed of 60".
-_MEASURE = re.compile(
-    r"(?P<within>\b(?:for|at|in|with|by|over|during|on|to [a-z]+) )?\ban? (?P<noun>(?:[a-z-]+ ){1,3})of \Z"
 )
 _CHANGES_TO = re.compile(rf"{_CHANGE}[^.]{{0,40}} to \Z")
 _COMES_TO = re.compile(
@@ -77,8 +73,7 @@ def only_main(sentence: str, asked: list[re.Match[str]], computed: str | None) -
     if not main and len(subjects) == 1:
         return subjects[0]
     if not main:
-        later = [number for number in asked if not _BEGINS.fullmatch(sentence, 0, number.start())]
-        main = [number for number in later if not _AT.search(sentence, 0, number.start())] or later
+        main = [number for number in asked if not _AT.search(sentence, 0, number.start())] or asked
     several = len({number.group() for number in main}) > 1
     last = main[-1] if main else None
     return last if last and (not several or last.group() == computed or _comes_to(sentence, main)) else None
@@ -99,14 +94,13 @@ def _comes_to(sentence: str, main: list[re.Match[str]]) -> bool:
 def is_circumstance(sentence: str, number: re.Match[str]) -> bool:
     """Whether a preposition stands before ``number``, and no word that says that something comes to it."""
     before = sentence[max(0, number.start() - 80) : number.start()]
-    measure = _MEASURE.search(before)
-    if measure is not None:
-        return measure["within"] is not None and measure["noun"] != "total "
     return _PREPOSITION.search(before) is not None and not (_COMES_TO.search(before) or _CHANGES_TO.search(before))
 
 
 def is_known(sentence: str, number: re.Match[str]) -> bool:
     begin, end = number.span()
+    if sentence.endswith("'s ", 0, begin) and not _WORD.search(sentence, end):  # the answer's 72
+        return False
     return (
         _ORDINAL.match(sentence, end) is not None
         or (

@@ -30,8 +30,12 @@ _REJECTED = re.compile(
 )
 # "$x = 3$ is the only solution in $[0, 5]$".
 _WITHIN = re.compile(r" (?:[a-z]{1,15} ){0,6}(?:in|on|over) (?:the interval )?")
+# Of which things a result is the number, as in: there are $6$ sums of the $4$ dice.
+_OF_THE = re.compile(r" (?:[a-z]{1,15} ){1,4}(?:of|for|among|with|from) (?:the|all|these|those) ")
 _LETTER = re.compile(r"[a-zA-Z]")
 _RELATION = re.compile(r"[<>]|\\(?:[lg](?:e|t|eq)q?|neq?|in|equiv|cong|sim|perp|parallel)(?![a-z])")
+_BOUND = re.compile(r"[<>]|\\[lg](?:e|eq|t)(?:slant)?(?![a-z])")
+_EITHER = re.compile(r",? or ")
 _AND = re.compile(r",? (?:and|or) |, ")
 _CLAUSE = re.compile(
     r"[,:]?\s(?:because|since|where|when|if|which|given|so|but|after|although|while|thus|therefore|hence"
@@ -106,6 +110,7 @@ def last_formula(text: str) -> str | None:
     while place > 0:
         between = text[found[place - 1][1] : found[place][0]]
         inside = _WITHIN.fullmatch(between) is not None and "=" in found[place - 1][2]
+        inside = inside or ("=" in found[place - 1][2] and _OF_THE.fullmatch(between) is not None)
         inside = inside or (between.strip() == "as" and "\\to" in found[place][2])
         if inside or _CIRCUMSTANCE.fullmatch(between):
             del found[place:]
@@ -120,22 +125,28 @@ def last_formula(text: str) -> str | None:
     if not found or _MULTIPLE.search(text, max(0, found[-1][0] - 20), found[-1][0]):
         return text
     begin, _, formula = found[-1]
-    held = [formula]
+    held, joint = [formula], ", "
     # Several that are one answer, as in: the solutions are $x = 2$ and $x = 3$.
     for first, after, other in reversed(found[:-1]):
         names = [_name(other), _name(formula)]
         same = names[0] == names[1] is not None or all(name is not None and _LETTER.fullmatch(name) for name in names)
-        if not _AND.fullmatch(text, after, begin) or not same:
+        either = _EITHER.fullmatch(text, after, begin) is not None and _is_bound(other) and _is_bound(formula)
+        if not _AND.fullmatch(text, after, begin) or not (same or either):
             break
+        joint = " or " if either else joint
         held.insert(0, other)
         begin = first
-    return ", ".join(held)
+    return joint.join(held)
 
 
 def plain_expression(text: str) -> str | None:
     """Return what a text without formulas ends on behind ``is`` or ``=``, where it is more than a number."""
     found = _EXPRESSION.search(text.rstrip().rpartition("\n")[2][-LIMIT:])
     return None if found is None or breaks_off(found[1]) else found[1]
+
+
+def _is_bound(formula: str) -> bool:
+    return _BOUND.search(formula) is not None
 
 
 def _name(formula: str) -> str | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from axolotl_cotmask.evaluation.answers.final_answer import NOT_SHORT
-from axolotl_cotmask.evaluation.answers.last_sentence import NONE_LEFT, number_of_sentence
+from axolotl_cotmask.evaluation.answers.last_sentence import NONE_LEFT, is_comment, number_of_sentence
 from axolotl_cotmask.evaluation.answers.quantity import number_in
 from axolotl_cotmask.evaluation.answers.remarks import gives_no_answer, is_cut_off, results_in_bold, without_remarks
 
 _WINDOW = 600
+# So many sentences at the end that only compare are passed over.
+_COMMENTS = 3
 # Of a text without digits so many characters are read.
 _IN_WORDS = 120
 _IS = re.compile(
@@ -18,6 +20,7 @@ _IS = re.compile(
 )
 _DIGIT = re.compile(r"\d")
 _SENTENCE_END = re.compile(rf"{NOT_SHORT}[.?!](?=\s|$)")
+_CLOSED = re.compile(r"[^\w\s,;:-]\s*\Z")
 # Nothing but options with their values.
 _OPTION = re.compile(r"\(?[A-E][:.)]\s[^=]{1,40}")
 # "Step 4", "[1]": no quantity.
@@ -40,7 +43,17 @@ def last_number(text: str) -> str | None:
     number = number_in(bold[-1]) if bold else None
     if number is None and not _DIGIT.search(text):
         return _only_in_words(text)
-    return number if number is not None else number_of_sentence(*_last_sentence(text))
+    if number is not None:
+        return number
+    sentence, start = _last_sentence(text)
+    for _ in range(_COMMENTS):
+        if not is_comment(sentence) or not _DIGIT.search(text, 0, start):
+            break
+        if not _CLOSED.search(sentence):  # it breaks off before it says what is new
+            return None
+        text = text[:start]
+        sentence, start = _last_sentence(text)
+    return number_of_sentence(sentence, text[max(0, start - _WINDOW) : start])
 
 
 def _is_list_of_options(text: str) -> bool:
@@ -58,11 +71,11 @@ def _only_in_words(text: str) -> str | None:
     return whole if whole is not None or name is None else number_in(sentence[name.end() :])
 
 
-def _last_sentence(text: str) -> tuple[str, str]:
-    """Return the last sentence of ``text`` with a digit, and what comes before it."""
+def _last_sentence(text: str) -> tuple[str, int]:
+    """Return the last sentence of ``text`` with a digit, and where it begins."""
     last = max(text.rfind(digit) for digit in "0123456789")
     if last < 0:
-        return "", ""
+        return "", 0
     begin = max(text.rfind("\n", 0, last) + 1, last - _WINDOW)
     end = text.find("\n", last)
     line = text[begin : len(text) if end < 0 else end][: 2 * _WINDOW]
@@ -70,4 +83,4 @@ def _last_sentence(text: str) -> tuple[str, str]:
     before = [place for place in ends if place <= last - begin]
     after = [place for place in ends if place > last - begin]
     start = before[-1] if before else 0
-    return line[start : after[0] if after else len(line)], text[max(0, begin + start - _WINDOW) : begin + start]
+    return line[start : after[0] if after else len(line)], begin + start

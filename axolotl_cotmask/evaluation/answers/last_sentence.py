@@ -6,32 +6,24 @@ import re
 
 from axolotl_cotmask.evaluation.answers.arithmetic import NUMBER
 from axolotl_cotmask.evaluation.answers.circumstances import CHANGES, is_circumstance, is_known, only_main
-from axolotl_cotmask.evaluation.answers.number_words import is_number_word
+from axolotl_cotmask.evaluation.answers.derived import derived_number
+from axolotl_cotmask.evaluation.answers.number_words import ADDED, is_number_word
 from axolotl_cotmask.evaluation.answers.quantity import ASIDE, bare, number_in
 
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(
     rf"(?:(?<![\w.)\]%])-)?(?<![\d.,^_])(?:\d{{1,9}} (?=\d{{1,9}} ?/))?{NUMBER}(?:[eE][-+]?\d{{1,3}}(?![\w.]))?"
     r"(?:(?: ?\* ?10)?\^\(?-?\d{1,3}\)?)?(?: ?/ ?\d{1,9}(?![\d.,]?\d))?"
-    r"(?: (?:hundred|thousand|million|billion|trillion|dozen)\b|(?:[kKM]|mn|bn)\b)?"
+    rf"(?: (?:hundred|thousand|million|billion|trillion|dozen)\b|(?:[kKM]|mn|bn)\b| and (?:{'|'.join(ADDED)})\b)?"
 )
 _OPERAND = re.compile(r"[\d)%a-zA-Z]\s?(?:[*/+]|\s-\s|(?<=\d)-)\s?[( ]*$|(?<=\d):$")
 _UNIT_POWER = re.compile(r"(?<=[a-zA-Z])\^\(?[-+]?[1-4]\)?")
-# "$10 for 50 minutes": of an amount of money and what it is for the amount.
-_FOR = re.compile(
-    r"(?<!with )(?<!\bat )(?<!\bfor )(?<!\bof )(?<!than )(?<!\bby )(?<!have )(?<!has )(?<!the )(?<!her )(?<!his )"
-    r"[$€£]\s?\d[\d,.]*(?=(?: [a-zA-Z'-]+){0,6}?"
-    r" (?:for|in|over|after|on)(?: [a-z]+){0,2} \d[\d,]*(?: [^$€£=\d]*)?$)",
-    re.IGNORECASE,
-)
-# "3 pens for $15".
-_PRICE = re.compile(r" for (?=[$€£])")
 # A bracket with words or a calculation behind a number.
 _BRACKET = re.compile(r"(?<=[\w%.✓✔]) \((?=[^()]{0,80}(?:[a-zA-Z%]|[-*/+=]))[^()]{1,80}\)")
 # What a sentence adds behind the number that it is about.
 _ADDED = re.compile(
-    r",? which (?:is|are|was|means) (?:about |only |exactly )?[$\d.,]{1,20}(?:%| percent| times| more| less| fewer)\b"
-    r"|,? which (?:is|are|was|means) (?:about |only |exactly )?[\d.,]{1,20}%|,? or (?:about )?[\d.]{1,20}(?:%| percent)"
+    r"(?P<converted>,? which (?:is|are|was|means) (?:about |only |exactly )?[$\d.,]{1,20}"
+    r"(?:%|(?: percent| times| more| less| fewer)\b)|,? or (?:about )?[\d.]{1,20}(?:%| percent))"
     r"|\s(?:because|since|(?:that|which) (?:costs?|weighs?|lasts?|holds?|contains?|has|have))\s"
     r"|\s(?:out of|from)\s(?![^.]{0,30}\bto\b|[^.]{0,60}: )"
     r"|,? (?:while|whereas|(?:even )?though|although|compared (?:to|with)|as opposed to|down from"
@@ -40,25 +32,26 @@ _ADDED = re.compile(
     r"|,? (?:after|before|once|until|when|if|now that) (?:you|we|s?he|they|it|his|her|their|its|the|[A-Z][a-z]+)\s"
     r"(?![^,\d]{0,60}\d[^,]{0,60},[^,]{0,60}\d)"
     rf"|, (?=-?{NUMBER}(?: [a-z]+){{0,2}} (?:more|less|fewer|short|shy|higher|lower|[a-z]+er)(?: than| of)\b)"
+    rf"|, (?=-?{NUMBER} [a-z]{{1,12}} (?:above|below|behind|beyond|ahead of|away from|from|before|after)\b)"
     rf"|:(?= {NUMBER} (?:plus|times|divided by|[-+*/]) ?{NUMBER}\W*\Z)"
     r"| [-–—]+ (?=(?:s?he|they|it|we|you|I|because|since|the)\b)"
     r"|,? (?:of which|given that|provided that|assuming(?: that)?)\s"
     rf"|,? (?:and|with) (?={NUMBER}(?: [a-z]+){{0,2}} (?:left over|to spare|remaining|left)\b)"
     r"|, or (?=\d{1,4} [a-z]{2,8}(?: and)? \d)"
     rf"|, (?={NUMBER} times as\b)|, from (?=[^,]{{0,40}}\d[^,]{{0,20}} to [^,]{{0,20}}\d[^,]{{0,20}}\Z)"
-    r"|, (?!(?:leav|giv|mak|total|yield|earn|bring|add|result|com|turn)ing|saving)[a-z]+ing\s"
+    r"|, (?:(?:with|there)\s(?:[a-z]+\s){0,4}?)?"
+    r"(?!(?:leav|giv|mak|mean|total|yield|earn|bring|add|result|com|turn|rais)ing|saving)[a-z]+ing\s"
     rf"|, (?={NUMBER} of (?:it|them|which|these|those)\b(?![^\n]*:))"
     rf"|:(?= [^:=\n]*\d[^:=\n]*(?:,|\band\b|\bof\b|\bon\b) {NUMBER}(?: [a-z]+){{0,3}}\W*\Z)"
-    r"|, (?:having|starting|including|excluding|counting|not counting)\s(?![^\n]{0,80}, [^,\n]*\d)"
     r"|,? (?:and|but|when) [^,\d]{0,30}(?=\d[\d.]*(?: [a-z-]+){1,4} ago\b)"
-    r"|\s(?:after|before|until|past) (?=\d{1,2}:\d\d)|(?: old)? in (?=(?:1[5-9]|20)\d\d\b)|(?<= old) in\s"
+    r"|\s(?:after|before|until|past) (?=\d{1,2}:\d\d)"
     r"|,? (?:after|before|when|by) [a-z]{2,15}ing\s"
 )
 # "7.5 days, and since only whole days count, 8 days".
 _AND_SINCE = re.compile(r"\band (?:since|because|as) [^,\d]{1,60}, (?=[^,]{0,60}\d[^,]{0,60}\Z)")
-_CHECK = re.compile(r"(?<=[.!)✓✔] )(?:\w+-?){0,1}(?:check|verif)\w*\b.*", re.IGNORECASE | re.DOTALL)
 _YIELDS = re.compile(
-    r".*\b(?:giving|leaving|gives|leaves|yields|yielding"
+    r".*\b(?:giving|leaving|meaning|gives|leaves|yields|yielding"
+    r"|(?<=, )[a-z]+ing (?:the|its|his|her|their) (?:[a-z']+ ){1,4}to"
     r"|making(?: an? [a-z]+ of| (?:the|his|her|their)(?: [a-z]+){1,3})?|totaling|totalling|in total|altogether|in all"
     r"|for an? (?:[a-z]+ )?total of)"
     r"(?::|(?: (?:us|him|her|them|you|[A-Z][a-z]+))?(?: with)?) +(?=\d)"
@@ -67,7 +60,7 @@ _YIELDS = re.compile(
 )
 # What comes before the clause that a sentence ends on.
 _CLAUSE = re.compile(
-    r".*(?:,? (?:so|thus|hence|therefore|but)(?: that)?|:),? (?=[^\n]*\d)"
+    r".*(?:,? (?:so|thus|hence|therefore|but)(?: that)?|, only|:),? (?=[^\n]*\d)"
     r"|\W*(?i:(?:(?:and|so|thus|hence|therefore|then),? )?(?:to|since|because|as|if|when|while|although"
     r"|once|given|by|in|after|before|with|without|for|at|from|of|out|on|[a-z]+ing) )"
     r"[^,\n]*?\d[^\n]*?(?:, | (?=(?:s?he|they|it|we|you|I|there)\b))(?=[^\n]*\d)"
@@ -78,13 +71,6 @@ _CHOICE = re.compile(
     r"|through|vs\.?)\s*(?=-?\.?\d)"
 )
 _ROUNDED = re.compile(r"\bround\w*\s[^.]{0,30}\Z", re.IGNORECASE)
-# "Tom gets 50 and Jane gets 40".
-_EACH = re.compile(
-    r"\b[A-Z][a-z]+ ([a-z]+) -?\d[\d.,]*(?: [a-z]+){0,2},?(?: (?:and|but))?"
-    r" [A-Z][a-z]+ \1 -?\d[\d.,]*(?: [a-z]+){0,2}\W*\Z"
-)
-# "Anna 12, Ben 15".
-_NAMES = re.compile(r"\b[A-Z][a-z]+:? \d[\d.,]*(?: [a-z]+)?(?:,| and|, and) [A-Z][a-z]+:? \d[\d.,]*(?: [a-z]+)?\W*\Z")
 # "There are 12 boys and 16 girls."
 _THINGS = re.compile(
     r"(?:\b(?:are|has|have|is|with)|:) (?P<one>\d[\d.,]*) [a-z]+(?: and|,) (?!\1)\d[\d.,]* [a-z]+\W*\Z"
@@ -100,6 +86,8 @@ _IN_TOTAL = re.compile(
     rf"[,;:] (?:or |so |and |which is |making )?({NUMBER})(?: [a-z]+){{0,3}}"
     r" (?:in total|in all|altogether|total|overall|combined)\W*\Z"
 )
+# "15 5 dollar bills", behind a calculation.
+_THINGS_OF = re.compile(rf"\s*({NUMBER})\s+\d+(?:\.\d+)? [a-z]")
 # "80% of 250".
 _SHARE = re.compile(r"(?<![\d.])(\d{1,6}(?:\.\d{1,6})?)(?:%| percent) of \Z")
 # "= 50 miles an hour, so at 2 hours he is at 100 miles".
@@ -124,7 +112,7 @@ _BOUND = re.compile(
 )
 # The second of two answers.
 _OTHERWISE = re.compile(r"\W*(?:otherwise|if not|else|in the other case)\b", re.IGNORECASE)
-# What compares the number of the sentence before: which of both is meant depends on the question.
+# What compares the number of the sentence before, or imagines another case: that sentence is read then.
 _COMPARES = re.compile(
     r"\W*(?:s?he|they|you|we|it|one) (?:could|might)\b"
     r"|\W*(?:if|without|with|had)\b[^\n]{1,120}\bwould\b"
@@ -145,8 +133,8 @@ _EQUATION = re.compile(
 _WINDOW = 600
 _COMPUTED = re.compile(rf"= ?({NUMBER})")
 _ANOTHER_CLAUSE = re.compile(
-    r"[-+*/=]|\b(?:s?he|they|it|there|we|you|I|so|or|and|but|is|are|was|were|has|have|had|leav\w+|mak\w+|giv\w+"
-    r"|i\.e|that|which|not)\b|, [A-Z]",
+    r"[-+*/=]|\b(?:s?he|they|it|there|we|you|I|so|or|and|but|is|are|was|were|has|have|had|leav\w+|makes|making|giv\w+"
+    r"|i\.e|that|which|not)\b"
 )
 _LISTED = re.compile(r"(?::|\bare)[^a-zA-Z:]*\d,\s[^a-zA-Z:]*$")
 _AFTER = re.compile(r"[:_]\d|\\(?:pi|sqrt)|[xyznπ]\b| ?[*/+] ?[\d(a-zA-Z]")
@@ -165,10 +153,15 @@ def number_of_sentence(sentence: str, before: str = "") -> str | None:
         return number_in(total[1])
     if NONE_LEFT.search(sentence):
         return "0"
+    whole = " ".join(bare(sentence).split())
+    numbers = list(_NUMBER.finditer(whole))
+    added = _ADDED.search(whole, numbers[1].end()) if len(numbers) == 3 and "=" not in whole else None
+    if numbers and "=" not in whole and (added is None or added["converted"]) and (of := derived_number(numbers)):
+        return number_in(of.group())
     sentence = _main(sentence)
-    if _OTHERWISE.match(sentence) or ("=" not in sentence and _DIGIT.search(before) and _COMPARES.match(sentence)):
+    if _OTHERWISE.match(sentence):
         return None
-    if _EQUATION.match(sentence) or _VALUES.search(sentence) or _EACH.search(sentence) or _NAMES.search(sentence):
+    if _EQUATION.match(sentence) or _VALUES.search(sentence):
         return None
     if _THINGS.search(sentence):
         return None
@@ -182,26 +175,44 @@ def number_of_sentence(sentence: str, before: str = "") -> str | None:
         return _last_of(result[total.end() :])
     if result != sentence and _DIGIT.search(result):
         number = number_in(result)
+        number = number if number is not None else _of_things(result)
         if number is not None:
             return number
     yields = _YIELDS.match(sentence)
     if yields is not None:
         return _last_of(sentence[yields.end() :])
+    if _knows_all(sentence):  # what explains is read where there is nothing else
+        sentence = whole
     computed = list(_COMPUTED.finditer(bare(before[-_WINDOW:])))
     return _last_of(sentence, computed[-1][1] if computed else None)
 
 
+def is_comment(sentence: str) -> bool:
+    """Whether ``sentence`` says nothing new: it compares what the one before it says, or imagines another case."""
+    plain = bare(sentence)
+    return "=" not in sentence and (_COMPARES.match(plain) is not None or _knows_all(plain))
+
+
+def _knows_all(sentence: str) -> bool:
+    """Whether all numbers of ``sentence`` tell which things are meant: the 30 that she sold."""
+    return all(is_known(sentence, number) for number in _NUMBER.finditer(sentence))
+
+
+def _of_things(result: str) -> str | None:
+    """Return the 15 of ``15 5 dollar bills``."""
+    things = _THINGS_OF.match(bare(result))
+    return number_in(things[1]) if things else None
+
+
 def _main(sentence: str) -> str:
     """Return ``sentence`` without what explains its number or stands around it."""
-    amount = _FOR.search(sentence)
-    sentence = sentence[: amount.end()] if amount else _PRICE.sub(", ", sentence)
     sentence = _UNIT_POWER.sub("", ASIDE.sub("", " ".join(bare(sentence).split())))
     sentence = sentence[since.end() :] if (since := _AND_SINCE.search(sentence)) else sentence
     digit = _DIGIT.search(sentence)
     if digit is None:
         return sentence
     # From the digit on, so that a bracket right behind it is seen.
-    head, rest = sentence[: digit.start()], _BRACKET.sub("", _CHECK.sub("", sentence[digit.start() :]))
+    head, rest = sentence[: digit.start()], _BRACKET.sub("", sentence[digit.start() :])
     added = _ADDED.search(rest)
     if added is None or _YIELDS.match(rest, added.end()):
         return head + rest
@@ -234,7 +245,9 @@ def _last_of(sentence: str, computed: str | None = None) -> str | None:
         and not _ANOTHER_CLAUSE.search(sentence, result.end())
     ):
         return number_in(result.group())
-    last = (asked or numbers)[-1]
+    if not asked:
+        return None
+    last = asked[-1]
     if last is numbers[-1] and _DIGIT.search(sentence, last.end()):  # the last one is not written as a number
         return None
     before = sentence[: last.start()]
@@ -248,6 +261,7 @@ def _last_of(sentence: str, computed: str | None = None) -> str | None:
         if clause is not None:
             return _last_of(sentence[clause.end() :])
         only = only_main(sentence, asked, computed)
+        only = derived_number(numbers, also_and=True) if only is None else only
         if only is None:
             return None
         last = only

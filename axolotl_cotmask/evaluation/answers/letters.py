@@ -29,7 +29,7 @@ _CHOSEN = re.compile(
     r"(?:\b|(?=[→⇒=-]))(?:so|thus|hence|therefore|it is|it's|is|be|only|choose|guess|pick|select|chose|picked|selected"
     r"|go with|option|choice|answer|match(?:es|ing)|correspond(?:s|ing) to"
     r"|leav(?:es|ing)(?: only)?|[→⇒]|[-=]>)"
-    rf"\W{{1,3}}(?:option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})",
+    rf"\W{{1,3}}(?:really |actually |option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})",
     re.IGNORECASE,
 )
 # "If the lid counts, B. If not, A."
@@ -64,6 +64,8 @@ _LABEL = re.compile(
     r"|\*\*\(?([A-E])\)?[.:]?\*\*|\A([A-E])(?::| -| =| (?=\())(?![^\n]*\b[B-E] =)(?=\s[^\n]*\Z)"
     r"|\A\(([a-e])\)(?=\s[^\n]*\Z)"
 )
+_JOINED = re.compile(r"\s?(?:,|and|or|&|/)\s?(?:and |or )?(?:option |choice )?")
+_ANOTHER_SENTENCE = re.compile(r"[.!?]\s+\w")
 
 
 def letter_in(text: str) -> str | None:
@@ -126,9 +128,17 @@ def _letter_of(passage: str) -> str | None:
 
 
 def _last_label(text: str) -> str | None:
-    letters = [match[match.lastindex or 0].upper() for match in _LABEL.finditer(text)]
+    """Return the letter that labels the end of ``text``: of several ones only one that no other sentence follows."""
+    labels = list(_LABEL.finditer(text))
+    letters = [match[match.lastindex or 0].upper() for match in labels]
     # A, B, C and so on is the list of options, once more.
     run = 1
     while run < len(letters) and ord(letters[-run]) - ord(letters[-run - 1]) == 1:
         run += 1
-    return letters[-1] if letters and run < 3 else None
+    if not letters or run > 2:
+        return None
+    if len(set(letters)) > 1:
+        joined = _JOINED.fullmatch(text, labels[-2].end(), labels[-1].start())
+        if joined or _ANOTHER_SENTENCE.search(text, labels[-1].end()):
+            return None
+    return letters[-1]

@@ -79,6 +79,7 @@ _BREAKS_OFF = re.compile(r"(?:[\w)%}] ?[-+/=(^{]|[\w)%] \*|≈|<<)\s*$")
 _SHARE_OF = re.compile(r"[\d/ .()]{1,20}%? of (?:the |these |those |her |his |their )?[\d.,]{1,20}\s*\Z")
 # "approximately 41.67, so she needs 42 boxes".
 _ROUNDED_SO = re.compile(
+    r"[\d,]{1,12}\.\d+(?:\.\.\.)?[%a-z ]{0,20}, which rounds (?:up |down )?to (?=\d)|"
     r"(?:approximately|about|around|roughly|≈) ?[\d,]{1,12}\.\d+\b[^\d.;]{0,40}?,? so [^\d.;]{1,60}(?=\d)"
 )
 # What stands between a number and another one that makes the first not the answer, or not alone.
@@ -229,7 +230,8 @@ def _is_alone(number: Number) -> bool:
         return False
     if re.match(r"\s*\.?\d", rest):  # another number, with words between them
         share = number.unit.endswith("of") and (number.written is None or number.unit.startswith("%"))
-        return _CONNECTED.search(number.unit) is not None and not share
+        # "8 years old 4 years from now"; one word alone parts two quantities: "5 feet 3 inches".
+        return (_CONNECTED.search(number.unit) is not None or " " in number.unit) and not share
     rest = rest.lstrip()
     if _TAKEN.match(rest):
         return False

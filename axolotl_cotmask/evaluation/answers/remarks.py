@@ -48,7 +48,7 @@ _DETAIL = re.compile(rf"\W*+(?:{_ABOUT_THE_TEXT}|done|end|qed|thank)\b", re.IGNO
 _AFTERTHOUGHT = re.compile(
     r"\W*+(?:(?:quick |main |final )?(?:summary|recap|breakdown)|reason|why|tip|fun fact|caveat"
     r"|in other words|(?:here's|here is) (?:how|why|the breakdown|a breakdown)|this (?:means|is because|makes)"
-    r"|assuming|assumption|we (?:used|assumed)|[-*•])|\W*+where\b",
+    r"|assuming|assumption|we (?:used|assumed)|[-*•])",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"\w")
