@@ -50,7 +50,9 @@ _ONE = (
 )
 #: The base model that the studies' settings were chosen on.
 _CHOSEN_ON = "copying-1"
-_FAVOURABLE = f"The settings were chosen on the base model {_CHOSEN_ON}: from others MFT gained less in the mean (docs/try.md)."
+_FAVOURABLE = (
+    f"The settings were chosen on the base model {_CHOSEN_ON}: from others MFT gained less in the mean (docs/try.md)."
+)
 _KINDS = {
     True: "Base models with the copying habit, as large models have it: their training ended with annotated steps "
     "without a question, whose numbers can only be copied from their neighbours.",
