@@ -69,7 +69,8 @@ def nothing_left(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     assert list(directory.iterdir()) == []
     assert processes_of(directory) == []
     assert children() <= before
-    assert set(os.listdir("/proc/self/fd")) == descriptors
+    # Those that others opened may be closed meanwhile, when garbage is collected.
+    assert set(os.listdir("/proc/self/fd")) - descriptors == set()
 
 
 def children() -> set[bytes]:
