@@ -36,7 +36,7 @@ def hold(output_dir: str) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = FileLock(directory / _LOCK, blocking=False)
-        if not any(held.lock_file == lock.lock_file for held in _held):
+        if not _is_held(lock):
             lock.acquire()
             _held.append(lock)
     except Timeout as error:
@@ -53,16 +53,21 @@ def check_free(output_dir: str) -> None:
     Raises:
         CoTMaskError: one is.
     """
-    lock = Path(output_dir, _LOCK)
-    if any(held.lock_file == str(lock) for held in _held) or not os.path.isfile(lock):
+    lock = FileLock(Path(output_dir, _LOCK), blocking=False)
+    if _is_held(lock) or not os.path.isfile(lock.lock_file):
         return
     try:
-        FileLock(lock, blocking=False).acquire().lock.release()
+        with lock:
+            pass
     except Timeout as error:
         raise _held_by_another(output_dir) from error
     except OSError:
         # Whether the directory can be written to, `hold` says.
         return
+
+
+def _is_held(lock: FileLock) -> bool:
+    return any(held.lock_file == lock.lock_file for held in _held)
 
 
 def _held_by_another(output_dir: str) -> CoTMaskError:

@@ -38,17 +38,19 @@ def check(name: str, options: Mapping[str, Any]) -> None:
         CoTMaskError: as `build`.
     """
     _NOISES.get(name)
-    if name in BUILT_IN:
+    if name in _NUMBERS:
         _number(name, options)
+    elif name in BUILT_IN:
+        _check_none(name, options)
 
 
 def _mask(options: Mapping[str, Any], context: NoiseContext) -> Noise:
-    _number("mask", options)
+    _check_none("mask", options)
     return TokenNoise(1.0, context.mask_token_id, context.random_ids)
 
 
 def _random(options: Mapping[str, Any], context: NoiseContext) -> Noise:
-    _number("random", options)
+    _check_none("random", options)
     return TokenNoise(0.0, None, context.random_ids)
 
 
@@ -82,12 +84,12 @@ _NUMBERS = {
 }
 
 
+def _check_none(noise: str, options: Mapping[str, Any]) -> None:
+    for option in options:
+        raise CoTMaskError(f"cotmask.noise.{noise}.{option} is not an option: {noise} takes none, leave it out")
+
+
 def _number(noise: str, options: Mapping[str, Any]) -> float:
-    """Return the number that a built-in noise takes; 0 for one that takes none."""
-    if noise not in _NUMBERS:
-        for option in options:
-            raise CoTMaskError(f"cotmask.noise.{noise}.{option} is not an option: {noise} takes none, leave it out")
-        return 0.0
     name, meaning, most = _NUMBERS[noise]
     # 0 is refused everywhere: no noise would be plain SFT, and no temperature divides by 0.
     wanted = "a number above 0" if most == math.inf else f"a number above 0 and up to {most:g}"
