@@ -8,6 +8,7 @@ state is read or moved. Two identical samples share their mask within an epoch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import torch
@@ -42,18 +43,23 @@ def _mix(word: Tensor) -> Tensor:
     return word ^ _shift_right(word, 31)
 
 
-def token_keys(input_ids: Tensor) -> Tensor:
+def token_keys(input_ids: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
     """Return one key per token of a sample, from the whole content of the sample and the token's position.
 
     Args:
-        input_ids: ``[length]`` int64, the ids of one sample without padding.
+        input_ids: ``[tokens]`` int64, the ids of one sample without padding, or of several, one after the other.
+        lengths: of the samples; None for one.
 
     Returns:
-        ``[length]`` int64.
+        ``[tokens]`` int64.
     """
-    positions = torch.arange(input_ids.shape[0], device=input_ids.device) * _GAMMA
-    content = _mix(_mix(input_ids.to(torch.int64) + _GAMMA) ^ positions).sum()
-    return _mix(_mix(content + input_ids.shape[0]) + positions)
+    counts = torch.tensor([len(input_ids)] if lengths is None else lengths, device=input_ids.device)
+    sample = torch.arange(len(counts), device=input_ids.device).repeat_interleave(counts)
+    begins = counts.cumsum(0) - counts
+    positions = (torch.arange(len(input_ids), device=input_ids.device) - begins[sample]) * _GAMMA
+    tokens = _mix(_mix(input_ids.to(torch.int64) + _GAMMA) ^ positions)
+    content = torch.zeros_like(counts).index_add_(0, sample, tokens)
+    return _mix(_mix(content + counts)[sample] + positions)
 
 
 def draw_words(token_key: Tensor, *, seed: int, epoch: int, stream: Stream) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,20 +50,19 @@ class MarkCollator:
         if len(ids) == 1:
             # Axolotl's `batch_flattening` puts all rows into one.
             rows = [[sample for row in rows for sample in row]]
-        if len(ids) != len(rows):
+        lengths = [sum(len(sample["input_ids"]) for sample in row) for row in rows]
+        if len(ids) != len(rows) or max(lengths) > ids.shape[1]:
             return {}
-        padded: dict[str, torch.Tensor] = {}
-        for index, row in enumerate(rows):
-            tokens = torch.cat([torch.as_tensor(sample["input_ids"]) for sample in row])
-            start = 0 if self.padding_side == "right" else max(0, ids.shape[1] - len(tokens))
-            place = (index, slice(start, start + len(tokens)))
-            if not torch.equal(ids[place], tokens):
-                return {}
-            samples = [marks_of(sample) for sample in row]
-            for name in samples[0]:
-                marks = torch.cat([sample[name] for sample in samples])
-                padded.setdefault(name, torch.zeros(ids.shape, dtype=marks.dtype))[place] = marks
-        return padded
+        marks = marks_of([sample for row in rows for sample in row])
+        tokens = torch.cat([torch.as_tensor(sample["input_ids"]) for row in rows for sample in row]).to(ids.dtype)
+        columns = torch.arange(ids.shape[1]).expand(ids.shape)
+        counts = torch.tensor(lengths)[:, None]
+        filled = columns < counts if self.padding_side == "right" else columns >= ids.shape[1] - counts
+        if not torch.equal(ids[filled], tokens):
+            return {}
+        return {
+            name: torch.zeros(ids.shape, dtype=mark.dtype).masked_scatter(filled, mark) for name, mark in marks.items()
+        }
 
 
 def collate_marks(trainer: Any) -> None:
@@ -75,15 +74,19 @@ def collate_marks(trainer: Any) -> None:
             setattr(trainer, name, MarkCollator(inner, side, marks))
 
 
-def marks_of(sample: Feature) -> dict[str, torch.Tensor]:
-    """Return the marks of one sample as they come into a batch, each ``[length]``, by name."""
-    ids = torch.as_tensor(sample["input_ids"], dtype=torch.int64)
-    # Axolotl's `excess_length_strategy: truncate` cuts the labels and does not know our columns.
-    kept = slice(len(ids))
-    keys = token_keys(ids)
-    marks = {MASK_WEIGHT: torch.as_tensor(sample[MASK_WEIGHT], dtype=torch.float32)[kept], TOKEN_KEY: keys}
-    if MASK_UNIT in sample:
-        marks[UNIT_KEY] = keys[torch.arange(len(ids)) - torch.as_tensor(sample[MASK_UNIT], dtype=torch.int64)[kept]]
-    if MASK_GROUP in sample:
-        marks[MASK_GROUP] = torch.as_tensor(sample[MASK_GROUP], dtype=torch.int64)[kept]
+def marks_of(samples: Sequence[Feature]) -> dict[str, torch.Tensor]:
+    """Return the marks of samples as they come into a batch, one sample after the other, each ``[tokens]``, by name."""
+    lengths = [len(sample["input_ids"]) for sample in samples]
+
+    def column(name: str, dtype: torch.dtype) -> torch.Tensor:
+        # Axolotl's `excess_length_strategy: truncate` cuts the labels and does not know our columns.
+        values = [torch.as_tensor(sample[name])[:length] for sample, length in zip(samples, lengths, strict=True)]
+        return torch.cat(values).to(dtype)
+
+    keys = token_keys(column("input_ids", torch.int64), lengths)
+    marks = {MASK_WEIGHT: column(MASK_WEIGHT, torch.float32), TOKEN_KEY: keys}
+    if MASK_UNIT in samples[0]:
+        marks[UNIT_KEY] = keys[torch.arange(len(keys)) - column(MASK_UNIT, torch.int64)]
+    if MASK_GROUP in samples[0]:
+        marks[MASK_GROUP] = column(MASK_GROUP, torch.int64)
     return marks

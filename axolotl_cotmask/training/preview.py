@@ -92,7 +92,7 @@ def _view(entry: Any, prepared: PreparedRows, numbers: list[int], ratio: float, 
         sample = prepared.rows[number]
         # A batch of one, as the step takes it.
         ids = torch.tensor(sample["input_ids"])[None]
-        marks = {name: mark[None] for name, mark in marks_of(sample).items()}
+        marks = {name: mark[None] for name, mark in marks_of([sample]).items()}
         selected = masking.select(marks, ratio, epoch)
         replaced = masking.replaced(ids, marks, selected, epoch)
         becomes = [None] * ids.numel() if replaced is None else replaced[0].tolist()

@@ -105,7 +105,7 @@ def _row(prepared: PreparedRows, number: int, epochs: Sequence[int], texts: _Tex
     """
     masking, sample = prepared.masking, prepared.rows[number]
     ids = torch.tensor(sample["input_ids"])[None]
-    marks = {name: mark[None] for name, mark in marks_of(sample).items()}
+    marks = {name: mark[None] for name, mark in marks_of([sample]).items()}
     weight = masking.weight(marks)
     maskable = weight > 0
     at = maskable[0].nonzero().flatten()

@@ -138,3 +138,14 @@ def test_the_masks_of_this_version_are_pinned() -> None:
 
 
 PINNED = "0100100001000001"
+
+
+@given(samples=st.lists(st.lists(st.integers(0, 2**31), max_size=9), min_size=1, max_size=6))
+@settings(deadline=None)
+def test_keys_of_several_samples_are_those_of_each(samples: list[list[int]]) -> None:
+    together = token_keys(
+        torch.tensor([token for sample in samples for token in sample], dtype=torch.int64),
+        [len(sample) for sample in samples],
+    )
+    apart = [token_keys(torch.tensor(sample, dtype=torch.int64)) for sample in samples]
+    assert torch.equal(together, torch.cat(apart))

@@ -94,5 +94,5 @@ def test_tokens_are_units_of_their_own() -> None:
     for row in rows("all", "tokens"):
         assert set(row[MASK_WEIGHT]) == {1.0}
         assert not any(row[MASK_UNIT])
-        marks = marks_of(row)
+        marks = marks_of([row])
         assert torch.equal(marks[UNIT_KEY], marks[TOKEN_KEY])

@@ -151,7 +151,7 @@ def test_the_page_marks_what_the_step_selects(open_page: Callable[..., Browser])
         slide(window, step, epoch)
         _, marked = seen(window)
         for number, ofrow in enumerate(marked):
-            marks = {name: mark[None] for name, mark in marks_of(rows.rows[number]).items()}
+            marks = {name: mark[None] for name, mark in marks_of([rows.rows[number]]).items()}
             selected = rows.masking.select(marks, rows.masking.ratio(step, 100), epoch)
             assert ofrow == selected[0].nonzero().flatten().tolist()
     assert sum(map(len, marked)) > 20
