@@ -26,6 +26,9 @@ _RELEASED = {model.id: model.base for model in paper.RELEASED}
 _QUESTIONS = {"gsm8k": (1_319, 130), "gsm_ic": (58_052, 130), "math": (5_000, 300), "janet": (30, 130)}
 #: New tokens of an answer to a training question of GSM8K, and of one without reasoning (guessed).
 _ANSWER, _DIRECT_ANSWER = 130, 10
+#: What a pair of DPO costs in tokens of one answer: both go through the model, and through its frozen copy without
+#: gradients, which is 2 of the 8 FLOPs.
+_PAIR = 2 * (1 + 2 / 8)
 #: Answers that a student gives to a question by which its mistakes are found; what a teacher is asked about each of
 #: these: a new problem, and two solutions more.
 _REPEATS, _REQUESTS = 5, 3
@@ -41,10 +44,11 @@ BASIS = (
 class Cost:
     """Of one run: hours of one GPU (or of one core), and GB on disk, while it trains and afterwards.
 
-    ``sampling`` also has what making a run's rows of samples takes on a core.
+    ``training`` is None where nobody knows on how many rows; ``sampling`` also has what making a run's rows of samples
+    takes on a core.
     """
 
-    training: float
+    training: float | None
     sampling: float
     evaluation: float
     peak: float
@@ -52,12 +56,12 @@ class Cost:
 
 
 def row_cost(plan: Plan, row: RowPlan) -> Cost | None:
-    """Return what one run of a row takes; None for a recipe whose data or model no rate is stated for."""
+    """Return what one run of a row takes; None for a recipe whose tasks or model no rate is stated for."""
     if (seconds := plan.core_seconds) is not None:
-        training = 2 * seconds.start + (row.config["max_steps"] * seconds.step if row.config else 0)
+        training = 2 * seconds.start + _steps(row) * seconds.step
         evaluation = len(row.tasks) * seconds.task + _core_curve(row, seconds)
         return Cost(training / 3600, _core_sampling(row, seconds) / 3600, evaluation / 3600, 0.02, 0.01)
-    base = _BASES.get(str(row.config.get("base_model"))) if row.config else _RELEASED.get(row.model or "")
+    base = _base(plan, row)
     benchmarks = [measured.task.benchmark for measured in row.measures.values()]
     if base is None or not _QUESTIONS.keys() >= set(benchmarks):
         return None
@@ -70,20 +74,42 @@ def row_cost(plan: Plan, row: RowPlan) -> Cost | None:
         return Cost(0.0, 0.0, evaluation, weights, weights)
     # Once more for each of the five answers that the task takes, all alike.
     evaluation += 0 if row.teacher is None else row.questions * _REPEATS * _ANSWER / rate / 3600
-    paths = {entry.get("path") for entry in row.config.get("datasets", ())}
-    tokens = _TOKENS_OF_EPOCH.get(paths.pop()) if len(paths) == 1 else None
-    if row.rows:
-        tokens = row.rows * _TOKENS["gsm8k"]
-    epochs = row.config.get("num_epochs")
-    if tokens is None or epochs is None:
-        return None
+    epochs = row.config.get("num_epochs") or 1
     # A checkpoint has the weights and two moments in 32 bits besides; the old one goes when the new one is whole.
     peak = weights + (epochs if row.curve else 2) * 12 * parameters / 1e9
     if row.curve:
         evaluation *= 1 + epochs
-    training = epochs * tokens * parameters / TRAINING / 3600
+    tokens = _trained_tokens(row)
+    trained = None if tokens is None else tokens * parameters / TRAINING / 3600
     sampling = _sampled_tokens(row) / rate / 3600
-    return Cost(training, sampling, evaluation, peak, weights if plan.setup.keep_weights else 0.1)
+    return Cost(trained, sampling, evaluation, peak, weights if plan.setup.keep_weights else 0.1)
+
+
+def _base(plan: Plan, row: RowPlan) -> str | None:
+    """Return the paper's name of a row's base model, of one that goes on from another row that of the other one's."""
+    if row.config is None:
+        return _RELEASED.get(row.model or "")
+    if row.chain is not None and row.chain.continues:
+        return _base(plan, next(other for other in plan.rows if other.name == row.chain.source))
+    return _BASES.get(str(row.config.get("base_model")))
+
+
+def _trained_tokens(row: RowPlan) -> float | None:
+    """Return the tokens of a run's training; None where nobody knows of how many rows."""
+    config = row.config or {}
+    if config.get("rl") == "dpo":
+        batch = config["micro_batch_size"] * config["gradient_accumulation_steps"] * row.gpus
+        return float(config["max_steps"] * batch * _TOKENS["gsm8k"] * _PAIR)
+    paths = {entry.get("path") for entry in config.get("datasets", ())}
+    tokens = row.rows * _TOKENS["gsm8k"] or (_TOKENS_OF_EPOCH.get(paths.pop()) if len(paths) == 1 else None)
+    epochs = config.get("num_epochs")
+    return None if tokens is None or epochs is None else epochs * tokens
+
+
+def _steps(row: RowPlan) -> float:
+    """Return the steps of a run on a core, one of DPO for as many as it takes the time of."""
+    config = row.config or {}
+    return float(config.get("max_steps", 0) * (_PAIR if config.get("rl") == "dpo" else 1))
 
 
 def _core_sampling(row: RowPlan, seconds: CoreSeconds) -> float:
@@ -119,7 +145,7 @@ def stage_seconds(plan: Plan) -> dict[str, float]:
     seconds = plan.core_seconds
     if seconds is None:
         return {}
-    steps = [row.config["max_steps"] for row in plan.rows if row.config]
+    steps = [_steps(row) for row in plan.rows if row.config]
     curves = [_core_curve(row, seconds) for row in plan.rows if row.curve]
     sampled = [_core_sampling(replace(row, chain=None), seconds) for row in plan.rows if row.sampling]
     return {
@@ -153,9 +179,11 @@ def cost_table(plan: Plan) -> list[Sequence[str]]:
         runs += seeds
         numbers: Sequence[str] = ("?",) * (len(work) + 2)
         if cost is not None:
-            of_row = [seeds * getattr(cost, kind) for kind in work]
-            hours, kept, peak = hours + sum(of_row), kept + seeds * cost.kept, max(peak, cost.peak)
-            numbers = [f"{number:,.1f}" for number in (*of_row, cost.peak, seeds * cost.kept)]
+            of_row = [getattr(cost, kind) for kind in work]
+            hours += seeds * sum(each or 0.0 for each in of_row)
+            kept, peak = kept + seeds * cost.kept, max(peak, cost.peak)
+            told = ["?" if each is None else f"{seeds * each:,.1f}" for each in of_row]
+            numbers = [*told, f"{cost.peak:,.1f}", f"{seeds * cost.kept:,.1f}"]
         lines.append((row.name, str(seeds), ", ".join(task.name for task in row.tasks), *numbers))
     if plan.core_seconds is not None:
         hours += plan.core_seconds.shared / 3600

@@ -323,6 +323,21 @@ def test_gpu_hours_follow_from_the_stated_rates() -> None:
     assert cost.training == pytest.approx(7473 * 3 * 225 * 8 * 6.74e9 / (0.4 * 312e12) / 3600)
 
 
+@pytest.mark.parametrize(
+    ("name", "tokens", "parameters"),
+    [
+        # A pair is two answers, each through the model at 8 FLOPs, and through its frozen copy at 2.
+        ("dpo-st/llama2-7b-mft", 100 * 128 * 225 * 2 * 10 / 8, 6.74e9),
+        ("self-refine/mistral-7b-sft-dpo", 1000 * 128 * 225 * 2 * 10 / 8, 7.24e9),
+    ],
+)
+def test_dpo_is_counted_in_pairs_of_the_model_that_it_goes_on_from(name: str, tokens: float, parameters: float) -> None:
+    plan = with_settings(make_plan([name], 1), ["learning_rate=1e-6"], None)
+    cost = row_cost(plan, plan.rows[-1])
+    assert cost is not None
+    assert cost.training == pytest.approx(tokens * 8 * parameters / (0.4 * 312e12) / 3600)
+
+
 def test_sampling_is_in_the_hours_of_the_row_that_is_sampled() -> None:
     source, row = (plan := make_plan(["rft/llama2-7b-sft"], 3)).rows
     of_source, of_row = row_cost(plan, source), row_cost(plan, row)
@@ -337,8 +352,10 @@ def test_sampling_is_in_the_hours_of_the_row_that_is_sampled() -> None:
         sum(map(float, (*first[3:6], *second[3:6]))), abs=0.2
     )
     assert "sampling, GPU hours" not in cost_table(make_plan(["table1"], 3))[0], "nothing is sampled"
-    unknown = make_plan(["dpo-st/llama2-7b-sft"], 1)
-    assert cost_table(unknown)[-1][3].startswith("at least "), "of DPO no rate is stated"
+    _, stage_one, stage_two, total = cost_table(make_plan(["self-refine/llama2-7b-sft-dpo"], 1))
+    assert stage_one[3] == "?", "nobody knows how many demonstrations there are"
+    assert "?" not in (*stage_one[4:], *stage_two)
+    assert total[3].startswith("at least ")
 
 
 def test_stages_of_samples_and_curves_take_the_longer_the_more_there_are(tmp_path: Path) -> None:
@@ -404,7 +421,10 @@ def test_gpu_hours_of_figure_2_of_released_models_and_of_ones_own_recipes(tmp_pa
     other["datasets"] = [{"path": "my/data.jsonl", "type": other["datasets"][0]["type"]}]
     path.write_text(yaml.safe_dump(other))
     plan = make_plan([str(path)], 1)
-    assert row_cost(plan, plan.rows[0]) is None, "nobody knows how many rows these are"
+    cost = row_cost(plan, plan.rows[0])
+    assert cost is not None
+    assert cost.training is None, "nobody knows how many rows these are"
+    assert cost.evaluation > 0
 
 
 @pytest.mark.parametrize("name", [*recipe_files.names(), "ablations/llama2-7b"])
