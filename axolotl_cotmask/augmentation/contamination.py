@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from rapidfuzz import process
+from rapidfuzz.distance import LCSseq
 
 from axolotl_cotmask.common.errors import CoTMaskError, closest
 from axolotl_cotmask.common.files import numbered_jsonl
@@ -43,12 +46,6 @@ class Near:
     place: str
 
 
-class _Words:
-    """`words` as a tokenizer of rouge-score."""
-
-    tokenize = staticmethod(words)
-
-
 class KnownQuestions:
     """Questions that a new one must not be near to.
 
@@ -60,7 +57,7 @@ class KnownQuestions:
         """Begin without questions; those above ``threshold`` (0 to 1) are near."""
         self.threshold = threshold
         self.contained = contained
-        self._known: dict[tuple[str, ...], tuple[str, str, Counter[str]]] = {}
+        self._known: dict[tuple[str, ...], tuple[str, str]] = {}
 
     def __len__(self) -> int:
         """Return how many different questions are known."""
@@ -70,41 +67,28 @@ class KnownQuestions:
         """Add a question that stands at ``place``; one without words is near to none."""
         found = words(question)
         if found:
-            self._known.setdefault(tuple(found), (question, place, Counter(found)))
+            self._known.setdefault(tuple(found), (question, place))
 
     def same(self, question: str) -> Near | None:
         """Return the known question with the same words, or None."""
         known = self._known.get(tuple(words(question)))
-        return None if known is None else Near(1.0, known[0], known[1])
+        return None if known is None else Near(1.0, *known)
 
     def nearest(self, question: str) -> Near | None:
         """Return the nearest known question if it is near, the first by its words of equally near ones; else None."""
-        from rouge_score.rouge_scorer import RougeScorer
-
-        if (same := self.same(question)) is not None:
+        if (same := self.same(question)) is not None or not self._known:
             return same
-        scorer = RougeScorer(["rougeL"], tokenizer=_Words())
-        found = words(question)
-        counts = Counter(found)
-        best: Near | None = None
-        best_known: tuple[str, ...] = ()
-        for known, (text, place, known_counts) in self._known.items():
-            # No subsequence is longer than what both have of each word.
-            bound = self._similarity(len(found), len(known), min(len(found), len(known)))
-            if bound <= self.threshold:
-                continue
-            shared = sum(min(count, counts[word]) for word, count in known_counts.items() if word in counts)
-            if self._similarity(len(found), len(known), shared) <= self.threshold:
-                continue
-            score = scorer.score(text, question)["rougeL"]
-            similarity = max(score.fmeasure, score.recall) if self.contained else score.fmeasure
-            if similarity > self.threshold and (best is None or (-similarity, known) < (-best.similarity, best_known)):
-                best, best_known = Near(similarity, text, place), known
-        return best
-
-    def _similarity(self, new: int, known: int, shared: int) -> float:
-        """Return the similarity of questions of so many words with a common subsequence of ``shared``."""
-        return max(2 * shared / (new + known), shared / known if self.contained else 0.0)
+        found, others = words(question), list(self._known)
+        lengths = np.array([len(known) for known in others])
+        (common,) = process.cdist([found], others, scorer=LCSseq.similarity, dtype=np.int32)
+        similarities = 2 * common / (len(found) + lengths)
+        if self.contained:
+            similarities = np.maximum(similarities, common / lengths)
+        highest = similarities.max()
+        if highest <= self.threshold:
+            return None
+        nearest = min(others[number] for number in np.flatnonzero(similarities == highest))
+        return Near(float(highest), *self._known[nearest])
 
 
 def load_test_questions(tests: Sequence[str], threshold: float = TEST_SIMILARITY) -> KnownQuestions:

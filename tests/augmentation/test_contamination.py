@@ -93,7 +93,7 @@ def test_the_nearest_counts_whatever_the_order() -> None:
     st.booleans(),
 )
 def test_nothing_near_is_passed_over(questions: list[str], question: str, contained: bool) -> None:
-    """The bound by words in common leaves nothing out: every pair is scored by hand here."""
+    """Every pair is scored by hand here."""
 
     def lcs(a: list[str], b: list[str]) -> int:
         if not a or not b:
