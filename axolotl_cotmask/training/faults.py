@@ -43,9 +43,12 @@ def find(cfg: Mapping[str, Any], file: ConfigFile | None) -> list[Fault]:
         faults += keys.key_faults(cfg)
         own = list(entries.option_faults(cfg, config.mask_ratio if config else None))
         faults += own
+        # Also where other options are wrong.
+        written = cfg.get("cotmask")
+        if isinstance(written, Mapping):
+            faults += entries.noise_faults(("cotmask", "noise"), written.get("noise"))
+            faults += entries.select_faults(("cotmask", "select"), written.get("select"))
         if config is not None:
-            faults += entries.noise_faults(("cotmask", "noise"), config.noise)
-            faults += entries.select_faults(("cotmask", "select"), config.select)
             faults += checks.lr_tail_faults(cfg, config)
         if config is not None and not own:
             faults += checks.option_faults(cfg, config)

@@ -190,3 +190,20 @@ def test_a_data_sets_own_noise_as_a_mapping_trains(project: Project) -> None:
     data = [{"path": str(project.directory / "train.jsonl"), "type": GSM8K, "noise": {"dropout": {"q": 0.9}}}]
     run = project.axolotl("train", project.config("mapping", datasets=data, max_steps=1)).check()
     assert "cotmask/realised_ratio" in run.output
+
+
+def test_noise_and_selector_are_looked_at_where_other_options_are_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "base_model: somebody/model\ncotmask:\n  mask_ratio: 0,4\n  noise: maks\n  select: nmbers\n  warmpu: 1\n"
+        "datasets:\n  - path: rows.jsonl\n    type: alpaca\n"
+    )
+    with pytest.raises(CoTMaskError) as stopped:
+        faults.stop_on_faults(DictDefault({**ConfigFile(path).content, "axolotl_config_path": str(path)}))
+    _, *lines = str(stopped.value).splitlines()
+    assert sorted(line.strip().split(":")[0] for line in lines) == [
+        "cotmask.mask_ratio is 0,4",
+        "cotmask.noise is maks",
+        "cotmask.select",
+        "cotmask.warmpu is not an option",
+    ]
