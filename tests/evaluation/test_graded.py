@@ -19,8 +19,8 @@ from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.cli.score import score
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.answers import RULES, Judgement
-from axolotl_cotmask.evaluation.graded import Reading, clusters_of, field_value, read_graded, read_graded_task
-from axolotl_cotmask.evaluation.results import read_results
+from axolotl_cotmask.evaluation.graded import Reading, clusters_of, read_graded, read_graded_task
+from axolotl_cotmask.evaluation.results import field_value, read_results
 from axolotl_cotmask.evaluation.tasks import check_golds
 
 HASH = RULES["gsm8k_hash"]

@@ -139,6 +139,13 @@ def last_formula(text: str) -> str | None:
     return joint.join(held)
 
 
+def value_of(text: str, name: str) -> str | None:
+    """Return the last formula of the last line of ``text`` that gives ``name`` a value: of ``$x = 5$ and $y = 3$``."""
+    return next(
+        (held for _, _, held in reversed(formulas(text.rstrip().rpartition("\n")[2])) if _name(held) == name), None
+    )
+
+
 def plain_expression(text: str) -> str | None:
     """Return what a text without formulas ends on behind ``is`` or ``=``, where it is more than a number."""
     found = _EXPRESSION.search(text.rstrip().rpartition("\n")[2][-LIMIT:])
