@@ -14,9 +14,10 @@ from axolotl_cotmask.evaluation.answers.quantity import bare, number_in
 _PRICE = re.compile(r"[$£€]\s?(\d++(?:,\d{3})*+(?:\.\d++)?(?: (?:million|thousand))?)(?! dollars)")
 # What comes before what a sentence concludes.
 _CONCLUSION = re.compile(
-    r".*(?:\b(?:so|then|thus|therefore|hence|for an? [a-z ]{1,30} of|became|means|bringing)\b|(?<=[a-z]):)(?=[^\n]*\d)",
+    r".*(?:\b(?:so|then|thus|therefore|hence|became|means|bringing)\b|(?<=[a-z]):)(?=[^\n]*\d)",
     re.DOTALL | re.IGNORECASE,
 )
+_SUMMED_UP = re.compile(r".*\bfor an? [a-z ]{1,30} of\b(?=[^\n]*\d)", re.DOTALL)
 _PREMISE = re.compile(
     r"\W*(?:if|since|when|because|as|given|after [a-z]+ing)\b[^,\n]*\d[^,\n]*,(?=[^\n]*\d)", re.IGNORECASE
 )
@@ -102,13 +103,17 @@ def turns_away(sentence: str, before: str, asked: Asked) -> bool:
     It names another one (Tom is 6. Ann is 9.), or but says what the question does (Emma has 18 left. The fee is 2.).
     """
     here, there = words(sentence), words(before)
-    if "=" in sentence or here & asked.names:
+    if "=" in sentence:
         return False
     subject = _SUBJECT.match(sentence)
     if subject is not None and words(subject[1]) & asked.known_names - KIN and there & asked.names - KIN:
-        return True
-    given = not here & asked.words and _numbers(sentence) <= asked.given and not _numbers(before) <= asked.given
-    return given and bool(there & (asked.names | asked.words & MODIFIERS))
+        return not here & asked.names
+    given = (
+        not (here & asked.words) - asked.names
+        and _numbers(sentence) <= asked.given
+        and not _numbers(before) <= asked.given
+    )
+    return given and bool(there & (asked.names | asked.units | asked.words & MODIFIERS) - here)
 
 
 def _numbers(sentence: str) -> set[str | None]:
@@ -116,14 +121,13 @@ def _numbers(sentence: str) -> set[str | None]:
 
 
 def _main(sentence: str, asked: Asked) -> str:
-    """Return ``sentence`` behind what it concludes from, unless the question asks for that."""
-    wanted = asked.words & MODIFIERS
+    """Return ``sentence`` behind what it concludes from or sums up, unless the question asks for each part."""
     for premise in (_CONCLUSION, _PREMISE):
-        if (match := premise.match(sentence)) is not None and wanted & words(sentence) <= words(
-            sentence[match.end() :]
-        ):
+        if (match := premise.match(sentence)) is not None:
             sentence = sentence[match.end() :]
-    return sentence
+    if (parts := _SUMMED_UP.match(sentence)) is None or asked.words & MODIFIERS & words(parts.group()):
+        return sentence
+    return sentence[parts.end() :]
 
 
 def _spoken_for(candidates: list[_Candidate], asked: Asked) -> list[_Candidate]:
@@ -131,12 +135,12 @@ def _spoken_for(candidates: list[_Candidate], asked: Asked) -> list[_Candidate]:
     if not _has_all_modifiers(candidates, asked):
         return []
     left = _of_kind(candidates, asked)
+    left = _kept(left, lambda candidate: candidate.text not in asked.words)
     left = _of_names(left, asked)
     left = _with_modifiers(left, asked)
     left = _of_unit(left, asked)
-    left = _kept(left, lambda candidate: "not" not in candidate.words - asked.words)
+    left = _kept(left, lambda candidate: not (candidate.words - asked.words) & _OF_OTHER_THINGS)
     left = _kept(left, lambda candidate: not candidate.beside)
-    left = _kept(left, lambda candidate: candidate.text not in asked.words)
     left = _that_says_most(left, asked)
     return left if any(_evidence(candidate, asked) for candidate in left) else []
 
@@ -239,13 +243,6 @@ def _that_says_most(candidates: list[_Candidate], asked: Asked) -> list[_Candida
         said = (candidate.words & asked.words) - {candidate.text}
         clauses[candidate.clause] = clauses.get(candidate.clause, frozenset()) | said
     best = [place for place, said in clauses.items() if all(said >= other for other in clauses.values())]
-    if len(best) > 1:
-        plain = [
-            place
-            for place in best
-            if not any(c.clause == place and (c.words - asked.words) & _OF_OTHER_THINGS for c in candidates)
-        ]
-        best = plain if len(plain) == 1 else best
     return [candidate for candidate in candidates if candidate.clause in best] if len(best) == 1 else []
 
 

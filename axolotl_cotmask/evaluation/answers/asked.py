@@ -36,7 +36,14 @@ _KIN = (
     "|grandson|granddaughter|niece|nephew|neighbor|teacher|boss"
 )
 _OF_KIN = re.compile(rf"\b[A-Z][a-z]+'s? (?=(?:[a-z]+ )?(?:{_KIN})\b)")
+_TIMES = frozenset(
+    (
+        "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "january", "february", "march",
+        "april", "may", "june", "july", "august", "september", "october", "november", "december",
+    )
+)  # fmt: skip
 KIN = frozenset(_KIN.split("|"))
+_CONDITION = re.compile(r",? (?:if|given that|assuming)\b", re.IGNORECASE)
 _PRONOUN = re.compile(r"\b(?:s?he|they|it)\b")
 _NAME = re.compile(rf"(?<=[a-zA-Z0-9,;:] )[A-Z][a-z]+|\b(?:{_KIN})\b")
 _PHRASES = (
@@ -51,7 +58,7 @@ _SAME = {
     word: meaning
     for meaning, words in (
         ("total", "altogether together combined overall totals totaling sum entire whole"),
-        ("left", "remain remains remained remaining leftover leaves leave leaving"),
+        ("left", "keep keeps kept keeping remain remains remained remaining leftover leaves leave leaving"),
         ("each", "per every apiece"),
         ("more", "fewer less difference extra"),
         ("not", "no never none"),
@@ -71,7 +78,6 @@ _SAME = {
         ("make", "made"),
         ("drive", "drove driven"),
         ("run", "ran"),
-        ("keep", "kept"),
         ("win", "won"),
         ("lose", "lost"),
         ("grow", "grew grown"),
@@ -188,18 +194,13 @@ class Asked:
         if clause is None:
             return None
         asked, known = words(clause), names(text)
+        named = known & asked
+        # "How many more does he need to beat Alex": he is not Alex. On Monday is on Monday.
+        first = _NAME.search(clause)
+        if _PRONOUN.search(clause, 0, first.start() if first else len(clause)) is not None:
+            named &= _TIMES
         units = _units(clause)
-        # "How many more does he need to beat Alex": he is not Alex.
-        named = _NAME.search(clause)
-        pronoun = _PRONOUN.search(clause, 0, named.start() if named else len(clause))
-        return cls(
-            asked,
-            known & asked if pronoun is None else frozenset(),
-            units,
-            _kind(clause, text, units),
-            _numbers(text),
-            known,
-        )
+        return cls(asked, named, units, _kind(clause, text, units), _numbers(text), known)
 
 
 def _numbers(text: str) -> frozenset[str]:
@@ -211,7 +212,7 @@ def _asking(text: str) -> str | None:
     for end in [mark.end() for mark in _SENTENCE_END.finditer(text)] + [len(text)]:
         sentence = text[begin:end]
         if (asks := _ASKS.search(sentence)) is not None and ("?" in sentence or asks.group()[0].lower() not in "hw"):
-            last = sentence[asks.start() :]
+            last = _CONDITION.split(sentence[asks.start() :], maxsplit=1)[0]
         begin = end
     return last
 
