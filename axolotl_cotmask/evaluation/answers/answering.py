@@ -39,7 +39,7 @@ _COMPOUND = re.compile(
 _OF_OTHER_THINGS = frozenset(("each", "more", "not", "other"))
 # Of the lines at the end so many characters are read.
 _WINDOW = 600
-_SUBJECT = re.compile(r"\W*(?:(?:so|and|but|then) )?([A-Z][a-z]+)(?= )", re.IGNORECASE)
+_SUBJECT = re.compile(r"\W*(?:(?:[Ss]o|[Aa]nd|[Bb]ut) )?([A-Z][a-z]+)(?= )")
 # A line of a list of results: `- Tom: $50`, `width = 5 cm`.
 _LINE = re.compile(r"[\s*•-]{0,8}([A-Za-z][\w' ]{0,40}?)[ *]{0,4}[:=][ *]{0,4}(?=[-$£€]?[\d.])([^=:]{1,40})")
 _UNIT = re.compile(r" ?(%|percent\b|(?:[a-zA-Z]+ ?){1,4})")
@@ -70,7 +70,7 @@ def number_that_answers(sentence: str, read: str | None, asked: Asked) -> str | 
     rules it out; then, and where it is None, it is the only one for which the question speaks, or None.
     """
     main = _main(bare(_PRICE.sub(r"\1 dollars", sentence.replace("\\$", "$"))), asked)
-    candidates = _candidates(main, asked)
+    candidates = _candidates(main, asked.known_names | names(sentence))
     if len({candidate.text for candidate in candidates}) < 2 or _NOT_BESIDE.search(main) or _COMPOUND.search(main):
         return read
     meant = _spoken_for(candidates, asked)
@@ -145,8 +145,8 @@ def _spoken_for(candidates: list[_Candidate], asked: Asked) -> list[_Candidate]:
     return left if any(_evidence(candidate, asked) for candidate in left) else []
 
 
-def _candidates(sentence: str, asked: Asked) -> list[_Candidate]:
-    known = asked.known_names | names(sentence)
+def _candidates(sentence: str, known: frozenset[str]) -> list[_Candidate]:
+    """Return the numbers of ``sentence``; ``known`` are the names that it may speak of."""
     found: list[_Candidate] = []
     for part in sentence.split(";"):
         head = unit = named = frozenset[str]()

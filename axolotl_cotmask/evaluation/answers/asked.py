@@ -46,6 +46,7 @@ KIN = frozenset(_KIN.split("|"))
 _CONDITION = re.compile(r",? (?:if|given that|assuming)\b", re.IGNORECASE)
 _PRONOUN = re.compile(r"\b(?:s?he|they|it)\b")
 _NAME = re.compile(rf"(?<=[a-zA-Z0-9,;:] )[A-Z][a-z]+|\b(?:{_KIN})\b")
+_FIRST = re.compile(r"(?:\A|[.!?]\s)\s*([A-Z][a-z]+)\b")
 _PHRASES = (
     (re.compile(r"n't\b", re.IGNORECASE), " not"),
     (re.compile(r"\bin all\b", re.IGNORECASE), "total"),
@@ -60,7 +61,8 @@ _SAME = {
         ("total", "altogether together combined overall totals totaling sum entire whole"),
         ("left", "keep keeps kept keeping remain remains remained remaining leftover leaves leave leaving"),
         ("each", "per every apiece"),
-        ("more", "fewer less difference extra"),
+        ("more", "fewer less difference extra longer shorter taller older younger heavier lighter higher lower bigger"),
+        ("more", "smaller larger greater faster slower cheaper farther further wider deeper"),
         ("not", "no never none"),
         ("other", "others rest"),
         ("child", "children"),
@@ -106,7 +108,7 @@ _TIME = frozenset(("second", "minut", "hour", "day", "week", "month", "year"))
 # The name whose value is asked for: "what is $x$?", "for which $n$ does".
 _NAME_ASKED = re.compile(
     r"\b(?:what is|find|compute|determine|solve for|which|values? of) \$([a-zA-Z](?:_\d|_\{\d\})?)\$"
-    r"(?=[?.]|,? (?:if|when|such|given|does|do|is|are|will)\b)",
+    r"(?=[?.:]|\Z|,? (?:when|such|does|do|is|are|will)\b)",
     re.IGNORECASE,
 )
 
@@ -131,6 +133,13 @@ def words(text: str) -> frozenset[str]:
 def names(text: str) -> frozenset[str]:
     """Return the stems of the names within the sentences of ``text``: Ann, Monday, sister."""
     return frozenset(_stem(name) for name in _NAME.findall(_OF_KIN.sub("", text))) - {""}
+
+
+def _first_names(text: str) -> frozenset[str]:
+    """Return the stems of words that sentences of ``text`` begin with and that it never writes small: Tom, not Pens."""
+    small = words(" ".join(re.findall(r"\b[a-z]+\b", text))) | MODIFIERS
+    first = {word for word in _FIRST.findall(_OF_KIN.sub("", text)) if word.lower() not in _STOP}
+    return frozenset(_stem(word) for word in first) - small
 
 
 def kind_of(unit: frozenset[str]) -> Kind | None:
@@ -193,7 +202,7 @@ class Asked:
         clause = _asking(text)
         if clause is None:
             return None
-        asked, known = words(clause), names(text)
+        asked, known = words(clause), names(text) | _first_names(text)
         named = known & asked
         # "How many more does he need to beat Alex": he is not Alex. On Monday is on Monday.
         first = _NAME.search(clause)
@@ -245,5 +254,5 @@ def _kind(clause: str, text: str, units: frozenset[str]) -> Kind | None:
 
 def name_asked(question: str) -> str | None:
     """Return the ``x`` of ``what is $x$?``, where the question asks for the value of one name, and of no other one."""
-    found = {name[1] for name in _NAME_ASKED.finditer(plain(question)[-_WINDOW:])}
+    found = {name[1] for name in _NAME_ASKED.finditer(_asking(plain(question)[-_WINDOW:]) or "")}
     return found.pop() if len(found) == 1 else None

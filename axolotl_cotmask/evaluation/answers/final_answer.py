@@ -82,7 +82,7 @@ _MARKUP = re.compile(
 )
 _DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"), ("$", "$"))
 #: Before what ends a sentence: no abbreviation.
-NOT_SHORT = r"(?<![a-z]\.[a-z])(?<!approx)(?<!\blbs)(?<!\bhrs)(?<!\bft)(?<!\bvs)"
+NOT_SHORT = r"(?<![a-z]\.[a-z])(?<!approx)(?<!\blbs)(?<!\bhrs)(?<!\bft)(?<!\bvs)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)"
 _SENTENCE_END = re.compile(
     rf"(?:{NOT_SHORT}[.?]"
     r"|(?<=[a-zA-Z)*])!)(?=\s|$)|(?<=\d)!(?=\s[A-Z])|\n|</|\"\}"
