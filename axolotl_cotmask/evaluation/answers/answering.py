@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from axolotl_cotmask.evaluation.answers.asked import KIN, MODIFIERS, Asked, Kind, kind_of, names, words
+from axolotl_cotmask.evaluation.answers.asked import Asked, Kind, kind_of
 from axolotl_cotmask.evaluation.answers.circumstances import is_circumstance, is_ordinal
 from axolotl_cotmask.evaluation.answers.last_sentence import BOUND, QUANTITY
 from axolotl_cotmask.evaluation.answers.quantity import bare, number_in
+from axolotl_cotmask.evaluation.answers.word_stems import KIN, MODIFIERS, names, words
 
 _PRICE = re.compile(r"[$£€]\s?(\d++(?:,\d{3})*+(?:\.\d++)?(?: (?:million|thousand))?)(?! dollars)")
 # What comes before what a sentence concludes.
@@ -40,6 +41,8 @@ _OF_OTHER_THINGS = frozenset(("each", "more", "not", "other"))
 # Of the lines at the end so many characters are read.
 _WINDOW = 600
 _SUBJECT = re.compile(r"\W*(?:(?:[Ss]o|[Aa]nd|[Bb]ut) )?([A-Z][a-z]+)(?= )")
+# Words that do not count, but leave nothing out.
+_VERB = re.compile(r"\b(?:is|are|was|were|be|has|have|had|does|did)\b")
 # A line of a list of results: `- Tom: $50`, `width = 5 cm`.
 _LINE = re.compile(r"[\s*•-]{0,8}([A-Za-z][\w' ]{0,40}?)[ *]{0,4}[:=][ *]{0,4}(?=[-$£€]?[\d.])([^=:]{1,40})")
 _UNIT = re.compile(r" ?(%|percent\b|(?:[a-zA-Z]+ ?){1,4})")
@@ -155,7 +158,8 @@ def _candidates(sentence: str, known: frozenset[str]) -> list[_Candidate]:
             said = words(clause)
             # What a clause leaves out stands in the one before it: She drives 60 km and [she drives] 80 [km].
             named = said & known or named
-            if own := words(clause[: numbers[0].start()]):
+            before = clause[: numbers[0].start()]
+            if (own := words(before)) or _VERB.search(before):
                 head = own
             else:
                 said |= head
