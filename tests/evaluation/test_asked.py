@@ -91,6 +91,12 @@ READ = {
     "an explanation": ("How many wings are there?", "If each bird has 2 wings there are 20 wings.", "20", "20"),
     "a conclusion": ("How many bags are left?", "Each bag takes 12 and she has 36, so 3 bags are left.", "3", "3"),
     "an explicit statement": (TOM, "The answer is 3. So Tom has 5 apples left and Ann has 3.", "3", "3"),
+    "a statement behind a line that ends on old": (
+        "In 2 years they are 28. How old is Seth?",
+        "Seth is 54-52=2 years old\nA: 2",
+        "2",
+        "2",
+    ),
     "an explicit statement of several": (
         TOM,
         "The answer is: Tom has 5 and Ann has 3.",

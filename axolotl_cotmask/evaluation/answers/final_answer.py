@@ -36,7 +36,7 @@ _LABEL_B = re.compile(r"^[ \t*_-]{0,8}B[ *_]{0,4}[:)]", re.IGNORECASE | re.MULTI
 _NOT_STATED = re.compile(
     r"(?:\b(?:if|suppose|supposing|assuming|assume|unless|whether|wrong|incorrect|previous|expected"
     r"|claimed|old|first|initial|original|draft|possible|tempting|naive|check|checking|verify|verifying"
-    r"|confirm|test)[\s,*_:]{1,3}"
+    r"|confirm|test)[ ,*_:]{1,3}"
     r"(?:(?:the|an?|this|that|my|our|your|his|her|their|final|correct)[\s*_]{1,3}){0,3}|</)$",
     re.IGNORECASE,
 )
