@@ -22,4 +22,4 @@ def prompt(doc: dict[str, Any]) -> str:
 
 def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, float]:
     """Return the metrics of one document; ``results`` holds its one generation."""
-    return tasks.scores(results[0], doc["answer"], *tasks.NUMBER)
+    return tasks.scores(results[0], doc["answer"], *tasks.NUMBER, doc["question"])

@@ -10,6 +10,7 @@ from typing import Any
 from axolotl_cotmask.common.pages import now, render_with_data
 from axolotl_cotmask.evaluation.answers import Judgement, Rule
 from axolotl_cotmask.evaluation.comparison import Paired
+from axolotl_cotmask.evaluation.documents import first_question
 from axolotl_cotmask.evaluation.graded import GradedQuestion, Reading
 from axolotl_cotmask.evaluation.marked_answers import RatedText, parted, rule_behind
 from axolotl_cotmask.evaluation.shown import SCORED_TEXT, shown_answer, shown_question, shown_reference
@@ -60,7 +61,7 @@ def compared_task(
         rated = [_rated(row, reading, field) for row in rows]
         rule = reading.rule or rule_behind(rated)
         marked_by.setdefault(_marked_by(reading, rule), []).append(label)
-        answers.append([_parts(each.text, rule) for each in rated])
+        answers.append([_parts(each, rule) for each in rated])
     # A question without a value in that field is its own cluster, and has no name.
     named = [cluster for cluster in paired.clusters if isinstance(cluster, str) and paired.cluster_field is not None]
     numbers: dict[Hashable, int] = {cluster: number for number, cluster in enumerate(dict.fromkeys(named))}
@@ -87,12 +88,14 @@ def compared_task(
 def _rated(row: GradedQuestion, reading: Reading, field: str) -> RatedText:
     text = shown_answer(row, field or reading.prediction or SCORED_TEXT)
     gold = str(row.fields["target"]) if "target" in row.fields and not reading.gold else None
-    return RatedText(text, gold or shown_reference(row, reading.gold or None), row.right == 1.0)
+    return RatedText(text, gold or shown_reference(row, reading.gold or None), row.right == 1.0, first_question(row))
 
 
-def _parts(text: str, rule: Rule | None) -> str | tuple[str, ...]:
+def _parts(rated: RatedText, rule: Rule | None) -> str | tuple[str, ...]:
+    text = rated.text
     if rule is None:
         return text
+    rule = rule.about(rated.question)
     read = rule.extract(text)
     return parted(text, rule) or ((text, read[:_SHOWN]) if read else text)
 

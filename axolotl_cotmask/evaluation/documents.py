@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from axolotl_cotmask.common.errors import CoTMaskError
-from axolotl_cotmask.evaluation.graded import field_value
-from axolotl_cotmask.evaluation.results import AnswerRow
+from axolotl_cotmask.evaluation.results import AnswerRow, field_value
 
 #: Where a row holds its question, tried in this order, when no field is named.
 QUESTION_FIELDS = ("question", "new_question", "problem", "query", "instruction", "source", "prompt")

@@ -15,10 +15,12 @@ from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.answers import Judgement, Rule
+from axolotl_cotmask.evaluation.documents import first_question
 from axolotl_cotmask.evaluation.results import (
     AnswerRow,
     TaskResult,
     check_all_there,
+    field_value,
     filters_of,
     in_order,
     read_answers,
@@ -124,16 +126,16 @@ def grade(rows: Sequence[AnswerRow], reading: Reading) -> tuple[GradedQuestion, 
     questions = []
     for row in rows:
         try:
-            questions.append(GradedQuestion(row.place, row.fields, _rating(row.fields, reading)))
+            questions.append(GradedQuestion(row.place, row.fields, _rating(row, reading)))
         except CoTMaskError as error:
             raise CoTMaskError(f"{row.place}: {error}") from error
     return tuple(questions)
 
 
-def _rating(row: dict[str, Any], reading: Reading) -> Judgement | None:
+def _rating(row: AnswerRow, reading: Reading) -> Judgement | None:
     if reading.rule is None:
-        return _stored_rating(row, reading.metric)
-    prediction, gold = field_value(row, reading.prediction), field_value(row, reading.gold)
+        return _stored_rating(row.fields, reading.metric)
+    prediction, gold = field_value(row.fields, reading.prediction), field_value(row.fields, reading.gold)
     for field, value, kinds, wanted in (
         (reading.prediction, prediction, (str,), "a string"),
         (reading.gold, gold, (str, int, float), "a string or a number"),
@@ -143,7 +145,8 @@ def _rating(row: dict[str, Any], reading: Reading) -> Judgement | None:
         if no_number or not isinstance(value, kinds):
             raise CoTMaskError(f"the field '{field}' holds {_shown(value)}: give {wanted}, or a list of exactly one")
     # Not 1e+16, which no rule reads.
-    return reading.rule.judge(prediction, f"{Decimal(str(gold)):f}" if isinstance(gold, float) else gold)
+    rule = reading.rule.about(first_question(row))
+    return rule.judge(prediction, f"{Decimal(str(gold)):f}" if isinstance(gold, float) else gold)
 
 
 def _stored_rating(row: dict[str, Any], metric: str) -> Judgement | None:
@@ -160,24 +163,6 @@ def _stored_rating(row: dict[str, Any], metric: str) -> Judgement | None:
         f"the field '{metric}' holds {_shown(value)}, which is no verdict: name one that holds true, false or invalid, "
         "or 1 or 0, with --metric"
     )
-
-
-def field_value(row: dict[str, Any], name: str) -> Any:
-    """Return the value of a field, which may be dotted to reach into an object.
-
-    A list of exactly one, such as lm-eval's ``[["text"]]``, stands for its element at any depth.
-
-    Raises:
-        CoTMaskError: there is no such field.
-    """
-    value: Any = row
-    for part in [name] if name in row else name.split("."):
-        if not isinstance(value, dict) or part not in value:
-            raise CoTMaskError(f"the field '{name}' is missing (there are: {', '.join(sorted(row))})")
-        value = value[part]
-        while isinstance(value, list) and len(value) == 1:
-            value = value[0]
-    return value
 
 
 def answer_text(question: AnswerRow) -> str:

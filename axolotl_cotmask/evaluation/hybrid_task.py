@@ -73,7 +73,9 @@ class HybridTask(GenerationTask):
         return executed(generations, self._isolation)
 
 
-def hybrid_scores(gold: str | float, texts: list[str], exact: Rule, robust: Rule) -> dict[str, float]:
+def hybrid_scores(
+    gold: str | float, texts: list[str], exact: Rule, robust: Rule, question: str | None = None
+) -> dict[str, float]:
     """Return the metrics of one question.
 
     Args:
@@ -82,6 +84,7 @@ def hybrid_scores(gold: str | float, texts: list[str], exact: Rule, robust: Rule
     Returns:
         The metrics of `tasks.scores`, and ``program_answered``: 1 where the answer to the first prompt was read.
     """
+    robust = robust.about(question)
     scores = tasks.scores(chosen(texts, exact), gold, exact, exact)
     return scores | {
         "robust_match": tasks.scores(chosen(texts, robust), gold, robust, robust)["exact_match"],

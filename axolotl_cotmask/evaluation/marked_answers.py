@@ -17,11 +17,12 @@ _MOST_PLACES = 50
 
 @dataclass(frozen=True)
 class RatedText:
-    """A generation, the reference that it was rated by, and whether it was found right."""
+    """A generation, the reference that it was rated by, whether it was found right, and the question if it is known."""
 
     text: str
     gold: str
     right: bool
+    question: str | None = None
 
 
 def rule_behind(answers: Sequence[RatedText]) -> Rule | None:
@@ -33,7 +34,7 @@ def rule_behind(answers: Sequence[RatedText]) -> Rule | None:
 
 def _agrees(rule: Rule, answer: RatedText) -> bool:
     try:
-        return (rule.judge(answer.text, answer.gold) is Judgement.TRUE) == answer.right
+        return (rule.about(answer.question).judge(answer.text, answer.gold) is Judgement.TRUE) == answer.right
     except CoTMaskError:
         return False
 

@@ -158,6 +158,24 @@ class AnswerRow:
         return document
 
 
+def field_value(row: dict[str, Any], name: str) -> Any:
+    """Return the value of a field, which may be dotted to reach into an object.
+
+    A list of exactly one, such as lm-eval's ``[["text"]]``, stands for its element at any depth.
+
+    Raises:
+        CoTMaskError: there is no such field.
+    """
+    value: Any = row
+    for part in [name] if name in row else name.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise CoTMaskError(f"the field '{name}' is missing (there are: {', '.join(sorted(row))})")
+        value = value[part]
+        while isinstance(value, list) and len(value) == 1:
+            value = value[0]
+    return value
+
+
 def read_answers(path: Path) -> list[AnswerRow]:
     """Return the rows of a JSON-lines file: all of them lm-eval's samples, or none.
 

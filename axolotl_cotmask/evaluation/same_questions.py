@@ -7,7 +7,8 @@ from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.documents import QUESTION_FIELDS
-from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion, field_value
+from axolotl_cotmask.evaluation.graded import GradedFile, GradedQuestion
+from axolotl_cotmask.evaluation.results import field_value
 
 _SHOWN = 60  # characters of a text in an error
 

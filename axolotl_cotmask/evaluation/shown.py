@@ -6,7 +6,8 @@ from typing import Any
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.documents import QUESTION_FIELDS, SOLUTION_FIELDS, first_question
-from axolotl_cotmask.evaluation.graded import GradedQuestion, field_value
+from axolotl_cotmask.evaluation.graded import GradedQuestion
+from axolotl_cotmask.evaluation.results import field_value
 
 #: Where lm-eval's samples hold the text that was scored.
 SCORED_TEXT = "filtered_resps"

@@ -108,19 +108,23 @@ def by_level(doc: Row, metrics: dict[str, float]) -> dict[str, float | None]:
     return by_part(metrics, f"level_{level}", _MATH_LEVELS)
 
 
-def scores(prediction: str, gold: str | float, exact: Rule, robust: Rule) -> dict[str, float]:
-    """Return the metrics of one generation; ``invalid`` is 1 where the exact rule finds no answer in it."""
+def scores(
+    prediction: str, gold: str | float, exact: Rule, robust: Rule, question: str | None = None
+) -> dict[str, float]:
+    """Return the metrics of one answer to ``question``; ``invalid`` is 1 where the exact rule finds none in it."""
     rating = exact.judge(prediction, gold)
     return {
         "exact_match": float(rating is Judgement.TRUE),
-        "robust_match": float(robust.judge(prediction, gold) is Judgement.TRUE),
+        "robust_match": float(robust.about(question).judge(prediction, gold) is Judgement.TRUE),
         "invalid": float(rating is Judgement.INVALID),
     }
 
 
-def scores_after_thinking(prediction: str, gold: str | float, exact: Rule, robust: Rule) -> dict[str, float]:
+def scores_after_thinking(
+    prediction: str, gold: str | float, exact: Rule, robust: Rule, question: str | None = None
+) -> dict[str, float]:
     """Return the metrics of what follows a model's thinking; thinking that does not end has no answer after it."""
-    return scores(after_the_thinking(prediction), gold, exact, robust)
+    return scores(after_the_thinking(prediction), gold, exact, robust, question)
 
 
 def by_part(metrics: dict[str, float], part: str, parts: Iterable[str]) -> dict[str, float | None]:

@@ -108,7 +108,7 @@ def scores(asked: Sequence[Row], texts: Sequence[str]) -> dict[str, float | None
     of_gsm8k, of_gsm_ic = [], []
     for row, text in zip(asked, texts, strict=True):
         if row["set"] == "gsm8k_test":
-            of_gsm8k.append(tasks.scores(text, row["answer"], *tasks.NUMBER))
+            of_gsm8k.append(tasks.scores(text, row["answer"], *tasks.NUMBER, row["question"]))
         else:
             of_gsm_ic.append(gsm_ic.process_results(row, [text]))
     result: dict[str, float | None] = {

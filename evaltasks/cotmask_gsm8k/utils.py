@@ -23,4 +23,4 @@ def _document(row: dict[str, Any]) -> dict[str, Any]:
 
 def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, float]:
     """Return the metrics of one document; ``results`` holds its one generation."""
-    return tasks.scores_after_thinking(results[0], doc["answer"], *RULES)
+    return tasks.scores_after_thinking(results[0], doc["answer"], *RULES, doc["question"])

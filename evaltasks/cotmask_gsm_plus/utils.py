@@ -29,7 +29,7 @@ def load_documents(**arguments: Any) -> dict[str, Dataset]:
 
 def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, float | None]:
     """Return the metrics of one document; ``results`` holds its one generation."""
-    metrics = tasks.scores(results[0], doc["answer"], *tasks.NUMBER)
+    metrics = tasks.scores(results[0], doc["answer"], *tasks.NUMBER, doc["question"])
     perturbation = doc["perturbation_type"].replace(" ", "_").replace("-", "_")
     return tasks.by_part(metrics, perturbation, PERTURBATIONS)
 

@@ -10,7 +10,7 @@ from axolotl_cotmask.evaluation import tasks
 
 def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, Any]:
     """Return the metrics of one document; ``results`` holds its one generation."""
-    metrics = tasks.scores(results[0], doc["answer"], *tasks.NUMBER)
+    metrics = tasks.scores(results[0], doc["answer"], *tasks.NUMBER, doc["question"])
     return metrics | {"exact_match_std_over_instances": (doc["instance"], metrics["exact_match"])}
 
 

@@ -39,12 +39,12 @@ def prompt(doc: dict[str, Any]) -> str:
 
 def process_gsm8k(doc: dict[str, Any], results: list[str]) -> dict[str, float]:
     """Return the metrics of one question of GSM8K; ``results`` holds the answers to the two prompts."""
-    return hybrid_scores(doc["answer"], results, *GSM8K)
+    return hybrid_scores(doc["answer"], results, *GSM8K, doc["question"])
 
 
 def process_math(doc: dict[str, Any], results: list[str]) -> dict[str, float | None]:
     """Return the metrics of one problem of MATH; ``results`` holds the answers to the two prompts."""
-    return tasks.by_level(doc, hybrid_scores(doc["answer"], results, *MATH))
+    return tasks.by_level(doc, hybrid_scores(doc["answer"], results, *MATH, doc["question"]))
 
 
 def process_generations(doc: dict[str, Any], results: list[str]) -> dict[str, float]:

@@ -22,9 +22,9 @@ def load_documents(source: str, gold: str, **arguments: Any) -> dict[str, Datase
 
 def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, float | None]:
     """Return the metrics of one document; ``results`` holds its one generation."""
-    return tasks.by_level(doc, tasks.scores(results[0], doc["answer"], *RULES))
+    return tasks.by_level(doc, tasks.scores(results[0], doc["answer"], *RULES, doc["question"]))
 
 
 def process_results_after_thinking(doc: dict[str, Any], results: list[str]) -> dict[str, float | None]:
     """Return the same of the answer that follows the model's thinking."""
-    return tasks.by_level(doc, tasks.scores_after_thinking(results[0], doc["answer"], *RULES))
+    return tasks.by_level(doc, tasks.scores_after_thinking(results[0], doc["answer"], *RULES, doc["question"]))

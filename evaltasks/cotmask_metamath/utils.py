@@ -31,9 +31,9 @@ def prompt(doc: dict[str, Any]) -> str:
 
 def process_gsm8k(doc: dict[str, Any], results: list[str]) -> dict[str, float]:
     """Return the metrics of one question of GSM8K; ``results`` holds its one generation."""
-    return tasks.scores(results[0], doc["answer"], *GSM8K)
+    return tasks.scores(results[0], doc["answer"], *GSM8K, doc["question"])
 
 
 def process_math(doc: dict[str, Any], results: list[str]) -> dict[str, float | None]:
     """Return the metrics of one problem of MATH; ``results`` holds its one generation."""
-    return tasks.by_level(doc, tasks.scores(results[0], doc["answer"], *MATH))
+    return tasks.by_level(doc, tasks.scores(results[0], doc["answer"], *MATH, doc["question"]))

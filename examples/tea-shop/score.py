@@ -9,4 +9,4 @@ from axolotl_cotmask.evaluation import tasks
 
 def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, float]:
     """Return the metrics of one question; ``results`` holds its one generation."""
-    return tasks.scores(results[0], doc["answer"], *tasks.NUMBER)
+    return tasks.scores(results[0], doc["answer"], *tasks.NUMBER, doc["question"])

@@ -19,8 +19,8 @@ from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.cli.score import score
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.evaluation.answers import RULES, Judgement
-from axolotl_cotmask.evaluation.graded import Reading, clusters_of, field_value, read_graded, read_graded_task
-from axolotl_cotmask.evaluation.results import read_results
+from axolotl_cotmask.evaluation.graded import Reading, clusters_of, read_graded, read_graded_task
+from axolotl_cotmask.evaluation.results import field_value, read_results
 from axolotl_cotmask.evaluation.tasks import check_golds
 
 HASH = RULES["gsm8k_hash"]
@@ -115,6 +115,22 @@ def test_readable_output(generations: Path) -> None:
     result = run(generations, "--rule", "gsm8k_hash")
     assert result.exit_code == 0
     assert result.stdout == ("accuracy 60.00%: 3 of 5 right, 1 without a readable answer (rule gsm8k_hash)\n")
+
+
+def test_a_robust_rule_sees_the_question_of_the_row(tmp_path: Path) -> None:
+    text, asked = "So Tom has 5 apples left and Ann has 3.", "How many apples does Tom have left?"
+    rows = [
+        {"output": text, "gold": 5, "question": asked},
+        {"output": text, "gold": 3, "problem": [asked]},
+        {"output": text, "gold": 5},
+        {"output": text, "gold": 5, "question": None},
+        {"output": text, "gold": 5, "doc_id": 1, "doc": {"question": asked}},
+    ]
+    expected = [Judgement.TRUE, Judgement.FALSE, Judgement.INVALID, Judgement.INVALID, Judgement.TRUE]
+    for number, (row, rating) in enumerate(zip(rows, expected, strict=True)):
+        path = write_jsonl(tmp_path / f"{number}.jsonl", [row])
+        graded = read_graded(path, Reading(rule=RULES["robust_number"], prediction="output", gold="gold"))
+        assert [question.rating for question in graded.questions] == [rating]
 
 
 def test_check_golds_names_the_row() -> None:

@@ -34,6 +34,16 @@ def test_the_mark_stands_where_the_rule_reads(rule: str, marked: str) -> None:
     assert (found is None) == ("⟦" not in marked)
 
 
+def test_the_rule_behind_verdicts_saw_the_question() -> None:
+    text = "So Tom has 5 apples left and Ann has 3."
+    asked = RatedText(text, "5", True, "How many apples does Tom have left?")
+    rule = rule_behind([asked])
+    assert rule is not None
+    assert rule.name == "robust_number"
+    assert parted(text, rule.about(asked.question)) == ("So Tom has ", "5", " apples left and Ann has 3.")
+    assert rule_behind([RatedText(text, "5", True)]) is not rule, "it did not see it"
+
+
 def test_the_rule_is_known_by_its_verdicts() -> None:
     texts = ["#### 5", "#### 6", r"\boxed{5}", "The answer is: 5", "I say 5"]
 

@@ -24,7 +24,12 @@ def _by_kind() -> dict[str, list[dict[str, Any]]]:
 
 def _wrong(rows: list[dict[str, Any]]) -> list[tuple[str, str, str, Judgement]]:
     judged = [
-        (row["prediction"], row["gold"], row["right_verdict"], RULES[row["rule"]].judge(row["prediction"], row["gold"]))
+        (
+            row["prediction"],
+            row["gold"],
+            row["right_verdict"],
+            RULES[row["rule"]].about(row.get("question")).judge(row["prediction"], row["gold"]),
+        )
         for row in rows
     ]
     return [row for row in judged if row[2] != row[3]]

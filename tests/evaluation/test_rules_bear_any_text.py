@@ -83,6 +83,9 @@ _PIECES = (
     "\nUser:", "\n\n2. ", "Note 1\n\n", "5 is wrong ", "= 1 ", "½", "x²", "\u0301", "one ", "e", "!", "what? ",
     "What is it?\n", "Wait, no. ", "Wait, so 5. ", "Question: ", "x = 1, ", "A. 5 - right\n", "$x$ and ",
 )  # fmt: skip
+#: Questions that robust rules look at.
+_ASKED = "How many apples does Tom have left? What is $x$?"
+_RULES = RULES | {f"{name} with a question": RULES[name].about(_ASKED) for name in ("robust_number", "robust_math")}
 _FRAMES = ("{}", "The answer is: 5 {}", "{}The answer is 5", "\\boxed{{{}}}", "#### {}")
 
 
@@ -101,13 +104,24 @@ def _calls(function: Callable[[], object]) -> int:
     return count
 
 
-@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+@pytest.mark.parametrize("rule", _RULES.values(), ids=_RULES)
 def test_twice_the_text_takes_at_most_twice_the_calls(rule: Rule) -> None:
     for piece in _PIECES:
         for frame in _FRAMES:
             short, long = (frame.format(piece * (length // len(piece))) for length in (3000, 6000))
             rule.judge(short, _gold(rule))  # what is computed once and kept
             calls = [_calls(lambda text=text: rule.judge(text, _gold(rule))) for text in (short, long)]
+            assert calls[1] <= 2.2 * calls[0] + 200, (piece, frame)
+
+
+@pytest.mark.parametrize("name", ["robust_number", "robust_math"])
+def test_twice_the_question_takes_at_most_twice_the_calls(name: str) -> None:
+    text = "So $x = 5$, Tom has 5 apples left and Ann has 3."
+    for piece in (*_PIECES, "Tom has 5 apples. ", "How many "):
+        for frame in ("{}", f"{{}} {_ASKED}", f"{_ASKED} {{}}"):
+            short, long = (RULES[name].about(frame.format(piece * (length // len(piece)))) for length in (3000, 6000))
+            short.judge(text, _gold(short))
+            calls = [_calls(lambda rule=rule: rule.judge(text, _gold(rule))) for rule in (short, long)]
             assert calls[1] <= 2.2 * calls[0] + 200, (piece, frame)
 
 
@@ -141,10 +155,11 @@ _WORST = {
 }
 
 
-@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+@pytest.mark.parametrize("rule", _RULES.values(), ids=_RULES)
 @pytest.mark.parametrize("text", _WORST.values(), ids=_WORST)
 def test_the_worst_texts_get_a_verdict(rule: Rule, text: str) -> None:
     assert rule.judge(text, _gold(rule)) in set(Judgement)
+    assert rule.about(text).judge("So $x = 5$, Tom has 5 apples and Ann 3.", _gold(rule)) in set(Judgement)
 
 
 def test_the_worst_texts_as_continuations_of_a_corrupted_step() -> None:

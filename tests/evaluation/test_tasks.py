@@ -331,12 +331,13 @@ def test_number_metrics_by_hand(directory: Path, manager: TaskManager) -> None:
         "c": "The answer is 7.",  # in the wrong form
         "d": "#### 6",  # wrong
         "e": "I do not know.",
+        "How many apples does Tom have?": "So Tom has 5 apples and Ann has 3.",  # the question tells which
     }
-    golds = [5.0, 1200.0, 7.0, 8.0, 9.0]
+    golds = [5.0, 1200.0, 7.0, 8.0, 9.0, 5.0]
     rows = [{"input": q, "target": gold} for q, gold in zip(answers, golds, strict=True)]
     write_jsonl(directory / "mawps_test.jsonl", rows)
     results = evaluate(Answers(lambda doc: answers[doc["question"]]), "cotmask_mawps", manager)
-    assert values(results, "cotmask_mawps") == {"exact_match": 2 / 5, "robust_match": 3 / 5, "invalid": 2 / 5}
+    assert values(results, "cotmask_mawps") == {"exact_match": 2 / 6, "robust_match": 4 / 6, "invalid": 3 / 6}
 
 
 def test_math_metrics_by_hand(directory: Path, manager: TaskManager) -> None:

@@ -102,10 +102,15 @@ def is_known(sentence: str, number: re.Match[str]) -> bool:
     if sentence.endswith("'s ", 0, begin) and not _WORD.search(sentence, end):  # the answer's 72
         return False
     return (
-        _ORDINAL.match(sentence, end) is not None
+        is_ordinal(sentence, number)
         or (
             _KNOWN.search(sentence, max(0, begin - 80), begin) is not None
             and _TO_HER.search(sentence, max(0, begin - 20), begin) is None
         )
         or _GOAL.search(sentence, max(0, begin - 100), begin) is not None
     )
+
+
+def is_ordinal(sentence: str, number: re.Match[str]) -> bool:
+    """Whether ``number`` is but a part of a word: ``3rd``, ``4-day``."""
+    return _ORDINAL.match(sentence, number.end()) is not None

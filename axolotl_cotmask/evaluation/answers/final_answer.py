@@ -36,7 +36,7 @@ _LABEL_B = re.compile(r"^[ \t*_-]{0,8}B[ *_]{0,4}[:)]", re.IGNORECASE | re.MULTI
 _NOT_STATED = re.compile(
     r"(?:\b(?:if|suppose|supposing|assuming|assume|unless|whether|wrong|incorrect|previous|expected"
     r"|claimed|old|first|initial|original|draft|possible|tempting|naive|check|checking|verify|verifying"
-    r"|confirm|test)[\s,*_:]{1,3}"
+    r"|confirm|test)[ ,*_:]{1,3}"
     r"(?:(?:the|an?|this|that|my|our|your|his|her|their|final|correct)[\s*_]{1,3}){0,3}|</)$",
     re.IGNORECASE,
 )
@@ -82,7 +82,7 @@ _MARKUP = re.compile(
 )
 _DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"), ("$", "$"))
 #: Before what ends a sentence: no abbreviation.
-NOT_SHORT = r"(?<![a-z]\.[a-z])(?<!approx)(?<!\blbs)(?<!\bhrs)(?<!\bft)(?<!\bvs)"
+NOT_SHORT = r"(?<![a-z]\.[a-z])(?<!approx)(?<!\blbs)(?<!\bhrs)(?<!\bft)(?<!\bvs)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)"
 _SENTENCE_END = re.compile(
     rf"(?:{NOT_SHORT}[.?]"
     r"|(?<=[a-zA-Z)*])!)(?=\s|$)|(?<=\d)!(?=\s[A-Z])|\n|</|\"\}"

@@ -139,6 +139,17 @@ def last_formula(text: str) -> str | None:
     return joint.join(held)
 
 
+def value_of(text: str, name: str) -> str | None:
+    """Return the formula by which the last sentence of ``text`` gives ``name`` its value: of ``$x = 5$ and $y = 3$``.
+
+    None where it does not, or where it ends on another formula than the value of a name.
+    """
+    held = [formula for _, _, formula in formulas(text.rstrip().rpartition("\n")[2].rpartition(". ")[2])]
+    if not held or _LETTER.fullmatch(_name(held[-1]) or "") is None:
+        return None
+    return next((formula for formula in reversed(held) if _name(formula) == name), None)
+
+
 def plain_expression(text: str) -> str | None:
     """Return what a text without formulas ends on behind ``is`` or ``=``, where it is more than a number."""
     found = _EXPRESSION.search(text.rstrip().rpartition("\n")[2][-LIMIT:])

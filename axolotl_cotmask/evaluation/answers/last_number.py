@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from axolotl_cotmask.evaluation.answers.answering import listed_results, number_that_answers, turns_away
+from axolotl_cotmask.evaluation.answers.asked import Asked
 from axolotl_cotmask.evaluation.answers.final_answer import NOT_SHORT
 from axolotl_cotmask.evaluation.answers.last_sentence import NONE_LEFT, is_comment, number_of_sentence
 from axolotl_cotmask.evaluation.answers.quantity import number_in
@@ -31,8 +33,10 @@ _LABEL = re.compile(
 )
 
 
-def last_number(text: str) -> str | None:
+def last_number(text: str, asked: Asked | None = None) -> str | None:
     """Return the number of the bold passage in the last paragraph, or else the last one of ``text``, or None.
+
+    Of several in the last sentence it is the one that is ``asked`` for, where that can be told.
 
     A remark at the end does not count, nor does a text that breaks off, or whose last number is but a part of one.
     """
@@ -47,13 +51,19 @@ def last_number(text: str) -> str | None:
         return number
     sentence, start = _last_sentence(text)
     for _ in range(_COMMENTS):
-        if not is_comment(sentence) or not _DIGIT.search(text, 0, start):
+        if not _DIGIT.search(text, 0, start):
+            break
+        comment = is_comment(sentence)
+        if not comment and (asked is None or not turns_away(sentence, _last_sentence(text[:start])[0], asked)):
             break
         if not _CLOSED.search(sentence):  # it breaks off before it says what is new
             return None
         text = text[:start]
         sentence, start = _last_sentence(text)
-    return number_of_sentence(sentence, text[max(0, start - _WINDOW) : start])
+    number = number_of_sentence(sentence, text[max(0, start - _WINDOW) : start])
+    if asked is not None and (listed := listed_results(text)) is not None:
+        return number_that_answers(listed, number, asked)
+    return number if asked is None or "=" in sentence else number_that_answers(sentence, number, asked)
 
 
 def _is_list_of_options(text: str) -> bool:

@@ -11,7 +11,8 @@ from axolotl_cotmask.evaluation.answers.number_words import ADDED, is_number_wor
 from axolotl_cotmask.evaluation.answers.quantity import ASIDE, bare, number_in
 
 _DIGIT = re.compile(r"\d")
-_NUMBER = re.compile(
+#: A number of a sentence as `bare` leaves it, with its sign, fraction, power and scale.
+QUANTITY = re.compile(
     rf"(?:(?<![\w.)\]%])-)?(?<![\d.,^_])(?:\d{{1,9}} (?=\d{{1,9}} ?/))?{NUMBER}(?:[eE][-+]?\d{{1,3}}(?![\w.]))?"
     r"(?:(?: ?\* ?10)?\^\(?-?\d{1,3}\)?)?(?: ?/ ?\d{1,9}(?![\d.,]?\d))?"
     rf"(?: (?:hundred|thousand|million|billion|trillion|dozen)\b|(?:[kKM]|mn|bn)\b| and (?:{'|'.join(ADDED)})\b)?"
@@ -103,8 +104,8 @@ _VALUES = re.compile(
     r"(?<![\w^)*/+-])[a-zA-Z](?:_\(?\{?\d\}?\)?)?\s?=\s?-?[\d.,/]*\d(?:,|\s?,?\s?\b(?:and"
     r"|or)\b)\s?[a-zA-Z](?:_\(?\{?\d\}?\)?)?\s?=\s?-?[\d.,/]*\d\W*\Z"
 )
-# "It exceeds 5".
-_BOUND = re.compile(
+#: Before a bound: "it exceeds 5".
+BOUND = re.compile(
     r"(?<!no )(?<!not )\b(?:exceeds?|(?:more|less|fewer|greater|larger|smaller|higher|lower) than)\s?[$]?\Z"
     r"|\b(?:is|are|was|were|has|have) (?:well |just )?(?:over|under|above|below)\s\Z"
     r"|(?<![\w.])[a-z]\s?(?:[<>≤≥≠]|\\(?:[lg](?:e|t|eq)|neq?))\s?\Z",
@@ -154,7 +155,7 @@ def number_of_sentence(sentence: str, before: str = "") -> str | None:
     if NONE_LEFT.search(sentence):
         return "0"
     whole = " ".join(bare(sentence).split())
-    numbers = list(_NUMBER.finditer(whole))
+    numbers = list(QUANTITY.finditer(whole))
     added = _ADDED.search(whole, numbers[1].end()) if len(numbers) == 3 and "=" not in whole else None
     if numbers and "=" not in whole and (added is None or added["converted"]) and (of := derived_number(numbers)):
         return number_in(of.group())
@@ -195,7 +196,7 @@ def is_comment(sentence: str) -> bool:
 
 def _knows_all(sentence: str) -> bool:
     """Whether all numbers of ``sentence`` tell which things are meant: the 30 that she sold."""
-    return all(is_known(sentence, number) for number in _NUMBER.finditer(sentence))
+    return all(is_known(sentence, number) for number in QUANTITY.finditer(sentence))
 
 
 def _of_things(result: str) -> str | None:
@@ -224,8 +225,8 @@ def _main(sentence: str) -> str:
 
 def _is_checked(explained: str, word: str, calculation: str) -> bool:
     """Whether a calculation begins with the only number that it explains, or is imagined: 12, because 12 + 8 = 20."""
-    numbers = list(_NUMBER.finditer(explained))
-    first = _NUMBER.search(calculation)
+    numbers = list(QUANTITY.finditer(explained))
+    first = QUANTITY.search(calculation)
     if len(numbers) != 1 or first is None or word.strip(" ,") not in ("because", "since", "and the check"):
         return False
     return _IMAGINED.search(calculation, 0, first.start()) is not None or (
@@ -234,7 +235,7 @@ def _is_checked(explained: str, word: str, calculation: str) -> bool:
 
 
 def _last_of(sentence: str, computed: str | None = None) -> str | None:
-    numbers = list(_NUMBER.finditer(sentence))
+    numbers = list(QUANTITY.finditer(sentence))
     if not numbers:
         return None
     asked = [number for number in numbers if not is_known(sentence, number)]
@@ -266,7 +267,7 @@ def _last_of(sentence: str, computed: str | None = None) -> str | None:
             return None
         last = only
     before, after = sentence[: last.start()], sentence[last.end() :]
-    if _BOUND.search(before):
+    if BOUND.search(before):
         return None
     if (share := _SHARE.search(before)) is not None:
         return number_in(f"{share[1]} * {last.group()} / 100")

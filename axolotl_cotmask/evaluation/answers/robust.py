@@ -6,12 +6,14 @@ They judge what a model means, where the exact rules judge whether it also keeps
 from __future__ import annotations
 
 import re
+from functools import partial
 
+from axolotl_cotmask.evaluation.answers.asked import Asked, name_asked
 from axolotl_cotmask.evaluation.answers.corrections import last_said
 from axolotl_cotmask.evaluation.answers.cuts import about_the_question
 from axolotl_cotmask.evaluation.answers.expressions import math_equal, numbers_equal
 from axolotl_cotmask.evaluation.answers.final_answer import statements, without_denials
-from axolotl_cotmask.evaluation.answers.formulas import formula_in, last_formula, plain_expression
+from axolotl_cotmask.evaluation.answers.formulas import formula_in, last_formula, plain_expression, value_of
 from axolotl_cotmask.evaluation.answers.last_number import last_number
 from axolotl_cotmask.evaluation.answers.letters import letter_in
 from axolotl_cotmask.evaluation.answers.mammoth import letter_in_gold
@@ -33,11 +35,12 @@ _NAME = re.compile(
 )
 
 
-def _extract_number(text: str) -> str | None:
-    return last_said(without_denials(about_the_question(text)), _number_stated_or_last)
+def _extract_number(text: str, question: str | None = None) -> str | None:
+    asked = None if question is None else Asked.of(question)
+    return last_said(without_denials(about_the_question(text)), partial(_number_stated_or_last, asked=asked))
 
 
-def _number_stated_or_last(text: str) -> str | None:
+def _number_stated_or_last(text: str, asked: Asked | None = None) -> str | None:
     for passage in statements(text):
         number = None if _NO_NUMBER.match(passage) else number_in(passage)
         if number is not None:
@@ -47,7 +50,7 @@ def _number_stated_or_last(text: str) -> str | None:
         # It states an answer that is not one number.
         if _DIGIT.search(passage) or _NO_NUMBER.match(passage) or _NAME.fullmatch(passage):
             return passage[:LIMIT]
-    return last_number(text)
+    return last_number(text, asked)
 
 
 def _gold_number(text: str) -> str | None:
@@ -64,14 +67,15 @@ def _number_equal(answer: str, gold: str) -> bool:
 #: Any number: stated by a box, ``####``, ``answer is`` or the like, in bold at the end, or else the last one of the
 #: text; with currency, units, thousands, fractions, arithmetic, words or LaTeX. Right when it has the gold's value, to
 #: the places that the gold has.
-ROBUST_NUMBER = Rule("robust_number", _extract_number, _gold_number, _number_equal)
+ROBUST_NUMBER = Rule("robust_number", _extract_number, _gold_number, _number_equal, _extract_number)
 
 
-def _extract_math(text: str) -> str | None:
-    return last_said(about_the_question(text), _formula_stated_or_last)
+def _extract_math(text: str, question: str | None = None) -> str | None:
+    name = None if question is None else name_asked(question)
+    return last_said(about_the_question(text), partial(_formula_stated_or_last, name=name))
 
 
-def _formula_stated_or_last(text: str) -> str | None:
+def _formula_stated_or_last(text: str, name: str | None = None) -> str | None:
     for passage in statements(text):
         formula = formula_in(passage)
         if formula is not None:
@@ -79,7 +83,8 @@ def _formula_stated_or_last(text: str) -> str | None:
     text = without_checks(text)
     if gives_no_answer(text.rpartition(". ")[2]):
         return None
-    formula = last_formula(text) or plain_expression(text)
+    of_name = None if name is None else value_of(text, name)
+    formula = of_name or last_formula(text) or plain_expression(text)
     return formula if formula is not None else last_number(without_denials(text))
 
 
@@ -88,7 +93,7 @@ def _gold_math(text: str) -> str | None:
 
 
 #: Any LaTeX answer, stated as above, or else the last formula; the same text, the same number, or equal by Math-Verify.
-ROBUST_MATH = Rule("robust_math", _extract_math, _gold_math, math_equal)
+ROBUST_MATH = Rule("robust_math", _extract_math, _gold_math, math_equal, _extract_math)
 
 
 def _extract_letter(text: str) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 from axolotl_cotmask.common.errors import CoTMaskError
 
@@ -22,13 +23,21 @@ class Rule:
     """An answer rule.
 
     ``extract`` reads the answer from a generation, ``extract_gold`` from a reference; both return None when there is
-    none to read. ``equivalent`` compares two answers that were read.
+    none to read. ``equivalent`` compares two answers that were read. ``extract_asked`` reads as ``extract`` does with
+    the question at hand, generation first; None for a rule that never looks at it.
     """
 
     name: str
     extract: Callable[[str], str | None]
     extract_gold: Callable[[str], str | None]
     equivalent: Callable[[str, str], bool]
+    extract_asked: Callable[..., str | None] | None = None
+
+    def about(self, question: str | None) -> Rule:
+        """Return the rule as it reads answers to ``question``: itself, without one or where it never looks at it."""
+        if question is None or self.extract_asked is None:
+            return self
+        return replace(self, extract=partial(self.extract_asked, question=question))
 
     def gold_answer(self, gold: str | float) -> str:
         """Return the answer in ``gold``: a full reference solution, or the answer alone as a string or number.

@@ -160,7 +160,7 @@ def process_corrupted_step(doc: dict[str, Any], results: list[str]) -> dict[str,
     The final answer is read from the continuation: the rule takes the first ``####``, and the prefix, which ends within
     a step, is not the model's.
     """
-    scores = tasks.scores(results[0], doc["answer"], *tasks.NUMBER)
+    scores = tasks.scores(results[0], doc["answer"], *tasks.NUMBER, doc["question"])
     del scores["invalid"]
     return process_corrupted_question(doc, results) | scores
 

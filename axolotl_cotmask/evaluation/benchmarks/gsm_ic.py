@@ -90,7 +90,7 @@ def prompt(doc: dict[str, Any]) -> str:
 
 def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, Any]:
     """Return the metrics of one document; ``results`` holds its one generation."""
-    scores = tasks.scores(results[0], doc["answer"], *tasks.NUMBER)
+    scores = tasks.scores(results[0], doc["answer"], *tasks.NUMBER, doc["new_question"])
     right = scores["exact_match"]
     is_base, base_id = doc["is_base"], doc["base_id"]
     metrics: dict[str, Any] = {
