@@ -130,7 +130,8 @@ def demonstration(text: str, asked: Asked) -> str | Dropped:
     """
     form = FORMS[asked.rule]
     text = after_the_thinking(text).strip()
-    judgement = form.reads.judge(text, asked.answer) if is_writable(text) else Judgement.INVALID
+    reads = form.reads.about(asked.question)
+    judgement = reads.judge(text, asked.answer) if is_writable(text) else Judgement.INVALID
     if judgement is not Judgement.TRUE:
         return Dropped.NO_ANSWER if judgement is Judgement.INVALID else Dropped.WRONG
     reasoning, stated = _before_the_answer(text, asked, form), form.stated(asked.answer)

@@ -35,8 +35,8 @@ class Asked:
 
     @property
     def answer_rule(self) -> Rule:
-        """The rule that tells a right answer."""
-        return RULES[self.rule]
+        """The rule that tells a right answer to the question."""
+        return RULES[self.rule].about(self.question)
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,23 @@ def test_a_solution_gets_the_answer_line_of_gsm8k(text: str, wanted: str | Dropp
         assert demonstration(text, asked("gsm8k_hash", gold)) == wanted
 
 
+@pytest.mark.parametrize(
+    ("question", "outcome"),
+    [
+        ("How many apples does Tom have left?", "#### 5"),
+        ("How many apples does Ann have?", Dropped.WRONG),
+        ("Well?", Dropped.NO_ANSWER),
+    ],
+)
+def test_of_several_numbers_the_question_tells_which_is_the_answer(question: str, outcome: str | Dropped) -> None:
+    text = "Tom has 8 apples and gives 3 of them to Ann, so 8 - 3.\nSo Tom has 5 apples left and Ann has 3."
+    made = demonstration(text, Asked(question, "5", None, question, "gsm8k_hash"))
+    assert made == (outcome if isinstance(outcome, Dropped) else f"{text}\n{outcome}")
+    judged = {Dropped.WRONG: Judgement.FALSE, Dropped.NO_ANSWER: Judgement.INVALID}
+    rule = Asked(question, "5", None, question, "robust_number").answer_rule
+    assert rule.judge(text, "5") is (judged[outcome] if isinstance(outcome, Dropped) else Judgement.TRUE)
+
+
 def test_the_line_is_the_golds() -> None:
     text = "There are 1000 + 250 = 1250 of them.\n#### 1250"
     assert demonstration(text, asked("gsm8k_hash", "so\n#### 1,250")) == text.replace("#### 1250", "#### 1,250")
