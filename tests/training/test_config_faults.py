@@ -14,6 +14,7 @@ from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking.config import parse_noise
 from axolotl_cotmask.training import faults
 from axolotl_cotmask.training.config_file import ConfigFile
+from axolotl_cotmask.training.named_plugins import NAME
 
 GSM8K = "axolotl_cotmask.prompt_strategies.gsm8k"
 ENTRY = {"path": "rows.jsonl", "type": GSM8K}
@@ -184,6 +185,24 @@ def test_check_says_what_train_says(project: Project) -> None:
 def test_axolotls_own_refusals_are_sentences(project: Project) -> None:
     sentence = project.axolotl("train", project.config("schema", load_in_8bit=True)).sentence()
     assert sentence.startswith("Axolotl refuses the config: ")
+
+
+@pytest.mark.parametrize("twice", [NAME, "axolotl_cotmask.training.plugin.CoTMaskPlugin"])
+def test_the_plugin_named_twice(project: Project, twice: str) -> None:
+    config = project.config("twice", plugins=[NAME, twice])
+    for command in (("cotmask", "check"), ("train",)):
+        sentence = project.axolotl(*command, config).sentence()
+        assert sentence.startswith(f"plugins[1] is {twice}, and the same plugin stands above it: take out one of the")
+        assert sentence.endswith(f"({config}, line {config.read_text().splitlines().index('plugins:') + 3})")
+
+
+def test_what_is_no_plugin() -> None:
+    assert "plugins[1] is nowhere.Plugin, which cannot be loaded (ModuleNotFoundError: No module" in said(
+        {"plugins": [NAME, "nowhere.Plugin"]}
+    )
+    assert "plugins[1] is Plugin, which cannot be loaded (ValueError: " in said({"plugins": [NAME, "Plugin"]})
+    assert "plugins[0] is null: give the name of a plugin" in said({"plugins": [None, NAME]})
+    assert said({"plugins": [NAME, "axolotl.integrations.liger.LigerPlugin"]}) == ""
 
 
 def test_a_data_sets_own_noise_as_a_mapping_trains(project: Project) -> None:
