@@ -217,14 +217,14 @@ def in_sentences(validate: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def after_validation(normalize: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap Axolotl's function that completes a valid config: what stops it ends a run with the plugin in a sentence."""
+def after_validation(complete: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a function of Axolotl's that takes a valid config: what stops it ends a run of ours in a sentence."""
 
-    @wraps(normalize)
+    @wraps(complete)
     @one_sentence
     def wrapper(cfg: Any) -> Any:
         try:
-            return normalize(cfg)
+            return complete(cfg)
         except Exception as error:
             if not cfg.get("cotmask"):
                 raise

@@ -33,6 +33,9 @@ def place_faults(cfg: Mapping[str, Any]) -> Iterator[Fault]:
 def _fault(place: str) -> str | None:
     if not place:
         return "name a directory"
+    if place.startswith("~"):
+        # And `datasets`, which it hands some paths to, does not.
+        return "Axolotl takes ~ for the name of a directory: write the path in full"
     try:
         check_new_directory(Path(place))
     except CoTMaskError as error:

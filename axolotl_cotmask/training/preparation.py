@@ -89,6 +89,7 @@ def patch_axolotl() -> None:
     for module, name, wrapped in (
         (config, "validate_config", faults.in_sentences),
         (config, "normalize_config", faults.after_validation),
+        (config, "prepare_optim_env", faults.after_validation),
         (sft, "get_dataset_wrapper", _marking),
         (sft, "load_dataset_with_config", reading.in_one_sentence),
         (shared, "_load_from_local_path", _reading_anew),
@@ -97,7 +98,7 @@ def patch_axolotl() -> None:
         (sft, "load_preprocessed_dataset", starting_again.loaded_whole),
         (train, "determine_last_checkpoint", starting_again.from_whole_checkpoints),
         (sft, "handle_long_seq_in_dataset", reading.with_rows_left),
-        (sft, "create_train_validation_split", reading.with_rows_to_train_on),
+        (sft, "_handle_train_dataset_split", reading.with_rows_to_train_on),
         (utils, "_deduplicate_dataset", _without_marks),
     ):
         if not hasattr(getattr(module, name), "__wrapped__"):

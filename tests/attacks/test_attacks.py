@@ -22,6 +22,7 @@ def test_rows(tmp_path: Path) -> None:
 def test_configs(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AXOLOTL_DATASET_NUM_PROC", "1")
+    monkeypatch.setenv("AXOLOTL_TEE_STDOUT", "0")
     monkeypatch.setattr("time.sleep", lambda _: None)
     try:
         counts = configs.attack(60, seed=3, directory=tmp_path, model=tiny_model)

@@ -37,6 +37,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("nowhere/" + "x" * 300, "File name too long: name another place"),
         ("nowhere/" * 1000, "File name too long: name another place"),
         ("a\x00b", "embedded null byte: name another place"),
+        ("~/run", "Axolotl takes ~ for the name of a directory: write the path in full"),
         ("\ud800", "surrogates not allowed: name another place"),
     ],
 )
