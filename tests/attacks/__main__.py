@@ -22,8 +22,9 @@ def main(what: str, count: int, seed: int, kept: str | None) -> int:
     # for itself at its end where it gets the output, too.
     os.environ.update(AXOLOTL_DATASET_NUM_PROC="1", AXOLOTL_TEE_STDOUT="0")
     attack = import_module(f"attacks.{what}").attack
-    # Prepared rows are written by processes that are forked from this one.
-    import support.preload  # noqa: F401
+    if what == "configs":
+        # Prepared rows are written by processes that are forked from this one.
+        import_module("support.preload")
     from support.tiny_model import gsm8k_rows, tiny_model
 
     logging.disable(logging.CRITICAL)
