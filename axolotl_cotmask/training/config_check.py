@@ -24,7 +24,7 @@ def check_config(path: Path) -> None:
     """
     checks.check_axolotl()
     file = ConfigFile(path)
-    for fault in file.faults():
+    for fault in file.faults:
         # Of the two YAML takes the last, which may lack ours.
         if fault.key == ("plugins",):
             raise faults.ConfigError([fault], file)

@@ -12,7 +12,13 @@ from axolotl_cotmask.common.errors import CoTMaskError, Fault, Key, key_name, sh
 
 
 class ConfigFile:
-    """A YAML file of a config, with the place of each key."""
+    """A YAML file of a config, with the place of each key.
+
+    Attributes:
+        path: of the file.
+        content: its keys with their values.
+        faults: the keys that come twice.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read the file.
@@ -26,7 +32,7 @@ class ConfigFile:
             text = path.read_text(encoding="utf-8")
             self._root = yaml.compose(text, Loader=yaml.SafeLoader)
             content = yaml.safe_load(text)
-            self._twice = list(_twice(self._root, ()))
+            self.faults = list(_twice(self._root, ()))
         except OSError as error:
             raise CoTMaskError(f"{path}: {error.strerror}: name a config that can be read") from error
         except yaml.MarkedYAMLError as error:
@@ -53,10 +59,6 @@ class ConfigFile:
                 break
             line, node = child
         return "" if line is None else f"line {line}"
-
-    def faults(self) -> list[Fault]:
-        """Return the keys that come twice."""
-        return self._twice
 
 
 def _child(node: Any, part: str | int) -> tuple[int, Any] | None:

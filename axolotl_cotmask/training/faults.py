@@ -38,7 +38,7 @@ def find(cfg: Mapping[str, Any], file: ConfigFile | None) -> list[Fault]:
     # Where the block is not there, a key that is like it may be meant for it.
     block = config_faults(cfg.get("cotmask")) if cfg.get("cotmask") is not None or not misplaced else []
     forms = [*_form_faults(cfg), *entries.form_faults(cfg)]
-    faults = [*(file.faults() if file else ()), *plugin_faults(cfg), *misplaced, *block, *forms]
+    faults = [*(file.faults if file else ()), *plugin_faults(cfg), *misplaced, *block, *forms]
     if not forms:
         config = None if block or cfg.get("cotmask") is None else parse_config(cfg["cotmask"])
         faults += keys.key_faults(cfg)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import itertools
 import json
 import random
 import shutil
@@ -11,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ _OPTIONS = (
     "mask_ratio", "schedule", "warmup_ratio", "warmup_steps", "start_ratio", "start_steps", "scope", "select", "noise",
     "hide_from_attention", "loss_on", "adaptive", "mask_token", "strip_mask_token", "seed", "parts_by_length", "lr_tail",
 )  # fmt: skip
+_NO_SWITCHES = set(_OPTIONS) - {"hide_from_attention", "strip_mask_token"}
 _ENTRY_OPTIONS = ("mask_ratio", "noise", "select", "protect")
 _STRATEGIES = "axolotl_cotmask.prompt_strategies."
 _LONG = "many words " * 300
@@ -115,7 +116,7 @@ def cases(seed: int, config: dict[str, Any]) -> Iterator[tuple[str, dict[str, An
     """
     # Many processes for six rows take the time of thousands of cases.
     known = sorted(AxolotlInputConfig.model_fields.keys() - {"dataset_num_proc", "dataset_processes"})
-    for number in count():
+    for number in itertools.count():
         draw = random.Random(f"{seed}-{number}")
         mutated, told = copy.deepcopy(config), []
         for _ in range(draw.choice((1, 1, 1, 2, 3))):
@@ -260,7 +261,7 @@ def reaches_the_plugin(raw: bytes) -> bool:
         return False
 
 
-def attack(cases_wanted: int, seed: int, directory: Path, model: Path) -> Counts:
+def attack(count: int, seed: int, directory: Path, model: Path) -> Counts:
     """Try so many configs."""
     counts = Counts()
     config = base(directory, model)
@@ -268,7 +269,7 @@ def attack(cases_wanted: int, seed: int, directory: Path, model: Path) -> Counts
     kept = {path, *directory.iterdir()}
     # Axolotl waits between its attempts to reach the hub.
     time.sleep = lambda _: None
-    for number, (told, mutated, other, checked) in zip(range(cases_wanted), cases(seed, config), strict=False):
+    for number, (told, mutated, other, checked) in zip(range(count), cases(seed, config), strict=False):
         raw = dumped(mutated).encode() if other is None else other
         path.write_bytes(raw)
         checks = checked or not reaches_the_plugin(raw)
@@ -278,10 +279,7 @@ def attack(cases_wanted: int, seed: int, directory: Path, model: Path) -> Counts
         if (
             end == FINE
             and other is None
-            and any(
-                isinstance(mutated["cotmask"].get(name), bool)
-                for name in set(_OPTIONS) - {"hide_from_attention", "strip_mask_token"}
-            )
+            and any(isinstance(mutated["cotmask"].get(name), bool) for name in _NO_SWITCHES)
         ):
             end = "silently otherwise"
         counts.add(end, f"{number}: {'check' if checks else 'train'}: {told}", text)
