@@ -50,10 +50,14 @@ def check_new_directory(path: Path) -> None:
 
     Raises:
         CoTMaskError: something else is there or above it, or the directory that is there takes no files.
+        OSError: a name in it is too long.
     """
     there = next(above for above in (path, *path.parents) if _is_anything(above))
     if not there.is_dir():
         raise CoTMaskError(f"{there}: is no directory, and one is needed there: move it away, or name another place")
+    # Of a path the system looks at names only as far as there are directories.
+    for name in path.parts[len(there.parts) :]:
+        _is_anything(there / name)
     _check_writable(there)
 
 

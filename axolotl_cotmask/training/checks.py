@@ -60,6 +60,11 @@ def is_training() -> bool:
     return command() == "train" or Path(sys.argv[0]).parts[-3:] == ("axolotl", "cli", "train.py")
 
 
+def reads_saved_model(cfg: Mapping[str, Any]) -> bool:
+    """Return whether the config is loaded to merge, ask or quantise a model that was trained by it."""
+    return bool(cfg.get("merge_lora") or cfg.get("inference") or command() == "quantize")
+
+
 def check_axolotl() -> None:
     """Stop where Axolotl is another one than this package was tested with.
 

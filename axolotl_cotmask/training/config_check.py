@@ -11,8 +11,8 @@ from axolotl_cotmask.common.errors import Fault, shown
 from axolotl_cotmask.training import checks, faults, reading
 from axolotl_cotmask.training.config_file import ConfigFile
 from axolotl_cotmask.training.loading import load_config
-
-_NAME = "axolotl_cotmask.CoTMaskPlugin"
+from axolotl_cotmask.training.named_plugins import NAME
+from axolotl_cotmask.training.places import place_faults
 
 
 def check_config(path: Path) -> None:
@@ -24,19 +24,20 @@ def check_config(path: Path) -> None:
     """
     checks.check_axolotl()
     file = ConfigFile(path)
-    for fault in file.faults():
+    for fault in file.faults:
         # Of the two YAML takes the last, which may lack ours.
         if fault.key == ("plugins",):
             raise faults.ConfigError([fault], file)
     named = file.content.get("plugins")
-    if not isinstance(named, list) or _NAME not in named:
+    if not isinstance(named, list) or NAME not in named:
         found = Fault(
             ("plugins",),
-            f"plugins is {shown(named)}, so nothing would be masked: set `plugins: [{_NAME}]`, and a `cotmask:` block",
+            f"plugins is {shown(named)}, so nothing would be masked: set `plugins: [{NAME}]`, and a `cotmask:` block",
         )
         raise faults.ConfigError([found], file)
-    # The data are not read.
-    faults.stop_on_faults(DictDefault({**file.content, "axolotl_config_path": str(path)}), reading.missing_files)
+    # The data are not read, and nothing is written.
+    written = DictDefault({**file.content, "axolotl_config_path": str(path)})
+    faults.stop_on_faults(written, reading.missing_files, place_faults)
     cfg = load_config(str(path))
     for plugin in PluginManager.get_instance().plugins.values():
         plugin.load_datasets(cfg, preprocess=True)

@@ -12,7 +12,13 @@ from axolotl_cotmask.common.errors import CoTMaskError, Fault, Key, key_name, sh
 
 
 class ConfigFile:
-    """A YAML file of a config, with the place of each key."""
+    """A YAML file of a config, with the place of each key.
+
+    Attributes:
+        path: of the file.
+        content: its keys with their values.
+        faults: the keys that come twice.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read the file.
@@ -22,20 +28,24 @@ class ConfigFile:
         """
         self.path = path
         try:
-            text = path.read_bytes()
+            # As Axolotl reads it.
+            text = path.read_text(encoding="utf-8")
             self._root = yaml.compose(text, Loader=yaml.SafeLoader)
             content = yaml.safe_load(text)
+            self.faults = list(_twice(self._root, ()))
         except OSError as error:
             raise CoTMaskError(f"{path}: {error.strerror}: name a config that can be read") from error
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             place = f"{path}, line {mark.line + 1}" if mark else str(path)
             raise CoTMaskError(f"{place}: this is no YAML ({error.problem}): mend the file") from error
-        # Besides its own, YAML's reader raises what a value of a wrong form ends in, such as a date in month 13.
-        except (yaml.YAMLError, ValueError, TypeError) as error:
-            raise CoTMaskError(f"{path}: this is no YAML ({' '.join(str(error).split())}): mend the file") from error
         except RecursionError as error:
-            raise CoTMaskError(f"{path}: lists and mappings are nested too deeply: mend the file") from error
+            raise CoTMaskError(
+                f"{path}: lists and mappings are nested too deeply, or hold themselves: mend the file"
+            ) from error
+        # Besides its own, YAML's reader raises what a value of a wrong form ends in, such as a date in month 13.
+        except Exception as error:
+            raise CoTMaskError(f"{path}: this is no YAML ({' '.join(str(error).split())}): mend the file") from error
         if not isinstance(content, dict):
             raise CoTMaskError(f"{path}: holds no keys with values: give a config of Axolotl")
         self.content: dict[Any, Any] = content
@@ -49,10 +59,6 @@ class ConfigFile:
                 break
             line, node = child
         return "" if line is None else f"line {line}"
-
-    def faults(self) -> Iterator[Fault]:
-        """Yield the keys that come twice."""
-        yield from _twice(self._root, ())
 
 
 def _child(node: Any, part: str | int) -> tuple[int, Any] | None:

@@ -16,6 +16,7 @@ from axolotl_cotmask.masking.config import config_faults, parse_config
 from axolotl_cotmask.masking.datasets import dataset_entries
 from axolotl_cotmask.training import checks, entries, keys
 from axolotl_cotmask.training.config_file import ConfigFile
+from axolotl_cotmask.training.named_plugins import plugin_faults
 
 
 class ConfigError(CoTMaskError):
@@ -37,7 +38,7 @@ def find(cfg: Mapping[str, Any], file: ConfigFile | None) -> list[Fault]:
     # Where the block is not there, a key that is like it may be meant for it.
     block = config_faults(cfg.get("cotmask")) if cfg.get("cotmask") is not None or not misplaced else []
     forms = [*_form_faults(cfg), *entries.form_faults(cfg)]
-    faults = [*(file.faults() if file else ()), *misplaced, *block, *forms]
+    faults = [*(file.faults if file else ()), *plugin_faults(cfg), *misplaced, *block, *forms]
     if not forms:
         config = None if block or cfg.get("cotmask") is None else parse_config(cfg["cotmask"])
         faults += keys.key_faults(cfg)
@@ -219,14 +220,14 @@ def in_sentences(validate: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def after_validation(normalize: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap Axolotl's function that completes a valid config: what stops it ends a run with the plugin in a sentence."""
+def after_validation(complete: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a function of Axolotl's that takes a valid config: what stops it ends a run of ours in a sentence."""
 
-    @wraps(normalize)
+    @wraps(complete)
     @one_sentence
     def wrapper(cfg: Any) -> Any:
         try:
-            return normalize(cfg)
+            return complete(cfg)
         except Exception as error:
             if not cfg.get("cotmask"):
                 raise

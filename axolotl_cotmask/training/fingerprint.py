@@ -78,7 +78,7 @@ def _name(file: Path, directory: Path) -> str:
 def tokenizer_files(cfg: Mapping[str, Any]) -> Files:
     """Return the local files that decide how a run of this config splits a text: its tokenizer and chat template."""
     directory = Path(str(cfg.get("tokenizer_config") or cfg.get("base_model_config") or cfg.get("base_model")))
-    found = sorted(directory.glob("*")) if directory.is_dir() else []
+    found = sorted(directory.glob("*")) if is_there(str(directory)) and directory.is_dir() else []
     files = {file.name: file for file in found if file.suffix in _TOKENIZER_SUFFIXES and file.is_file()}
     return {**files, **template_file(cfg)}
 

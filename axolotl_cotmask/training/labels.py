@@ -29,7 +29,7 @@ def check_labels(prepared: Any, rows: Any, entry: Mapping[str, Any]) -> None:
     Raises:
         CoTMaskError: no row has a label.
     """
-    without = _rows_without(prepared, "labels", lambda labels: compute.not_equal(labels, IGNORE_INDEX))
+    without = np.flatnonzero(~rows_with(prepared, "labels", lambda labels: compute.not_equal(labels, IGNORE_INDEX)))
     if len(prepared) and len(without) == len(prepared):
         raise CoTMaskError(
             f"{entry['path']}: none of its {len(prepared)} rows has a label, so nothing would be learnt from it"
@@ -50,7 +50,7 @@ def count_unmaskable(prepared: Any) -> int:
     Raises:
         CoTMaskError: no row has one.
     """
-    count = len(_rows_without(prepared, MASK_WEIGHT, lambda weights: compute.greater(weights, 0)))
+    count = int((~maskable_rows(prepared)).sum())
     if count == len(prepared):
         raise CoTMaskError(
             f"no token of the {count} training rows may be masked, so this would be plain SFT: check mask_ratio and "
@@ -59,8 +59,13 @@ def count_unmaskable(prepared: Any) -> int:
     return count
 
 
-def _rows_without(prepared: Any, column: str, test: Callable[[Any], Any]) -> np.ndarray[Any, np.dtype[np.intp]]:
-    """Return the numbers of the rows, from 0, of which no value in the list of ``column`` passes ``test``."""
+def maskable_rows(prepared: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return for each row whether it has a token that may be masked."""
+    return rows_with(prepared, MASK_WEIGHT, lambda weights: compute.greater(weights, 0))
+
+
+def rows_with(prepared: Any, column: str, test: Callable[[Any], Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return for each row whether a value in its list of ``column`` passes ``test``, which takes and gives an array."""
     found = np.zeros(len(prepared), dtype=bool)
     begin = 0
     for table in prepared.select_columns(column).with_format("arrow").iter(batch_size=1000):
@@ -68,4 +73,4 @@ def _rows_without(prepared: Any, column: str, test: Callable[[Any], Any]) -> np.
         of_row = compute.list_parent_indices(lists).filter(test(compute.list_flatten(lists)))
         found[begin + of_row.to_numpy()] = True
         begin += len(lists)
-    return np.flatnonzero(~found)
+    return found

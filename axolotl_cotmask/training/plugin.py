@@ -19,6 +19,8 @@ from axolotl_cotmask.training import checks, faults, preparation, starting_again
 from axolotl_cotmask.training.collator import collate_marks
 from axolotl_cotmask.training.epochs import train_whole_epochs
 from axolotl_cotmask.training.labels import count_unmaskable
+from axolotl_cotmask.training.loading import is_looked_at
+from axolotl_cotmask.training.places import place_faults
 from axolotl_cotmask.training.progress import WritesProgress
 from axolotl_cotmask.training.types import check_types
 
@@ -47,14 +49,13 @@ class CoTMaskPlugin(BasePlugin):
         """Check the config before anything is loaded, and prepare Axolotl for it."""
         checks.check_axolotl()
         checks.check_command_line()
-        faults.stop_on_faults(cfg)
+        faults.stop_on_faults(cfg, *(() if is_looked_at() else (place_faults,)))
         if checks.is_training() and cfg.get("output_dir") and os.environ.get("RANK", "0") == "0":
             starting_again.check_free(str(cfg["output_dir"]))
         self._config = parse_config(cfg.get("cotmask"))
         preparation.use_local_files(cfg)
-        # What is merged, asked or quantised is the saved model, which has the token no more.
-        reads_saved = cfg.get("merge_lora") or cfg.get("inference") or checks.command() == "quantize"
-        is_stripped = self.config.strip_mask_token and reads_saved
+        # The saved model has the token no more.
+        is_stripped = self.config.strip_mask_token and checks.reads_saved_model(cfg)
         if RunMasking(self.config, cfg.get("datasets")).uses_mask_token and not is_stripped:
             vocabulary.add_mask_token(cfg, self.config)
         preparation.patch_axolotl()

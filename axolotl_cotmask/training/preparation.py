@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -28,7 +28,7 @@ from axolotl_cotmask.training import faults, reading, starting_again, vocabulary
 from axolotl_cotmask.training.chat_roles import check_messages, message_fault
 from axolotl_cotmask.training.fingerprint import data_files, fingerprint, template_file, tokenizer_files
 from axolotl_cotmask.training.keys import OUR_STRATEGIES
-from axolotl_cotmask.training.labels import check_labels
+from axolotl_cotmask.training.labels import check_labels, maskable_rows, rows_with
 
 
 def use_local_files(cfg: Any) -> None:
@@ -89,6 +89,7 @@ def patch_axolotl() -> None:
     for module, name, wrapped in (
         (config, "validate_config", faults.in_sentences),
         (config, "normalize_config", faults.after_validation),
+        (config, "prepare_optim_env", faults.after_validation),
         (sft, "get_dataset_wrapper", _marking),
         (sft, "load_dataset_with_config", reading.in_one_sentence),
         (shared, "_load_from_local_path", _reading_anew),
@@ -97,7 +98,7 @@ def patch_axolotl() -> None:
         (sft, "load_preprocessed_dataset", starting_again.loaded_whole),
         (train, "determine_last_checkpoint", starting_again.from_whole_checkpoints),
         (sft, "handle_long_seq_in_dataset", reading.with_rows_left),
-        (sft, "create_train_validation_split", reading.with_rows_to_train_on),
+        (sft, "_handle_train_dataset_split", reading.with_rows_to_train_on),
         (utils, "_deduplicate_dataset", _without_marks),
     ):
         if not hasattr(getattr(module, name), "__wrapped__"):
@@ -151,7 +152,9 @@ def _marking(get_dataset_wrapper: Any) -> Any:
         if cfg.get("cotmask"):
             run = RunMasking(parse_config(cfg["cotmask"]), cfg["datasets"])
             token_id = vocabulary.new_token_id(cfg, run, tokenizer)
-            if token_id is not None and _has(dataset, "input_ids", lambda ids: compute.equal(ids, token_id)):
+            # Of rows without tokens `mark_dataset` tells.
+            has_ids = token_id is not None and "input_ids" in dataset.column_names
+            if has_ids and rows_with(dataset, "input_ids", lambda ids: compute.equal(ids, token_id)).any():
                 raise _spelt(run.config.token, dataset_config, kwargs["dataset"], vocabulary.existing_token(tokenizer))
             if (scope := marking_of(dataset_config).scope) in CHAT_SCOPES:
                 check_messages(kwargs["dataset"], dataset_config, scope)
@@ -170,14 +173,6 @@ def _unprepared(entry: Mapping[str, Any], rows: Any, error: Exception) -> CoTMas
         f"{entry['path']}: its rows cannot be prepared by type {entry['type']} ({faults.first_line(error)}): mend the "
         "rows or the config, or take out the plugin for the traceback"
     )
-
-
-def _has(dataset: Any, column: str, test: Callable[[Any], Any]) -> bool:
-    """Return whether any value in the rows' lists of ``column`` passes ``test``, which takes and gives an array."""
-    if column not in dataset.column_names:
-        return False
-    tables = dataset.select_columns(column).with_format("arrow").iter(batch_size=1000)
-    return any(compute.any(test(compute.list_flatten(table[column]))).as_py() for table in tables)
 
 
 def _spelt(token: str, entry: Mapping[str, Any], rows: Any, existing: str) -> CoTMaskError:
@@ -237,7 +232,7 @@ def mark_dataset(dataset: Any, entry: Mapping[str, Any], tokenizer: Any, num_pro
         num_proc=num_proc,
         desc="Marking maskable tokens",
     )
-    if marking.scope in CHAT_SCOPES and not _has(marked, MASK_WEIGHT, lambda weights: compute.greater(weights, 0)):
+    if marking.scope in CHAT_SCOPES and not maskable_rows(marked).any():
         raise CoTMaskError(
             f"{entry['path']}: cotmask.scope is {marking.scope}, and no trained turn of its rows has any: look at what "
             "the chat template makes of a row (it may leave thinking out), or choose another scope, or set "

@@ -109,18 +109,19 @@ def with_rows_left(handle_long_seq_in_dataset: Callable[..., Any]) -> Callable[.
     return wrapper
 
 
-def with_rows_to_train_on(create_train_validation_split: Callable[..., Any]) -> Callable[..., Any]:
+def with_rows_to_train_on(handle_train_dataset_split: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap Axolotl's function that holds rows out: where it cannot, the run ends with a sentence."""
 
-    @wraps(create_train_validation_split)
+    @wraps(handle_train_dataset_split)
     @one_sentence
-    def wrapper(dataset: Any, cfg: Any, val_set_size: float) -> Any:
+    def wrapper(dataset: Any, cfg: Any) -> Any:
         try:
-            return create_train_validation_split(dataset, cfg, val_set_size)
-        except ValueError as error:
+            return handle_train_dataset_split(dataset, cfg)
+        # The latter of an infinite one.
+        except (ValueError, OverflowError) as error:
             raise CoTMaskError(
-                f"val_set_size is {val_set_size}, and there are {len(dataset)} rows, so that none is left on one side: "
-                "give another number or share"
+                f"val_set_size is {cfg.val_set_size:g}, and there are {len(dataset)} rows, so that none is left on one "
+                "side: give another number or share"
             ) from error
 
     return wrapper

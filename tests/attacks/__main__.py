@@ -18,9 +18,13 @@ _COUNTS = {"configs": 5500, "rows": 4000, "sandbox": 200, "downloads": 2000, "ki
 
 def main(what: str, count: int, seed: int, kept: str | None) -> int:
     """Run one attack."""
-    # Axolotl would start a process for each core, for six rows.
-    os.environ["AXOLOTL_DATASET_NUM_PROC"] = "1"
+    # Axolotl would start a process for each core, for six rows; and its log, of which each case begins one, would wait
+    # for itself at its end where it gets the output, too.
+    os.environ.update(AXOLOTL_DATASET_NUM_PROC="1", AXOLOTL_TEE_STDOUT="0")
     attack = import_module(f"attacks.{what}").attack
+    if what == "configs":
+        # Prepared rows are written by processes that are forked from this one.
+        import_module("support.preload")
     from support.tiny_model import gsm8k_rows, tiny_model
 
     logging.disable(logging.CRITICAL)

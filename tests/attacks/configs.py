@@ -1,30 +1,40 @@
-"""Mutated configs through Axolotl's own loading, validation and preparation, in this process."""
+"""Mutated configs through `axolotl cotmask check`, or Axolotl's own loading, validation and preparation, in this process."""
 
 from __future__ import annotations
 
 import copy
+import datetime
+import itertools
 import json
 import random
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 from axolotl.cli.config import load_cfg
-from axolotl.integrations.base import PluginManager
+from axolotl.integrations.base import PluginManager, load_plugin
 from axolotl.loaders import load_tokenizer
 from axolotl.utils.data import prepare_datasets
+from axolotl.utils.dict import DictDefault
 from axolotl.utils.schemas.config import AxolotlInputConfig
 from axolotl.utils.schemas.datasets import SFTDataset
+from axolotl.utils.tee import close_debug_log
 
+from attacks import config_texts
 from attacks.outcomes import FINE, Counts, outcome
+from axolotl_cotmask.training.config_check import check_config
+from axolotl_cotmask.training.named_plugins import NAME
 
 _OPTIONS = (
     "mask_ratio", "schedule", "warmup_ratio", "warmup_steps", "start_ratio", "start_steps", "scope", "select", "noise",
     "hide_from_attention", "loss_on", "adaptive", "mask_token", "strip_mask_token", "seed", "parts_by_length", "lr_tail",
 )  # fmt: skip
+_NO_SWITCHES = set(_OPTIONS) - {"hide_from_attention", "strip_mask_token"}
 _ENTRY_OPTIONS = ("mask_ratio", "noise", "select", "protect")
 _STRATEGIES = "axolotl_cotmask.prompt_strategies."
 _LONG = "many words " * 300
@@ -36,7 +46,9 @@ VALUES: tuple[Any, ...] = (
     [True], ["eos"], [{}], {}, {"a": 1}, {1: 2}, {None: None}, {"mask": 0.8, "random": 0.2}, {"mask": True}, {"mask": {}},
     {"tokens": {}}, {"dropout": {"q": 0.9}}, {"dropout": {"q": True}}, {"dropout": 5}, {"dropout": [1]}, {5: {"q": 1}},
     {"mask": 0.5, "random": 0.2}, {"uniform": {"alpha": "x"}}, {"scheduled_sampling": {"tau": 0}}, {"target_gap": 0.5},
-    {"target_gap": True}, {"target_gap": 0.5, "rate": "x", "no": 1}, {"cotmask": {}},
+    {"target_gap": True}, {"target_gap": 0.5, "rate": "x", "no": 1}, {"cotmask": {}}, [0.4], ["mask"], [[None, [None]]],
+    {"a": None}, {"a": {"b": None}}, [{"a": [None]}], 2**63, -(2**70), datetime.date(2026, 2, 3), [datetime.date(2026, 2, 3)], b"bytes",
+    {1, "x"}, "rows.jsonl", "rows.jsonl/below", "/dev/null", "/sys/x", "new/" + "z" * 300,
 )  # fmt: skip
 _SPECIAL_KEYS: tuple[Any, ...] = (
     1,
@@ -50,6 +62,23 @@ _SPECIAL_KEYS: tuple[Any, ...] = (
     "noise",
     "cotmask.mask_ratio",
     _LONG,
+)
+#: Where root could write everywhere.
+_WRITTEN = ("output_dir", "dataset_prepared_path")
+_PLUGINS: tuple[Any, ...] = (
+    [NAME, NAME],
+    [NAME, "axolotl_cotmask.training.plugin.CoTMaskPlugin"],
+    [NAME, "axolotl.integrations.liger.LigerPlugin"],
+    ["nowhere.Plugin", NAME],
+    [NAME, "axolotl.integrations.base.NoPlugin"],
+    [NAME, "json.dumps"],
+    {NAME: None},
+    [NAME, None],
+    [NAME, "x"],
+    [[NAME]],
+    NAME,
+    [],
+    None,
 )
 _TYPES = (
     "gsm8k",
@@ -70,7 +99,7 @@ def base(directory: Path, model: Path) -> dict[str, Any]:
     data = directory / "rows.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return {
-        "base_model": str(model), "plugins": ["axolotl_cotmask.CoTMaskPlugin"],
+        "base_model": str(model), "plugins": [NAME],
         "cotmask": {"mask_ratio": 0.4, "noise": "random"},
         "datasets": [{"path": str(data), "type": _STRATEGIES + "gsm8k"}],
         "dataset_prepared_path": str(directory / "prepared"), "output_dir": str(directory / "out"), "dataset_num_proc": 1,
@@ -80,22 +109,36 @@ def base(directory: Path, model: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def cases(seed: int, config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (what was done, config) without end; the same for the same seed."""
-    draw = random.Random(seed)
+def cases(seed: int, config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], bytes | None, bool]]:
+    """Yield (what was done, config, its file where another one is meant, whether to check it) without end.
+
+    They are the same for the same seed.
+    """
     # Many processes for six rows take the time of thousands of cases.
     known = sorted(AxolotlInputConfig.model_fields.keys() - {"dataset_num_proc", "dataset_processes"})
-    while True:
+    for number in itertools.count():
+        draw = random.Random(f"{seed}-{number}")
         mutated, told = copy.deepcopy(config), []
         for _ in range(draw.choice((1, 1, 1, 2, 3))):
             told.append(draw.choice(_MUTATIONS)(draw, mutated, known))
-        yield "; ".join(told), mutated
+        raw = None
+        if draw.random() < 0.2:
+            of_the_text, raw = config_texts.mutate(draw, dumped(draw.choice((config, mutated))))
+            told.append(of_the_text)
+        yield "; ".join(told), mutated, raw, draw.random() < 0.25
+
+
+def dumped(config: dict[str, Any]) -> str:
+    """The text of a config."""
+    return yaml.safe_dump(config, allow_unicode=True)
 
 
 def _set(draw: random.Random, block: Any, key: Any, name: str) -> str:
     value = copy.deepcopy(draw.choice(VALUES))
     if not isinstance(block, dict):
         return "nothing"
+    if key in _WRITTEN and value in ("/", "/nowhere"):
+        value = "/proc"
     block[key] = value
     return f"{name}{str(key)[:40]!r} = {str(value)[:60]!r}"
 
@@ -173,6 +216,11 @@ def _datasets(draw: random.Random, config: dict[str, Any], known: list[str]) -> 
     return f"{key} = {str(form)[:60]}"
 
 
+def _plugins(draw: random.Random, config: dict[str, Any], known: list[str]) -> str:
+    config["plugins"] = copy.deepcopy(draw.choice(_PLUGINS))
+    return f"plugins = {config['plugins']}"
+
+
 _MUTATIONS = (
     _option,
     _option,
@@ -187,17 +235,30 @@ _MUTATIONS = (
     _entry_without,
     _type,
     _datasets,
+    _plugins,
 )
 
 
 def load(path: Path) -> None:
     """Load and prepare as a training does."""
-    manager = PluginManager.get_instance()
-    manager.plugins.clear()
     cfg = load_cfg(str(path))
-    for plugin in manager.plugins.values():
+    for plugin in PluginManager.get_instance().plugins.values():
         plugin.load_datasets(cfg)
     prepare_datasets(cfg, load_tokenizer(cfg))
+
+
+def reaches_the_plugin(raw: bytes) -> bool:
+    """Whether Axolotl by itself comes to call the plugin: it reads the file, and loads what is named as plugins."""
+    try:
+        plugins = DictDefault(yaml.safe_load(raw.decode())).plugins
+        for name in plugins:
+            # Which it goes on without.
+            with suppress(ImportError):
+                load_plugin(name)
+        return NAME in list(plugins)
+    # Whatever a text that is no config ends in.
+    except Exception:
+        return False
 
 
 def attack(count: int, seed: int, directory: Path, model: Path) -> Counts:
@@ -205,17 +266,23 @@ def attack(count: int, seed: int, directory: Path, model: Path) -> Counts:
     counts = Counts()
     config = base(directory, model)
     path = directory / "config.yaml"
+    kept = {path, *directory.iterdir()}
     # Axolotl waits between its attempts to reach the hub.
     time.sleep = lambda _: None
-    for number, (told, mutated) in zip(range(count), cases(seed, config), strict=False):
-        path.write_text(yaml.safe_dump(mutated, allow_unicode=True), encoding="utf-8")
-        end, text = outcome(lambda: load(path))
-        if end == FINE and any(
-            isinstance(mutated["cotmask"].get(name), bool)
-            for name in set(_OPTIONS) - {"hide_from_attention", "strip_mask_token"}
+    for number, (told, mutated, other, checked) in zip(range(count), cases(seed, config), strict=False):
+        raw = dumped(mutated).encode() if other is None else other
+        path.write_bytes(raw)
+        checks = checked or not reaches_the_plugin(raw)
+        PluginManager.get_instance().plugins.clear()
+        end, text = outcome(partial(check_config if checks else load, path))
+        close_debug_log()
+        if (
+            end == FINE
+            and other is None
+            and any(isinstance(mutated["cotmask"].get(name), bool) for name in _NO_SWITCHES)
         ):
             end = "silently otherwise"
-        counts.add(end, f"{number}: {told}", text)
-        for left in ("prepared", "out"):
-            shutil.rmtree(directory / left, ignore_errors=True)
+        counts.add(end, f"{number}: {'check' if checks else 'train'}: {told}", text)
+        for left in set(directory.iterdir()) - kept:
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
     return counts

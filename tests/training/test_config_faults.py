@@ -14,6 +14,7 @@ from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking.config import parse_noise
 from axolotl_cotmask.training import faults
 from axolotl_cotmask.training.config_file import ConfigFile
+from axolotl_cotmask.training.named_plugins import NAME
 
 GSM8K = "axolotl_cotmask.prompt_strategies.gsm8k"
 ENTRY = {"path": "rows.jsonl", "type": GSM8K}
@@ -136,7 +137,8 @@ def test_all_of_them_with_their_lines(tmp_path: Path) -> None:
     [
         ("a: [1", "line 1: this is no YAML"), ("- 1", "holds no keys with values"), ("", "holds no keys with values"),
         ("a: 2026-13-45", "this is no YAML (month must be in 1..12"), ("a: " + "[" * 2000 + "]" * 2000, "nested too deeply"),
-        ("a: !!python/object:os.system {}", "this is no YAML"), ("a: \x00", "this is no YAML"), ("? [1, 2]\n: 3", ""),
+        ("a: &a [*a]", "or hold themselves"), ("a: &a {b: {c: *a}}", "or hold themselves"),
+        ("a: !!int ''", "this is no YAML (string index out of range)"), ("a: !!python/object:os.system {}", "this is no YAML"), ("a: \x00", "this is no YAML"), ("? [1, 2]\n: 3", ""),
     ],
 )  # fmt: skip
 def test_files_that_are_no_config(tmp_path: Path, text: str, expected: str) -> None:
@@ -146,6 +148,15 @@ def test_files_that_are_no_config(tmp_path: Path, text: str, expected: str) -> N
         ConfigFile(path)
     assert expected in str(stopped.value)
     assert "\n" not in str(stopped.value)
+
+
+def test_a_file_is_read_as_axolotl_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("a: é\n", encoding="utf-16")
+    with pytest.raises(CoTMaskError, match=r"this is no YAML \('utf-8' codec can't decode byte 0xff in position 0"):
+        ConfigFile(path)
+    path.write_text("a: &a [é]\nb: *a\n", encoding="utf-8-sig")
+    assert ConfigFile(path).content == {"a": ["é"], "b": ["é"]}
 
 
 def test_sentences_stay_one_line_of_their_length() -> None:
@@ -184,6 +195,30 @@ def test_check_says_what_train_says(project: Project) -> None:
 def test_axolotls_own_refusals_are_sentences(project: Project) -> None:
     sentence = project.axolotl("train", project.config("schema", load_in_8bit=True)).sentence()
     assert sentence.startswith("Axolotl refuses the config: ")
+
+
+@pytest.mark.parametrize("twice", [NAME, "axolotl_cotmask.training.plugin.CoTMaskPlugin"])
+def test_the_plugin_named_twice(project: Project, twice: str) -> None:
+    config = project.config("twice", plugins=[NAME, twice])
+    for command in (("cotmask", "check"), ("train",)):
+        sentence = project.axolotl(*command, config).sentence()
+        assert sentence.startswith(f"plugins[1] is {twice}, and the same plugin stands above it: take out one of the")
+        assert sentence.endswith(f"({config}, line {config.read_text().splitlines().index('plugins:') + 3})")
+
+
+def test_what_is_no_plugin() -> None:
+    assert "plugins[1] is nowhere.Plugin, which cannot be loaded (ModuleNotFoundError: No module" in said(
+        {"plugins": [NAME, "nowhere.Plugin"]}
+    )
+    assert "plugins[1] is Plugin, which cannot be loaded (ValueError: " in said({"plugins": [NAME, "Plugin"]})
+    assert "plugins[0] is null: give the name of a plugin" in said({"plugins": [None, NAME]})
+    assert said({"plugins": [NAME, "axolotl.integrations.liger.LigerPlugin"]}) == ""
+
+
+def test_what_a_valid_config_cannot_begin_with(project: Project) -> None:
+    (project.directory / "stage.json").write_text("{", encoding="utf-8")
+    sentence = project.axolotl("train", project.config("stage", deepspeed="stage.json")).sentence()
+    assert sentence.startswith("Axolotl stops at the config (JSONDecodeError: Expecting property name")
 
 
 def test_a_data_sets_own_noise_as_a_mapping_trains(project: Project) -> None:

@@ -13,6 +13,7 @@ import pyarrow.parquet
 import pytest
 from axolotl.utils.data import sft, shared
 from axolotl.utils.dict import DictDefault
+from datasets import Dataset
 from support.project import Project, write_jsonl
 
 from axolotl_cotmask.training import reading
@@ -171,6 +172,15 @@ def test_a_run_ends_in_the_sentence(
     assert project.axolotl("train", config).sentence().startswith(expected)
 
 
+@pytest.mark.parametrize("size", [float("inf"), float("nan"), -0.5, 6, 7])
+def test_what_cannot_be_held_out(size: float) -> None:
+    hold_out = reading.with_rows_to_train_on(sft._handle_train_dataset_split)
+    with pytest.raises(
+        SystemExit, match=f"val_set_size is {size:g}, and there are 6 rows, so that none is left on one"
+    ):
+        hold_out(Dataset.from_list(ROWS), DictDefault({"val_set_size": size, "seed": 1}))
+
+
 @pytest.mark.parametrize("field", [None, "data"])
 def test_axolotl_itself_reads_no_rows_within_a_key(tmp_path: Path, field: str | None) -> None:
     path = tmp_path / "nested.json"
@@ -191,5 +201,5 @@ def test_training_on_an_array_is_training_on_its_lines(project: Project) -> None
 
 
 def test_axolotl_looks_the_functions_up_where_they_are_replaced() -> None:
-    names = ("load_dataset_with_config", "handle_long_seq_in_dataset", "create_train_validation_split")
+    names = ("load_dataset_with_config", "handle_long_seq_in_dataset", "_handle_train_dataset_split")
     assert all(callable(getattr(sft, name)) for name in (*names, "_prepare_standard_dataset", "get_dataset_wrapper"))
