@@ -230,7 +230,7 @@ def test_a_data_sets_own_noise_as_a_mapping_trains(project: Project) -> None:
 def test_noise_and_selector_are_looked_at_where_other_options_are_wrong(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(
-        "base_model: somebody/model\ncotmask:\n  mask_ratio: 0,4\n  noise: maks\n  select: nmbers\n  warmpu: 1\n"
+        "base_model: somebody/model\ncotmask:\n  mask_ratio: 0,4\n  noise: maskk\n  select: numberz\n  warmpu: 1\n"
         "datasets:\n  - path: rows.jsonl\n    type: alpaca\n"
     )
     with pytest.raises(CoTMaskError) as stopped:
@@ -238,7 +238,7 @@ def test_noise_and_selector_are_looked_at_where_other_options_are_wrong(tmp_path
     _, *lines = str(stopped.value).splitlines()
     assert sorted(line.strip().split(":")[0] for line in lines) == [
         "cotmask.mask_ratio is 0,4",
-        "cotmask.noise is maks",
+        "cotmask.noise is maskk",
         "cotmask.select",
         "cotmask.warmpu is not an option",
     ]
