@@ -212,10 +212,14 @@ def _is_between_0_and_1(value: Any) -> bool:
 
 
 def base_model_faults(cfg: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield the local paths to a model or tokenizer where nothing is (Axolotl would ask the hub for it)."""
+    """Yield the local paths to a model or tokenizer that lead to nothing (Axolotl would ask the hub for it)."""
     for key in ("base_model", "base_model_config", "tokenizer_config"):
         path = cfg.get(key)
-        if isinstance(path, str) and path.startswith(("/", "./", "../", "~")) and not is_there(path):
+        if not isinstance(path, str):
+            continue
+        if path.startswith("~"):
+            yield Fault((key,), f"{key} is {path}, and ~ is taken for the name of a directory: write the path in full")
+        elif path.startswith(("/", "./", "../")) and not is_there(path):
             yield Fault(
                 (key,),
                 f"{key} is {path}, and there is no such directory: mend the path (`axolotl cotmask tiny-model "
