@@ -23,6 +23,11 @@ _MORE = (
     "axolotl_config_path: nowhere.yaml", "axolotl_config_path: [1]", "strict: true", "a: &a [x, x]\nb: &b [*a, *a]\ntokens: [*b, *b]",
 )  # fmt: skip
 
+#: Within a line.
+_SIGNS = (
+    "\t", ":", ": ", " #", "'", '"', "{", "]", "&a ", "*a ", "!!x ", "%", "\x00", "\x85", "\ufeff", "\x1b", "\ud7ff",
+)  # fmt: skip
+
 
 def mutate(draw: random.Random, text: str) -> tuple[str, bytes]:
     """Return what was done with a config's text, and the bytes of its file."""
@@ -67,27 +72,7 @@ def _indented(draw: random.Random, lines: list[str], number: int) -> str:
 
 
 def _inside(draw: random.Random, lines: list[str], number: int) -> str:
-    put = draw.choice(
-        (
-            "\t",
-            ":",
-            ": ",
-            " #",
-            "'",
-            '"',
-            "{",
-            "]",
-            "&a ",
-            "*a ",
-            "!!x ",
-            "%",
-            "\x00",
-            "\x85",
-            "\ufeff",
-            "\x1b",
-            "\ud7ff",
-        )
-    )
+    put = draw.choice(_SIGNS)
     place = draw.randrange(len(lines[number]) + 1)
     lines[number] = lines[number][:place] + put + lines[number][place:]
     return f"with {put!r} at {place}"
