@@ -1,8 +1,8 @@
 """Peak memory of preparing data by the real `axolotl preprocess`: `python bench/preparation_memory.py TYPE ROWS...`.
 
 MetaMath-like rows (bench/preparation.py), Mistral-7B-v0.1's tokenizer, one process that maps. What counts is the memory
-that the system cannot take back (RssAnon) of the command and all that it starts, looked at five times a second: files
-that are mapped, as prepared rows are, are not in it.
+that the system cannot take back (Pss_Anon) of the command and all that it starts, looked at five times a second: files
+that are mapped, as prepared rows are, are not in it, and what a forked process shares with the other counts once.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def in_use(pid: int) -> int:
     try:
         parent = psutil.Process(pid)
         for process in (parent, *parent.children(recursive=True)):
-            status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
-            total += sum(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon:"))
+            held = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="utf-8")
+            total += sum(int(line.split()[1]) for line in held.splitlines() if line.startswith("Pss_Anon:"))
     # One has ended meanwhile.
     except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
         pass

@@ -34,13 +34,18 @@ class Stream(IntEnum):
 
 def _shift_right(word: Tensor, bits: int) -> Tensor:
     # torch shifts int64 arithmetically: the copies of the sign bit have to go.
-    return (word >> bits) & ((1 << (64 - bits)) - 1)
+    return (word >> bits).bitwise_and_((1 << (64 - bits)) - 1)
 
 
 def _mix(word: Tensor) -> Tensor:
-    word = (word ^ _shift_right(word, 30)) * _MIX_1
-    word = (word ^ _shift_right(word, 27)) * _MIX_2
-    return word ^ _shift_right(word, 31)
+    word = _xor_shifted(word, 30).mul_(_MIX_1)
+    word = _xor_shifted(word, 27).mul_(_MIX_2)
+    return _xor_shifted(word, 31)
+
+
+def _xor_shifted(word: Tensor, bits: int) -> Tensor:
+    # A tensor of its own, in which the next steps may be done: memory for each step anew costs a quarter of the time.
+    return _shift_right(word, bits).bitwise_xor_(word)
 
 
 def token_keys(input_ids: Tensor, lengths: Sequence[int] | None = None) -> Tensor:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
 import pytest
 from support.forked import Axolotl
+from support.killed_training import train_and_kill
+from support.project import Project
 from support.trained import identical, weights
 
 from attacks import configs, downloads, harness, kills, rows, sandbox
@@ -61,3 +64,25 @@ def test_a_kill(tmp_path: Path, tiny_model: Path, axolotl: Axolotl) -> None:
     status, said = killer.run(mode, tmp_path / "killed", None)
     assert status == 0, said
     assert identical(weights(tmp_path / "killed" / "run"), weights(tmp_path / "whole" / "run"))
+
+
+@pytest.mark.slow
+def test_ten_kills(project: Project, axolotl: Axolotl) -> None:
+    config = project.config(
+        "run",
+        cotmask={"mask_ratio": 0.4, "noise": "mask", "strip_mask_token": True},
+        save_strategy="steps",
+        save_steps=3,
+        save_total_limit=2,
+        auto_resume_from_checkpoints=True,
+    )
+    log = project.directory / "log"
+    assert axolotl.apart(train_and_kill, config, 10, 1, log) == 0, log.read_text(errors="replace")[-6000:]
+    moments = json.loads((project.directory / "kills.json").read_text())
+    assert len(moments) == 10
+    assert moments.count("not at all") < 3, moments
+    whole = project.directory / "case-0"
+    for number, moment in enumerate(moments, start=1):
+        case = project.directory / f"case-{number}"
+        assert identical(weights(case), weights(whole)), moment
+        assert kills.names(case) == kills.names(whole), moment
