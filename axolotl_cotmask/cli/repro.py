@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,7 +106,6 @@ def repro(
 
 def _make_plan(what: tuple[str, ...], seeds: int, tiny: bool, gpus: int | None, problems: int | None) -> Plan:
     from axolotl_cotmask.reproduction.laptop.plans import is_laptop, laptop_plan, tiny_plan
-    from axolotl_cotmask.reproduction.laptop.settings import plan_names
     from axolotl_cotmask.reproduction.paper_plan import make_plan
 
     if not what:
@@ -121,10 +119,6 @@ def _make_plan(what: tuple[str, ...], seeds: int, tiny: bool, gpus: int | None, 
         return laptop_plan(own, problems)
     if problems is not None:
         raise CoTMaskError(f"--problems is for the laptop's own plans, and {what[0]} is none: leave it out")
-    for name in what:
-        near = difflib.get_close_matches(name, plan_names(), n=1, cutoff=0.75)
-        if near and not Path(name).exists():
-            raise CoTMaskError(f"there is nothing called {name} to reproduce: did you mean {near[0]}?")
     plan = make_plan(what, seeds, own_gpus=gpus or 1)
     return tiny_plan(plan) if tiny else plan
 

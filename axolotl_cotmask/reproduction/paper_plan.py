@@ -11,11 +11,19 @@ from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.chained_rows import CHAINED, CHOICE_MEASURES, chained_rows
+from axolotl_cotmask.reproduction.laptop.settings import plan_names
 from axolotl_cotmask.reproduction.lesson_rows import LESSONS, lesson_rows
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.ablations import SWEEPS, Ablation
 from axolotl_cotmask.reproduction.plan import AveragePlan, ClaimPlan, Measured, Plan, RowPlan, Setup, Task
-from axolotl_cotmask.reproduction.recipes import load_recipe, parse_yaml, recipe_gpus, recipe_path
+from axolotl_cotmask.reproduction.recipes import (
+    load_recipe,
+    parse_yaml,
+    recipe_gpus,
+    recipe_names,
+    recipe_path,
+)
+from axolotl_cotmask.reproduction.unknown_names import unknown_name
 
 GSM8K, GSM_IC = Task("cotmask_gsm8k", "gsm8k"), Task("cotmask_gsm_ic", "gsm_ic")
 #: By the data's strategy: a model is asked in its data's form.
@@ -106,6 +114,14 @@ def make_plan(what: Sequence[str], seeds: int, own_gpus: int = 1) -> Plan:
     )
 
 
+def known_names() -> list[str]:
+    """Return what can be named without a path: tables, figures, methods, bases, plans of the laptop, rows, recipes."""
+    whole = [*sorted([*_TABLES, "table4", "fig2", *SWEEPS]), "methods", *paper.BASES, "calibrate", *plan_names()]
+    rows = [*(run.name for run in paper.RUNS), *CHAINED, *LESSONS]
+    ablations = [f"{sweep}/{row.name}" for sweep, rows_of_sweep in SWEEPS.items() for row in rows_of_sweep]
+    return list(dict.fromkeys([*whole, *rows, *ablations, *recipe_names()]))
+
+
 def _expand(name: str, own_gpus: int) -> tuple[list[RowPlan], list[ClaimPlan]]:
     if name == "calibrate":
         return [_released(model) for model in paper.RELEASED], []
@@ -132,11 +148,7 @@ def _expand(name: str, own_gpus: int) -> tuple[list[RowPlan], list[ClaimPlan]]:
         return [_recipe_row(recipe_path(name), name, recipe_gpus(name))], []
     path = Path(name)
     if not path.is_file():
-        raise CoTMaskError(
-            f"there is nothing called {name} to reproduce: name a row such as llama2-7b/gsm8k-mft, a table (table1, "
-            f"table2, table3, table4, table5), methods, fig2, fig3, a base ({', '.join(paper.BASES)}), laptop, or the "
-            "path of a recipe"
-        )
+        raise unknown_name(name, known_names())
     # Two recipes of the same name in different places are different rows.
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
     return [_recipe_row(path, f"{path.stem}-{digest}", own_gpus)], []
@@ -236,7 +248,7 @@ def _sweep(name: str, ablation: str) -> tuple[list[RowPlan], list[ClaimPlan]]:
         return list(rows.values()), claims
     chosen = f"{name}/{ablation}"
     if chosen not in rows:
-        raise CoTMaskError(f"{name} has no row {ablation}: it has {', '.join(rows)}")
+        raise unknown_name(chosen, known_names())
     return [rows[chosen]], [claim for claim in claims if claim.treated == chosen]
 
 

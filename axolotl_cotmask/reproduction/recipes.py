@@ -26,6 +26,13 @@ def recipe_path(name: str) -> Path:
     return directory("recipes") / f"{name}.yaml"
 
 
+def recipe_names() -> list[str]:
+    """Return the names of the packaged recipes that can be run by their names; the laptop's are arms of its plans."""
+    root = directory("recipes")
+    names = sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.glob("*/*.yaml"))
+    return [name for name in names if not name.startswith("laptop/")]
+
+
 def load_recipe(name: str) -> Config:
     """Return a packaged recipe by its name."""
     return yaml.safe_load(recipe_path(name).read_text(encoding="utf-8"))

@@ -157,7 +157,7 @@ def test_one_row_of_a_sweep() -> None:
     plan = make_plan(["fig3/fixed-0.4", "table3/random"], 1)
     assert [row.name for row in plan.rows] == ["fig3/fixed-0.4", "table3/random"]
     assert [claim.baseline for claim in plan.claims] == ["table3/sft"]
-    with pytest.raises(CoTMaskError, match="fig3 has no row fixed-0"):
+    with pytest.raises(CoTMaskError, match="there is nothing called fig3/fixed-0"):
         make_plan(["fig3/fixed-0.9"], 1)
 
 
@@ -581,8 +581,13 @@ def test_a_plan_in_a_pipe_has_a_line_per_row_and_whole_names(columns: str, colou
     ("arguments", "sentence"),
     [
         ((), "name what to reproduce"),
-        (("nothing",), "there is nothing called nothing to reproduce"),
+        (("nothing",), "there is nothing called nothing to reproduce: name fig2, fig3, selectors, table1, "),
         (("lapotp",), "there is nothing called lapotp to reproduce: did you mean laptop?"),
+        (("llama2-7b/gsm8k-mf",), "called llama2-7b/gsm8k-mf to reproduce: did you mean llama2-7b/gsm8k-mft?"),
+        (("smollm2-135m/gsm8k-mff",), "did you mean smollm2-135m/gsm8k-mft?"),
+        (("llm2llm",), "called llm2llm to reproduce: name one of llm2llm/llama2-7b-sft, llm2llm/llama2-7b-mft\n"),
+        (("table3/another-noise",), "to reproduce: name one of table3/sft, table3/"),
+        (("self-refine",), "self-refine/llama2-7b-mft-dpo, self-refine/mistral-7b-sft-dpo, "),
         (("laptop", "demo"), "laptop has seeds and a size of its own: name it alone, without demo"),
         (("demoo", "demo"), "demo has seeds and a size of its own: name it alone, without demoo"),
         (("--tiny", "laptop"), "has seeds and a size of its own"),
