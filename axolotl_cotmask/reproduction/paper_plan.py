@@ -11,7 +11,6 @@ from pathlib import Path
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.chained_rows import CHAINED, CHOICE_MEASURES, chained_rows
-from axolotl_cotmask.reproduction.laptop.settings import plan_names
 from axolotl_cotmask.reproduction.lesson_rows import LESSONS, lesson_rows
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.ablations import SWEEPS, Ablation
@@ -19,6 +18,7 @@ from axolotl_cotmask.reproduction.plan import AveragePlan, ClaimPlan, Measured, 
 from axolotl_cotmask.reproduction.recipes import (
     load_recipe,
     parse_yaml,
+    plan_names,
     recipe_gpus,
     recipe_names,
     recipe_path,

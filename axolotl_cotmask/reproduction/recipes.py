@@ -1,4 +1,4 @@
-"""The packaged recipes: how they are read, and for how many GPUs each is."""
+"""The packaged recipes: how they are read, and for how many GPUs each is; the names of the laptop's plans."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def recipe_names() -> list[str]:
     root = directory("recipes")
     names = sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.glob("*/*.yaml"))
     return [name for name in names if not name.startswith("laptop/")]
+
+
+def plan_names() -> list[str]:
+    """Return the names of the laptop's plans that travel with the package: laptop, demo, ..."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("laptop/*.yaml") if path.stem != "tiny")
 
 
 def load_recipe(name: str) -> Config:

@@ -16,12 +16,12 @@ from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.reproduction.costs import cost_table, row_cost, stage_seconds
 from axolotl_cotmask.reproduction.laptop.plans import is_laptop, laptop_plan, tiny_plan
-from axolotl_cotmask.reproduction.laptop.settings import plan_names, settings_path
+from axolotl_cotmask.reproduction.laptop.settings import settings_path
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.ablations import FIG3, TABLE3
 from axolotl_cotmask.reproduction.paper_plan import make_plan
 from axolotl_cotmask.reproduction.plan import Plan, read_run
-from axolotl_cotmask.reproduction.recipes import load_recipe, recipe_gpus
+from axolotl_cotmask.reproduction.recipes import load_recipe, plan_names, recipe_gpus
 from axolotl_cotmask.reproduction.settings import with_settings
 
 

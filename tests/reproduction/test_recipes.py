@@ -18,9 +18,9 @@ from support.project import Rows, write_jsonl
 import axolotl_cotmask
 from axolotl_cotmask.common.files import read_jsonl
 from axolotl_cotmask.masking.config import MASK_WARMUP, TAIL_START_LR, TAIL_START_STEP
-from axolotl_cotmask.reproduction.laptop.settings import plan_names
 from axolotl_cotmask.reproduction.paper import facts as paper
 from axolotl_cotmask.reproduction.paper.facts import BENCHMARKS, RUNS, find_run
+from axolotl_cotmask.reproduction.recipes import plan_names
 
 PAPER = {run.name: run for run in RUNS}
 #: What is trained on what models wrote has tests of its own (test_chained_recipes.py).

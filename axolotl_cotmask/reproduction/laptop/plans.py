@@ -15,7 +15,6 @@ from axolotl_cotmask.reproduction.laptop.settings import (
     PlanSettings,
     TinySettings,
     is_settings,
-    plan_names,
     read_settings,
 )
 from axolotl_cotmask.reproduction.layout import dependency_file
@@ -34,7 +33,7 @@ from axolotl_cotmask.reproduction.plan import (
     Setup,
     Task,
 )
-from axolotl_cotmask.reproduction.recipes import load_recipe, parse_yaml
+from axolotl_cotmask.reproduction.recipes import load_recipe, parse_yaml, plan_names
 
 _CAVEAT = (
     "These are models of half a million parameters on made-up problems: what stands here holds for them, and is no "

@@ -115,11 +115,6 @@ def settings_path(name: str) -> Path:
     return Path(name) if Path(name).suffix else Path(__file__).with_name(f"{name}.yaml")
 
 
-def plan_names() -> list[str]:
-    """Return the names of the plans that travel with the package: laptop, demo, ..."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.yaml") if path.stem != "tiny")
-
-
 def is_settings(content: Any) -> bool:
     """Tell whether the content of a YAML is that of a plan of the laptop, and no recipe."""
     return isinstance(content, dict) and "groups" in content
