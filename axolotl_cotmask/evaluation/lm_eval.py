@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from axolotl_cotmask.common.files import read_json
+from axolotl_cotmask.common.guarded import guarded
 from axolotl_cotmask.common.resources import directory
 
 _MAX_LORA_RANK = 64
-_GRACE = 10.0  # seconds, to end after a signal
 
 
 def model_args(model: str | Path, backend: str = "hf", **settings: Any) -> dict[str, Any]:
@@ -37,23 +35,16 @@ def model_args(model: str | Path, backend: str = "hf", **settings: Any) -> dict[
 
 
 def run_command(command: Sequence[str], **options: Any) -> int:
-    """Run ``command`` to its end, and return its status; Ctrl-C ends it without a word of its own.
+    """Run ``command`` to its end, and return its status; it ends with this process, however that ends.
 
     Args:
         command: from `evaluation_command`.
         options: of `subprocess.Popen`.
     """
-    # A terminal sends Ctrl-C to the whole session: in one of its own the command does not answer by a traceback.
-    with subprocess.Popen(command, start_new_session=True, **options) as process:
-        try:
-            return process.wait()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-            raise
+    # To an interruption it would answer by a traceback.
+    with guarded(command, ends_by=signal.SIGTERM, **options) as process:
+        pass
+    return process.returncode
 
 
 def evaluation_command(

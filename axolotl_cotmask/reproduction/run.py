@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.common.figures import require_matplotlib
 from axolotl_cotmask.common.files import whole_file
+from axolotl_cotmask.common.guarded import guarded
 from axolotl_cotmask.common.places import check_new_directory
 from axolotl_cotmask.data.sources import ENV_VAR, named_dir
 from axolotl_cotmask.reproduction.collect import collect_outcome
 from axolotl_cotmask.reproduction.costs import stage_seconds
-from axolotl_cotmask.reproduction.guarded import guarded
 from axolotl_cotmask.reproduction.integrity import check_tree, remove_damaged, remove_scratch
 from axolotl_cotmask.reproduction.layout import ALIVE, LOCK, PLAN
 from axolotl_cotmask.reproduction.plan import Plan
@@ -101,13 +104,17 @@ def _run_workflow(
     variables["PYTHONPATH"] = os.pathsep.join(
         filter(None, [str(_HERE / "snakemake_logger"), variables.get("PYTHONPATH")])
     )
+    options: dict[str, Any] = {
+        "ends_by": signal.SIGINT, "alive": output / ALIVE, "env": variables,
+        "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True,
+    }  # fmt: skip
     progress = WorkflowProgress(output, say, stage_seconds(plan))
     if any((output / _SNAKEMAKES_LOCKS).glob("*")):
         # It was killed, and is no longer at work: this process holds the directory.
-        with guarded([*command, "--unlock"], variables, output / ALIVE):
+        with guarded([*command, "--unlock"], **options):
             pass
     try:
-        with guarded([*command, *arguments], variables, output / ALIVE) as process:
+        with guarded([*command, *arguments], **options) as process:
             assert process.stdout is not None
             events = progress.follow(process.stdout)
     except KeyboardInterrupt:

@@ -189,6 +189,21 @@ def end(
     return log.read_text()
 
 
+WAITS = """
+import sys
+from axolotl_cotmask.evaluation.lm_eval import run_command
+
+run_command([sys.executable, "-c", "import time; time.sleep(600)"])
+"""
+
+
+def test_lm_eval_ends_with_the_command_that_is_killed(tmp_path: Path) -> None:
+    def at_work(seen: set[int]) -> bool:
+        return any(b"; time.sleep(600)\0" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in seen)
+
+    end([sys.executable, "-c", WAITS], signal.SIGKILL, False, at_work, tmp_path)
+
+
 def cotmask(*words: str | Path) -> list[str]:
     return [sys.executable, "-m", "axolotl_cotmask", *map(str, words)]
 
