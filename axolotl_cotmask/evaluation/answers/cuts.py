@@ -107,9 +107,16 @@ def about_the_question(text: str) -> str:
     """
     text = after_the_thinking(plain(text)).lstrip()
     text = _ANNOTATION.sub("", _before_the_next_prompt(_first_turn(text)))
-    text = _answer_in_a_sentence(text)
+    text = _answer_in_a_sentence(_without_cut_repetition(text))
     said = _PROGRAM.sub("", text)
     return _without_ornaments(said if _DIGIT.search(said) else text)
+
+
+def _without_cut_repetition(text: str) -> str:
+    """Return ``text`` without a last line that is the one before it once more, cut off: The answer is 4, of 42."""
+    above, _, last = text.rstrip().rpartition("\n")
+    line = above.rstrip().rpartition("\n")[2]
+    return above if _DIGIT.search(last) and last != line and line.startswith(last) else text
 
 
 def _answer_in_a_sentence(text: str) -> str:

@@ -37,7 +37,7 @@ _OPTION = re.compile(
 _LABEL_B = re.compile(r"^[ \t*_-]{0,8}B[ *_]{0,4}[:)]", re.IGNORECASE | re.MULTILINE)
 # "If the answer were 5", "a wrong answer is 5": and a tag that closes, or one of another name.
 _NOT_STATED = re.compile(
-    r"(?:\b(?:if|suppose|supposing|assuming|assume|unless|whether|wrong|incorrect|previous|expected"
+    r"(?:\b(?:if|suppose|supposing|assuming|assume|unless|whether|wrong|incorrect|previous|expected|given"
     r"|claimed|old|first|initial|original|draft|possible|tempting|naive|check|checking|verify|verifying"
     r"|confirm|test)[ ,*_:]{1,3}"
     r"(?:(?:the|an?|this|that|my|our|your|his|her|their|final|correct)[\s*_]{1,3}){0,3}|</)$",
@@ -139,8 +139,8 @@ def statements(text: str, *, of_option: bool = False) -> Iterator[str]:
     """
     box = _last_box(text)
     if box is not None:
-        begin, passage = box
-        yield from (later for later in _after_marks(text[begin:], of_option) if later[0] in "-+$\\(.0123456789ABCDE")
+        begin, end, passage = box
+        yield from (later for later in _after_marks(text[end:], of_option) if later[0] in "-+$\\(.0123456789ABCDE")
         yield passage
         text = text[:begin]
     line = _hash_line(text)
@@ -151,11 +151,12 @@ def statements(text: str, *, of_option: bool = False) -> Iterator[str]:
         yield re.split(r"[.,;:!?]\s|\n", text[max(0, mark.start() - 80) : mark.start()])[-1]
 
 
-def _last_box(text: str) -> tuple[int, str] | None:
+def _last_box(text: str) -> tuple[int, int, str] | None:
+    """Return where the last box, or those that are joined with it, begins and ends, and what is in it."""
     boxes = list(_BOX.finditer(text))[-_TRIED:]
     closings = _closing_braces(text) if boxes else {}
     held: list[str] = []
-    begin = len(text)
+    begin = end = len(text)
     for box in reversed(boxes):
         closing = closings.get(box.end(), len(text))
         inside = text[box.end() + 1 : closing].strip()
@@ -164,9 +165,10 @@ def _last_box(text: str) -> tuple[int, str] | None:
         between = text[closing + 1 : begin]
         if held and not (len(between) < LIMIT and _JOINT.fullmatch(between) and _JOINS.search(between)):
             break
+        end = end if held else closing
         held.insert(0, inside)
         begin = box.start()
-    return (begin, ", ".join(held)) if held else None
+    return (begin, end, ", ".join(held)) if held else None
 
 
 def _closing_braces(text: str) -> dict[int, int]:
@@ -233,4 +235,7 @@ def _passage(text: str, begin: int) -> str:
     stop = _SENTENCE_END.search(text)
     sentence = text[: stop.start()].strip() if stop else text.strip()
     # "4!." is a factorial, "4!" an exclamation.
-    return sentence if stop and stop.group() == "." else sentence.rstrip(' \t"✓✔✅☑').removesuffix("!")
+    if stop and stop.group() == ".":
+        return sentence
+    sentence = sentence.rstrip(' \t"✓✔✅☑')
+    return sentence.rstrip("!") if sentence.endswith("!!") else sentence.removesuffix("!")

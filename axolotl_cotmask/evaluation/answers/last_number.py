@@ -33,7 +33,7 @@ _CLOSED = re.compile(r"[^\w\s,;:-]\s*\Z")
 _OPTION = re.compile(r"\(?[A-E][:.)]\s[^=]{1,40}")
 # "Step 4", "[1]": no quantity.
 _LABEL = re.compile(
-    r"\b(?:step|part|equation|eq\.|figure|example|note|method|case) #?\d{1,3}\b(?![.,]\d)"
+    r"\b(?:step|part|chapter|equation|eq\.|figure|example|note|method|case) #?\d{1,3}\b(?![.,]\d)"
     r"|(?<=[\w.] )\[\d{1,2}\](?=[\s.]|\Z)",
     re.IGNORECASE,
 )

@@ -71,7 +71,7 @@ _CLAUSE = re.compile(
     r"|.* and [^,\d\n]{2,20} (?:that|this) (?:is|makes|gives|leaves|equals) (?=[^\n]*\d)",
 )
 _CHOICE = re.compile(
-    r"\s*(?:or|and|to|in(?! [\d.]+ (?:more )?(?:second|minute|hour|day|week|month|year))|by|against"
+    r"\s*(?:or|and|to|remainder|in(?! [\d.]+ (?:more )?(?:second|minute|hour|day|week|month|year))|by|against"
     r"|through|vs\.?)\s*(?=-?\.?\d)"
 )
 _ROUNDED = re.compile(r"\bround\w*\s[^.]{0,30}\Z", re.IGNORECASE)
@@ -119,7 +119,7 @@ _OTHERWISE = re.compile(r"\W*(?:otherwise|if not|else|in the other case)\b", re.
 # "with the coupon he pays $18, without it $24".
 _TWO_CASES = re.compile(
     r"\b(?:with [^\d\n]{1,60}\d[^\n]{1,60}\bwithout|without [^\d\n]{1,60}\d[^\n]{1,60}\bwith)"
-    r" [^\d\n]{1,60}\d[\d.,]*[^\d\n]{0,30}\Z",
+    r" [^\d\n]{1,60}\d[\d.,]*[^\d\n]{0,30}\Z|\bassuming\b[^\n]{1,80}\d[^\n]{1,60}\bassuming\b[^\n]{1,60}\d",
     re.IGNORECASE,
 )
 # What compares the number of the sentence before, or imagines another case: that sentence is read then.

@@ -32,7 +32,8 @@ _CHOSEN = re.compile(
     r"|settl(?:ed?|ing) (?:on|for)|likely|probably|choosing|picking|selecting"
     r"|option|choice|answer|match(?:es|ing)|correspond(?:s|ing) to"
     r"|leav(?:es|ing)(?: only)?|[→⇒]|[-=]>)"
-    rf"\W{{1,3}}(?:really |actually |option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})",
+    rf"\W{{1,3}}(?:really |actually |option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})"
+    r"(?!\)? (?:is (?:not|wrong|out|false|incorrect)|isn't|fails)\b)",
     re.IGNORECASE,
 )
 # "If the lid counts, B. If not, A."

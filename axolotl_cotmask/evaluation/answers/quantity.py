@@ -62,7 +62,8 @@ _LABEL = re.compile(
 )
 # "38 vs. 12", "Ken: 38, Bob: 12", "38 (Ken) and 12 (Bob)".
 _SEVERAL = re.compile(
-    r"\d[^\d]{0,30}(?:\bvs\b\.?|\bversus\b|,\s[A-Z][a-z]{1,20}\s?[:=-]|\)\s?and)\s?-?\d|\d[^\n]{1,80}\botherwise\b[^\d\n]{0,30}\d"
+    r"\d[^\d]{0,30}(?:\bvs\b\.?|\bversus\b|,\s[A-Z][a-z]{1,20}\s?[:=-]|\)\s?and)\s?-?\d"
+    r"|\d[^\n]{1,80}\botherwise\b[^\d\n]{0,30}\d|\A\W*[\d.,]+ ?; ?-?[\d.,]+\W*\Z"
 )
 # "In 9 days, she has 18": what the sentence begins with is not what it states.
 _BEFORE_THE_CLAUSE = re.compile(
@@ -86,7 +87,10 @@ _DIGIT = re.compile(r"\d")
 _RESULT = re.compile(r"=\s*\d")
 _BREAKS_OFF = re.compile(r"(?:[\w)%}] ?[-+/=(^{]|[\w)%] \*|≈|<<)\s*$")
 # "1/3 of 90, which is 30": of such a calculation its result counts.
-_SHARE_OF = re.compile(r"[\d/ .()]{1,20}%? of (?:the |these |those |her |his |their )?[\d.,]{1,20}\s*\Z")
+_SHARE_OF = re.compile(
+    r"[\d/ .()]{1,20}%? of (?:the |these |those |her |his |their )?[\d.,]{1,20}\s*\Z"
+    r"|\d[\d.,]*(?: [a-z]+)? (?:more|less|fewer) than [\d.,]+(?:\W*\Z|,? (?:i\.e\.|namely))"
+)
 # "33.33, which we round to 33"; "approximately 41.67, so she needs 42 boxes": the next whole number.
 _ABOUT = r"(?:(?:approximately|about|around|roughly|≈) ?)?"
 _ROUNDED_TO = re.compile(
@@ -97,13 +101,15 @@ _WHOLE_SO = re.compile(
     rf"{_ABOUT}(\d{{1,12}}\.\d{{1,20}})[^\d.;]{{0,40}}?,? so [^\d.;]{{0,60}}(?=(\d{{1,12}})(?![.,]?\d))"
 )
 # What stands between a number and another one that makes the first not the answer, or not alone.
-_ANOTHER = re.compile(r"(?P<join>,?\s*(?:and|or|to|through|plus|minus|times)\b|,)\s*(?=[-(]?\.?\d)")
+_ANOTHER = re.compile(
+    r"(?P<join>,?\s*(?:and|or|to|through|plus|minus|times)\b(?: (?:possibly|perhaps|maybe))?|,)\s*(?=[-(]?\.?\d)"
+)
 # "3 less than 10, so 7".
 _SO = re.compile(r",? (?:so|hence|thus|therefore|that is)\b,? (?:it is |it's |we get |the [a-z]+ is )?(?=-?\d)")
 # "12 minus what he ate".
 _TAKEN = re.compile(r"(?:plus|minus)\b|than [\d.,]+\W*\Z")
 # "1 in 6" is a chance.
-_ONLY_A_NUMBER = re.compile(r"\s*\d+\W*")
+_ONLY_A_NUMBER = re.compile(r"\s*\d{1,3}\W*")
 # "5 days' pay" is not 5.
 _OF_THEM = re.compile(r"s' ?[a-z]")
 _SIDE_BY_SIDE = re.compile(
@@ -111,7 +117,9 @@ _SIDE_BY_SIDE = re.compile(
     r"(?:has|have|had|gets?|got|pays?|paid|needs?|makes?|earns?|sells?|sold|eats?|ate|is|are|was|were) \(?\d",
     re.IGNORECASE,
 )
-_NOT_ANOTHER = re.compile(r"(?:of|more|less|for|from|each|were|was|are|is|in|on)\b", re.IGNORECASE)
+_NOT_ANOTHER = re.compile(
+    r"(?:[a-z]+ (?=more|less|fewer))?(?:of|more|less|for|from|each|were|was|are|is|in|on)\b", re.IGNORECASE
+)
 _CONNECTED = re.compile(
     r"\b(?:over|in|per|for|after|with|from|out|of|by|on|at|each|every|within|during|into|than|until|among"
     r"|around|about|only)"
@@ -269,7 +277,9 @@ def _is_alone(number: Number) -> bool:
     if join["join"].endswith("or"):
         in_other_units = bool(number.unit and other.unit) and number.unit != other.unit
         in_cents = other.unit.startswith("cent") and other.value == 100 * number.value
-        return other.value == number.value or in_cents or in_other_units or other.unit.startswith("per ")
+        whole = whole_number(rest[join.end() :])  # "70, or 20% of 350"
+        same = number.value in (other.value, whole.value if whole else None)
+        return same or in_cents or in_other_units or other.unit.startswith("per ")
     return join["join"].startswith(",") and more
 
 
