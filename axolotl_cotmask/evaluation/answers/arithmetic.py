@@ -41,7 +41,7 @@ _CHANGED = frozenset(
     (
         "not", "no", "never", "neither", "either", "between", "less", "more", "fewer", "greater", "smaller",
         "larger", "over", "under", "above", "below", "than", "half", "twice", "double", "triple", "thrice", "sqrt",
-        "log", "ln", "sin", "cos", "tan", "from", "pi", "option", "choice",
+        "log", "ln", "sin", "cos", "tan", "from", "pi", "option", "choice", "divisible",
     )
 )  # fmt: skip
 _TAKEN_OF = frozenset(
@@ -59,6 +59,8 @@ _TAKEN_OF = frozenset(
         "third",
         "quarter",
         "fraction",
+        "factor",
+        "divisor",
     )
 )
 _ARTICLES = frozenset(("a", "an", "i"))

@@ -9,6 +9,7 @@ _KNOWN = re.compile(
     r"(?:\b(?:the|these|those|all|both|his|her|their|every)|(?!it's|s?he's|that's|there's|here's"
     r"|what's)\b\w+'s)(?: (?:original|initial|starting|first|other))?\s\Z"
     r"|\d (?:[a-z]+ ){1,2}to (?!get|make|be|find|reach|equal|obtain|give|have|total|sum|add)[a-z]+(?: [a-z]+)?\s\Z"
+    r"|[,(] ?(?:originally|formerly|previously|initially)\s\Z"
     r"|\bat an? (?:[a-z]+ )?(?:rate|speed|price|cost) of\s\Z",
     re.IGNORECASE,
 )
@@ -21,7 +22,7 @@ _TO_HER = re.compile(
 )
 # "needs 8 more to reach 50", "96 are needed to make 576".
 _GOAL = re.compile(
-    r"\b(?:need(?:s|ed)?|must|ha(?:s|ve) to|takes?)\b[^.\d]{1,40}\d[^.\d]{1,40} to (?:[a-z]+ ){1,2}\Z"
+    r"\b(?:need(?:s|ed)?|must|ha(?:s|ve) to|takes?)\b[^.\d]{1,40}\d[^.]{1,60} to (?:[a-z]+ ){1,2}\Z"
     r"|\d[^.\d]{1,40}\b(?:needed|required) to (?:[a-z]+ ){1,2}\Z"
 )
 _CHANGE = r"\b(?:rose|risen|fell|fallen|dropp|increase?|decrease?|gr[eo]w|went|reduc|chang|declin|improv)\w*\b"
@@ -50,10 +51,9 @@ _PREPOSITION = re.compile(
 )
 _CHANGES_TO = re.compile(rf"{_CHANGE}[^.]{{0,40}} to \Z")
 _COMES_TO = re.compile(
-    r"\b(?:total|sum|average|equal|com(?:es?|ing)|came|amount|add|work|round|br(?:ing|ought)|lead|due|down"
-    r"|up|back|drop|f[ae]ll|r[io]se|increase?"
-    r"|decrease?|go|went|gr[eo]w|reduc|result|leav|left|end|remain|stay|finish|start|complete?|meet|profit"
-    r"|loss|cost|price|answer|result|value)[a-z]*"
+    r"\b(?:total|sum|average|equal|com(?:es?|ing)|came|amount|add|work|round|br(?:ing|ought)|lead|drop"
+    r"|f[ae]ll|r[io]se|increase?|decrease?|go|went|gr[eo]w|reduc|result|leav|left|end|remain|stay|finish|start|complete?|meet|profit"
+    r"|loss|cost|price|answer|result|value|(?:due|down|up|back)(?![a-z]))[a-z]*"
     r"\b[^.\d]{0,30}\Z"
 )
 

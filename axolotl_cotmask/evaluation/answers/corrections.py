@@ -20,8 +20,8 @@ TAKES_BACK = re.compile(
     r"|(?:this|that|it)(?:'s| is| was) (?:wrong|incorrect|not (?:right|correct))\b"
     r"|(?:claim|guess|assumption) (?:fails|is (?:false|wrong))\b"
     r"|(?:it|this|that) should (?:be|have been)\b(?= [$\d(\\])"
-    r"|but (?:it|this|that)(?:'s| is| was) (?:actually|really|in fact)\b)"
-    r"|\((?:incorrect|wrong)\)|(?<=[.!?\n] )actually\b|^actually\b",
+    r"|but (?:it|this|that)(?:'s| is| was) (?:actually|really|in fact)\b|but here it is\b)"
+    r"|\((?:incorrect|wrong)\)|(?<=[.!?\n] )actually\b|^[ \t>*-]{0,4}actually\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _CONFIRMS = re.compile(
@@ -29,14 +29,15 @@ _CONFIRMS = re.compile(
     r"|(?<!not )(?<!n't )\b(?:correct|right|fine|good|ok|okay)(?=\s*(?:[.!,)]|\Z))",
     re.IGNORECASE,
 )
+_CLOSED = re.compile(r"(?:[^\w\s:,;-]|\A)\s*\Z")
 _DENIES = re.compile(r"(?:n't|\bnot|\bnever)\b[^.!?\n]{0,30}", re.IGNORECASE)
 
 
 def last_said(text: str, read: Callable[[str], str | None]) -> str | None:
     """Return what ``read`` reads behind the last place of ``text`` that takes a stated answer back, or in all of it.
 
-    A place does not count when no answer was stated before, when nothing can be read behind it, and when what follows
-    states no other answer but confirms the first.
+    A place does not count when no answer was stated before, when nothing can be read behind it (unless the text breaks
+    off there: it has no answer), and when what follows states no other answer but confirms the first.
     """
     end = len(text)
     for mark in reversed(list(TAKES_BACK.finditer(text))[-_TRIED:]):
@@ -47,6 +48,6 @@ def last_said(text: str, read: Callable[[str], str | None]) -> str | None:
             end = mark.start()
             continue
         answer = read(rest)
-        if answer is not None:
+        if answer is not None or (end == len(text) and not _CLOSED.search(rest)):
             return answer
     return read(text)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from axolotl_cotmask.evaluation.answers.corrections import TAKES_BACK
+from axolotl_cotmask.evaluation.answers.number_words import NUMBER_WORD
 from axolotl_cotmask.evaluation.answers.plain import plain
 
 _THOUGHT_ENDS = re.compile(
@@ -26,7 +27,19 @@ _TURN_ENDS = re.compile(
     r"|<\|im_start\|>user|<\|start_header_id\|>user"
 )
 _ANNOTATION = re.compile(
-    r"<<[^<>]*>>|<\|[\w ]{1,40}\|>|</?(?:b|i|u|p|em|strong|mark|span|code|pre|center|h[1-6])(?: [^<>]{0,60})?>"
+    r"<<[^<>]*>>|(?m:^> (?=[A-Za-z*]))|<\|[\w ]{1,40}\|>"
+    r"|</?(?:b|i|u|p|em|strong|mark|span|code|pre|center|h[1-6])(?: [^<>]{0,60})?>"
+)
+# A program behind the answer; its output is in a block of its own.
+_PROGRAM = re.compile(
+    r"```(?:python3?|py|java|javascript|js|c|cpp|c\+\+|bash|sh|sql|r)\n.*?(?:```|\Z)", re.IGNORECASE | re.DOTALL
+)
+# A sign that may end a text, but for those that mark an option.
+_ORNAMENT = re.compile(r"[\s\u2600-\u2610\u2612\u2613\u2618-\u26ff\u27a0-\u27bf\U0001f300-\U0001faff\ufe0f]")
+_DIGIT = re.compile(r"\d")
+_SENTENCE = re.compile(
+    r"\W{0,3}(?:[A-Z][a-z']*,?|\([A-E]\))(?: \S+){3}"
+    r"|\d[\d.,]*(?: \S+){1,6} (?:is|are|was|were|has|have|remains?)\b"
 )
 # A role or a heading that only a prompt has.
 _TURN = re.compile(
@@ -71,7 +84,7 @@ _NUMBER = re.compile(r"(?:question|problem|exercise|example|step|part|no\.|#) ?\
 _SAID = re.compile(r"[^\s#*>-]")
 _STATES = re.compile(
     r"\\(?:boxed|fbox)\{|####[ \t]{0,3}[-$£€\d\\]"
-    r"|(?:\banswers?\b|^[ \t*_]{0,8}A(?=[ *_]{0,4}:))[^\n.]{0,80}?(?:[\d\\$]|\b(?-i:[A-E])\b)"
+    rf"|(?:\banswers?\b|^[ \t*_]{{0,8}}A(?=[ *_]{{0,4}}:))[^\n.]{{0,80}}?(?:[\d\\$]|\b(?:(?-i:[A-E])|{NUMBER_WORD})\b)"
     r"|\A[^\w\n]{0,6}(?-i:[A-E])[^\w\n]{0,6}$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -79,7 +92,7 @@ _STATES = re.compile(
 _GIVES = re.compile(
     r"\\(?:boxed|fbox)\{[^\n]|####[ \t]{0,3}[-$£€\d\\]"
     r"|(?:\banswers?\b(?: to [^\n.:]{1,60}?)?[^\n.\w:=]{0,6}(?:is|are|equals|[:=])|^[ \t*_]{0,8}A(?=[ *_]{0,4}:))"
-    r"[^\n.]{0,80}?(?:[\d\\$]|\b(?-i:[A-E])\b)"
+    rf"[^\n.]{{0,80}}?(?:[\d\\$]|\b(?:(?-i:[A-E])|{NUMBER_WORD})\b)"
     r"|\A[^\w\n]{0,6}(?:(?-i:[A-E])|\d{1,9})[^\w\n]{0,6}$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -92,8 +105,32 @@ def about_the_question(text: str) -> str:
     what follows the end of its turn or the beginning of another prompt. A question that is repeated before any answer
     is not another one.
     """
-    text = after_the_thinking(plain(text))
-    return _ANNOTATION.sub("", _before_the_next_prompt(_first_turn(text)))
+    text = after_the_thinking(plain(text)).lstrip()
+    text = _ANNOTATION.sub("", _before_the_next_prompt(_first_turn(text)))
+    text = _answer_in_a_sentence(_without_cut_repetition(text))
+    said = _PROGRAM.sub("", text)
+    return _without_ornaments(said if _DIGIT.search(said) else text)
+
+
+def _without_cut_repetition(text: str) -> str:
+    """Return ``text`` without a last line that is the one before it once more, cut off: The answer is 4, of 42."""
+    above, _, last = text.rstrip().rpartition("\n")
+    line = above.rstrip().rpartition("\n")[2]
+    return above if _DIGIT.search(last) and last != line and line.startswith(last) else text
+
+
+def _answer_in_a_sentence(text: str) -> str:
+    """Return what the last ``<answer>`` holds where that is a sentence, which is read as a text of its own."""
+    begin = text.rfind("<answer>")
+    held = text[begin + len("<answer>") :].partition("</answer>")[0].strip() if begin >= 0 else ""
+    return held if _SENTENCE.match(held) else text
+
+
+def _without_ornaments(text: str) -> str:
+    end = len(text)
+    while end and _ORNAMENT.match(text, end - 1):
+        end -= 1
+    return text[:end]
 
 
 def after_the_thinking(text: str) -> str:

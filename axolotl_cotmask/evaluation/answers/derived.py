@@ -26,7 +26,8 @@ def derived_number(numbers: list[re.Match[str]], *, also_and: bool = False) -> r
     between, within = sentence[other.end() : last.start()], sentence[one.end() : other.start()]
     tail = _TAIL.search(between)
     parted = _TAIL.search(within) if also_and else "," in within
-    if tail is None or parted or (not also_and and tail.group() == " and ") or _LISTED.search(sentence):
+    listed = _LISTED.search(sentence) if " of " not in within else None
+    if tail is None or parted or (not also_and and tail.group() == " and ") or listed:
         return None
     values = [whole_number(number.group()) for number in numbers]
     if not all(values):

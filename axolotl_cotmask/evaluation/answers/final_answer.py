@@ -14,6 +14,9 @@ _BRACES = re.compile(r"[{}]")
 _BOX = re.compile(r"\\(?:boxed|fbox) ?(?=\{)")
 _JOINT = re.compile(
     r"[\s$,;()\\]{0,12}(?:and|or|\\text\{ ?(?:and|or) ?\})?[\s$,()\\]{0,12}(?:[a-zA-Z](?:_\{?\d\}?)? ?= ?)?"
+    r"|\$? (?:[a-z]+ ){0,2}(?:and|or) "
+    r"(?!(?:so|thus|therefore|hence|then|the|it|that|this|answer|final|equivalent\w*|simply)\b)"
+    r"(?:[a-zA-Z]+ ){0,2}[$\\(]{0,2}"
 )
 _JOINS = re.compile(r"\b(?:and|or)\b|,")
 _HASH = re.compile(r"####[ \t]{0,8}([^\n]*)")
@@ -34,7 +37,7 @@ _OPTION = re.compile(
 _LABEL_B = re.compile(r"^[ \t*_-]{0,8}B[ *_]{0,4}[:)]", re.IGNORECASE | re.MULTILINE)
 # "If the answer were 5", "a wrong answer is 5": and a tag that closes, or one of another name.
 _NOT_STATED = re.compile(
-    r"(?:\b(?:if|suppose|supposing|assuming|assume|unless|whether|wrong|incorrect|previous|expected"
+    r"(?:\b(?:if|suppose|supposing|assuming|assume|unless|whether|wrong|incorrect|previous|expected|given"
     r"|claimed|old|first|initial|original|draft|possible|tempting|naive|check|checking|verify|verifying"
     r"|confirm|test)[ ,*_:]{1,3}"
     r"(?:(?:the|an?|this|that|my|our|your|his|her|their|final|correct)[\s*_]{1,3}){0,3}|</)$",
@@ -45,8 +48,9 @@ _OF_OTHERS = re.compile(r"\b(?:expected|claimed|previous|wrong|incorrect|old|nai
 # What "the answer is 5" follows when it is not meant: "one might think", "at first I thought".
 _DOUBTED = re.compile(
     r"\b(?:but if|might|at first|initially|i(?: \w+)? thought"
-    r"|(?:may|could|would|tempted to|not|n't|never) (?:think|say|guess|believe)|doubt|unlikely|would say"
-    r"|(?:some|others|many)(?: people| students)? (?:say|said|think|thought|claim|argue)"
+    r"|(?:may|could|(?<!\bi )would|tempted to|not|n't|never) (?:think|say|guess|believe)|doubt|unlikely"
+    r"|(?:some|others|many|people|students?|someone|textbook|book|key|manual|author|friend|teacher|classmate|s?he|they)"
+    r" (?:says?|said|thinks?|thought|claim(?:s|ed)?|argue[sd]?|believe[sd]?)"
     r"|(?:false|untrue|not true|wrong|incorrect) that)\b(?:(?!\bbut\b)[^.;\n]){0,40}$",
     re.IGNORECASE,
 )
@@ -85,7 +89,7 @@ _DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"), ("$", "$"))
 NOT_SHORT = r"(?<![a-z]\.[a-z])(?<!approx)(?<!\blbs)(?<!\bhrs)(?<!\bft)(?<!\bvs)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)"
 _SENTENCE_END = re.compile(
     rf"(?:{NOT_SHORT}[.?]"
-    r"|(?<=[a-zA-Z)*])!)(?=\s|$)|(?<=\d)!(?=\s[A-Z])|\n|</|\"\}"
+    r"|(?<=[a-zA-Z)*])!)(?=[*_\"]{0,3}(?:\s|$))|(?<=\d)!(?=\s[A-Z])|\n|</|\"\}"
 )
 _CLAUSE_END = re.compile(r"[.!?](?=\s|\Z)|[;\n]|,\s")
 # What follows "the answer is" without being the answer.
@@ -95,11 +99,11 @@ _NO_ANSWER = re.compile(
     r"|computed|based|below|above|rounded|shown|supposed|therefore|yes|unique|not (?:clear|obvious))\b",
     re.IGNORECASE,
 )
-_REVERSED = re.compile(
-    r"\s(?:is|are) (?:the|my|our) (?:final |correct |right |best |only )?(?:answer|option|choice)\b", re.IGNORECASE
-)
+_IS_THE = r"\s(?:is|are|=) (?:the|my|our) (?:final |correct |right |best |only )?"
+_REVERSED = re.compile(rf"{_IS_THE}(?:answer|option|choice)\b", re.IGNORECASE)
+_IS_REVERSED = re.compile(rf"{_IS_THE}\Z", re.IGNORECASE)
 _DENIED = re.compile(
-    r"(?:\bnot|\banything but|\bcannot|n't|\brather than|\binstead of|\bunlike) "
+    r"(?:\bnot|\bno longer|\banything but|\bcannot|n't|\brather than|\binstead of|\bunlike) "
     r"(?:be |equal |to |the |just |option |choice |answer ){0,3}"
     r"[$(*\\]{0,3}(?:-?\d++(?:[.,/]\d++)*+%?|[A-Ea-e](?![a-zA-Z]))(?:\*\*|[$)*]|\\\)){0,2}"
     r"(?P<instead>[,;]? (?:but|rather|it is|it's)(?: rather)?(?= ))?"
@@ -135,8 +139,8 @@ def statements(text: str, *, of_option: bool = False) -> Iterator[str]:
     """
     box = _last_box(text)
     if box is not None:
-        begin, passage = box
-        yield from (later for later in _after_marks(text[begin:], of_option) if later[0] in "-+$\\(.0123456789ABCDE")
+        begin, end, passage = box
+        yield from (later for later in _after_marks(text[end:], of_option) if later[0] in "-+$\\(.0123456789ABCDE")
         yield passage
         text = text[:begin]
     line = _hash_line(text)
@@ -147,11 +151,12 @@ def statements(text: str, *, of_option: bool = False) -> Iterator[str]:
         yield re.split(r"[.,;:!?]\s|\n", text[max(0, mark.start() - 80) : mark.start()])[-1]
 
 
-def _last_box(text: str) -> tuple[int, str] | None:
+def _last_box(text: str) -> tuple[int, int, str] | None:
+    """Return where the last box, or those that are joined with it, begins and ends, and what is in it."""
     boxes = list(_BOX.finditer(text))[-_TRIED:]
     closings = _closing_braces(text) if boxes else {}
     held: list[str] = []
-    begin = len(text)
+    begin = end = len(text)
     for box in reversed(boxes):
         closing = closings.get(box.end(), len(text))
         inside = text[box.end() + 1 : closing].strip()
@@ -160,9 +165,10 @@ def _last_box(text: str) -> tuple[int, str] | None:
         between = text[closing + 1 : begin]
         if held and not (len(between) < LIMIT and _JOINT.fullmatch(between) and _JOINS.search(between)):
             break
+        end = end if held else closing
         held.insert(0, inside)
         begin = box.start()
-    return (begin, ", ".join(held)) if held else None
+    return (begin, end, ", ".join(held)) if held else None
 
 
 def _closing_braces(text: str) -> dict[int, int]:
@@ -194,7 +200,7 @@ def _after_marks(text: str, of_option: bool) -> Iterator[str]:
         ):
             continue
         link = _LINK.match(text, mark.end()) or (_DIRECT.match(text, mark.end()) if _FINAL.search(before) else None)
-        if link is None:
+        if link is None or (not link.group().strip() and _IS_REVERSED.search(before)):
             continue
         passage = _passage(text, link.end())
         if "would" in link.group() and (_HYPOTHETICAL.search(before) or " if " in passage):
@@ -229,4 +235,7 @@ def _passage(text: str, begin: int) -> str:
     stop = _SENTENCE_END.search(text)
     sentence = text[: stop.start()].strip() if stop else text.strip()
     # "4!." is a factorial, "4!" an exclamation.
-    return sentence if stop and stop.group() == "." else sentence.removesuffix("!")
+    if stop and stop.group() == ".":
+        return sentence
+    sentence = sentence.rstrip(' \t"✓✔✅☑')
+    return sentence.rstrip("!") if sentence.endswith("!!") else sentence.removesuffix("!")

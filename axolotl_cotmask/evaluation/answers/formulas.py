@@ -49,7 +49,7 @@ _NAME_IS = re.compile(r"(?:[a-zA-Z'-]{1,20} ){1,8}(?:is|are|equals) (?=[-\d$\\])
 _EXPRESSION = re.compile(
     r"(?:\b(?:is|are|equals)|[=:])\s++((?=[^a-z\n]{0,80}[a-z√π(])(?:(?:sqrt|pi|sin|cos|tan|log|ln"
     r"|[a-zA-Z0-9])(?![a-zA-Z]{2})"
-    r"|[-+*/^()√π_{}., ]|\d){1,80})[*_.!]{0,3}\Z"
+    r"|[-+*/^()√π_{}., ]|\d){1,80})[*_.!\"]{0,4}\Z"
 )
 # The label of an option before its value.
 _OPTION = re.compile(
@@ -153,7 +153,7 @@ def value_of(text: str, name: str) -> str | None:
 def plain_expression(text: str) -> str | None:
     """Return what a text without formulas ends on behind ``is`` or ``=``, where it is more than a number."""
     found = _EXPRESSION.search(text.rstrip().rpartition("\n")[2][-LIMIT:])
-    return None if found is None or breaks_off(found[1]) else found[1]
+    return None if found is None or breaks_off(found[1]) else found[1].rstrip(" .*_")
 
 
 def _is_bound(formula: str) -> bool:

@@ -32,8 +32,10 @@ _ADDED = re.compile(
     r"|(?<=[\w%]),? (?:i\.e\.,?|that is,) (?=(?:an?|you|s?he|they|it|the|we|there) )"
     r"|,? (?:after|before|once|until|when|if|now that) (?:you|we|s?he|they|it|his|her|their|its|the|[A-Z][a-z]+)\s"
     r"(?![^,\d]{0,60}\d[^,]{0,60},[^,]{0,60}\d)"
-    rf"|, (?=-?{NUMBER}(?: [a-z]+){{0,2}} (?:more|less|fewer|short|shy|higher|lower|[a-z]+er)(?: than| of)\b)"
-    rf"|, (?=-?{NUMBER} [a-z]{{1,12}} (?:above|below|behind|beyond|ahead of|away from|from|before|after)\b)"
+    rf"|, (?:which is )?(?=-?{NUMBER}(?: [a-z]+){{0,2}}"
+    r" (?:more|less|fewer|short|shy|higher|lower|[a-z]+er)(?: than| of)\b)"
+    rf"|, (?:which is )?(?=-?{NUMBER} [a-z]{{1,12}} (?:above|below)\b)"
+    rf"|, (?=-?{NUMBER} [a-z]{{1,12}} (?:behind|beyond|ahead of|away from|from|before|after)\b)"
     rf"|:(?= {NUMBER} (?:plus|times|divided by|[-+*/]) ?{NUMBER}\W*\Z)"
     r"| [-–—]+ (?=(?:s?he|they|it|we|you|I|because|since|the)\b)"
     r"|,? (?:of which|given that|provided that|assuming(?: that)?)\s"
@@ -65,10 +67,11 @@ _CLAUSE = re.compile(
     r"|\W*(?i:(?:(?:and|so|thus|hence|therefore|then),? )?(?:to|since|because|as|if|when|while|although"
     r"|once|given|by|in|after|before|with|without|for|at|from|of|out|on|[a-z]+ing) )"
     r"[^,\n]*?\d[^\n]*?(?:, | (?=(?:s?he|they|it|we|you|I|there)\b))(?=[^\n]*\d)"
-    rf"|.*, or (?={NUMBER}[^\d\n]*\Z)",
+    rf"|.*, or (?={NUMBER}[^\d\n]*\Z)"
+    r"|.* and [^,\d\n]{2,20} (?:that|this) (?:is|makes|gives|leaves|equals) (?=[^\n]*\d)",
 )
 _CHOICE = re.compile(
-    r"\s*(?:or|and|to|in(?! [\d.]+ (?:more )?(?:second|minute|hour|day|week|month|year))|by|against"
+    r"\s*(?:or|and|to|remainder|in(?! [\d.]+ (?:more )?(?:second|minute|hour|day|week|month|year))|by|against"
     r"|through|vs\.?)\s*(?=-?\.?\d)"
 )
 _ROUNDED = re.compile(r"\bround\w*\s[^.]{0,30}\Z", re.IGNORECASE)
@@ -79,8 +82,8 @@ _THINGS = re.compile(
 # "The width is 12 and the length is 28."
 _SUBJECTS = re.compile(
     r"\b(is|was|are|were|has|gets) -?\d[\d.,]*(?: [a-z]+){0,2}(?:,? and|;) (?:(?:the|his|her|its) )?"
-    r"(?!(?:[a-z]+ )?(?:total|sum|difference|average|product|result|answer|it|this|that|so"
-    r"|thus)\b)(?:[\w'-]+ ){1,6}\1 -?\d[\d.,]*(?: [a-z]+){0,2}\W*\Z"
+    r"(?!(?:[a-z]+ ){0,2}(?:total|sum|difference|average|product|result|answer|it|this|that|so"
+    r"|thus)\b)(?:[\w'-]+ ){1,6}(?:\1|costs?) -?\d[\d.,]*(?: [a-z]+){0,2}\W*\Z"
 )
 # "12 each, 24 altogether".
 _IN_TOTAL = re.compile(
@@ -96,7 +99,7 @@ _SO = re.compile(r",? so (?=[^=]*\d)")
 # "the difference is six"; "she has no apples left".
 _IN_WORDS = re.compile(r"\b(?:is|are|was|were|equals|comes to)\s((?!one\b)[a-z][a-z -]{2,40})\W*\Z")
 NONE_LEFT = re.compile(
-    r"\b(?:no (?:more )?[a-z]+(?: [a-z]+)?|nothing|none) (?:is |are )?(?:left|remains?|remaining)"
+    r"\b(?:no (?:more )?[a-z]+(?: [a-z]+)?|no one|nobody|nothing|none) (?:is |are )?(?:left|remains?|remaining)"
     r"(?: after\b[^\n=]{0,60})?\W*\Z"
 )
 # "x_1 = 17, x_2 = 19": values of several names.
@@ -113,6 +116,12 @@ BOUND = re.compile(
 )
 # The second of two answers.
 _OTHERWISE = re.compile(r"\W*(?:otherwise|if not|else|in the other case)\b", re.IGNORECASE)
+# "with the coupon he pays $18, without it $24".
+_TWO_CASES = re.compile(
+    r"\b(?:with [^\d\n]{1,60}\d[^\n]{1,60}\bwithout|without [^\d\n]{1,60}\d[^\n]{1,60}\bwith)"
+    r" [^\d\n]{1,60}\d[\d.,]*[^\d\n]{0,30}\Z|\bassuming\b[^\n]{1,80}\d[^\n]{1,60}\bassuming\b[^\n]{1,60}\d",
+    re.IGNORECASE,
+)
 # What compares the number of the sentence before, or imagines another case: that sentence is read then.
 _COMPARES = re.compile(
     r"\W*(?:s?he|they|you|we|it|one) (?:could|might)\b"
@@ -126,7 +135,7 @@ _COMPARES = re.compile(
 _IMAGINED = re.compile(r"\b(?:would|could)\b")
 # "4n + 2 = 18", and nothing else.
 _EQUATION = re.compile(
-    r"\W*(?:(?:so|then|thus|we have|we get|the equation is)\b\W*)?"
+    r"\W*(?:(?:so|then|thus|we have|we get|(?:the )?equation(?: is)?)\b\W{0,3}){0,3}"
     r"(?:\d+ ?\*? ?[a-z](?: ?[-+] ?\d+)?|[a-z] ?[-+] ?\d+) ?= ?-?[\d.]+\W*\Z",
     re.IGNORECASE,
 )
@@ -146,7 +155,8 @@ def number_of_sentence(sentence: str, before: str = "") -> str | None:
 
     ``before`` is what the text says before it: the last result there is what a sentence is about that names it.
     """
-    if _SUBJECTS.search(bare(sentence)):
+    sentence = sentence.rstrip("!")
+    if _SUBJECTS.search(bare(sentence)) or (_TWO_CASES.search(sentence) and not _IMAGINED.search(sentence)):
         return None
     clauses = [clause for clause in sentence.split("; ") if _DIGIT.search(clause)] or [sentence]
     sentence = next((clause for clause in reversed(clauses) if not _IMAGINED.search(clause)), clauses[-1])
@@ -174,7 +184,7 @@ def number_of_sentence(sentence: str, before: str = "") -> str | None:
         return _last_of(_main(result[so.end() :]))
     if result != sentence and (total := _YIELDS.match(result)) is not None:
         return _last_of(result[total.end() :])
-    if result != sentence and _DIGIT.search(result):
+    if result != sentence and _DIGIT.search(result) and not _IMAGINED.search(result):
         number = number_in(result)
         number = number if number is not None else _of_things(result)
         if number is not None:
@@ -191,7 +201,8 @@ def number_of_sentence(sentence: str, before: str = "") -> str | None:
 def is_comment(sentence: str) -> bool:
     """Whether ``sentence`` says nothing new: it compares what the one before it says, or imagines another case."""
     plain = bare(sentence)
-    return "=" not in sentence and (_COMPARES.match(plain) is not None or _knows_all(plain))
+    new = "=" in sentence or _YIELDS.match(plain) is not None
+    return not new and (_COMPARES.match(plain) is not None or _knows_all(plain))
 
 
 def _knows_all(sentence: str) -> bool:
@@ -229,9 +240,7 @@ def _is_checked(explained: str, word: str, calculation: str) -> bool:
     first = QUANTITY.search(calculation)
     if len(numbers) != 1 or first is None or word.strip(" ,") not in ("because", "since", "and the check"):
         return False
-    return _IMAGINED.search(calculation, 0, first.start()) is not None or (
-        word.strip() != "since" and first.group() == numbers[0].group()
-    )
+    return _IMAGINED.search(calculation, 0, first.start()) is not None or (first.group() == numbers[0].group())
 
 
 def _last_of(sentence: str, computed: str | None = None) -> str | None:

@@ -17,6 +17,7 @@ _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\left(?![a-z])|\\right(?![a-z])|\\!|\\displaystyle|\\[bB]igg?[lr]?(?![a-z])", ""),
         (r"(?<!\\)\\[,;: ]|~|\\q?quad", " "),
         (r"\\[dtc]frac", r"\\frac"),
+        (r"(\\(?:text|mathrm) ?\{ ?[a-zA-Z]{1,12}) ?\} ?/ ?\\(?:text|mathrm) ?\{ ?(?=[a-zA-Z])", r"\1/"),
         (r"\\frac ?(\d) ?(\d)", r"\\frac{\1}{\2}"),
         (r"\\frac ?(\d) ?\{", r"\\frac{\1}{"),
         (r"\A\s*\\text ?\{[^{}\d]{0,80}(?:\bis|\bare|:)\s*\}(?=\s*[-\d\\(a-z])", ""),

@@ -6,6 +6,7 @@ import re
 
 from axolotl_cotmask.evaluation.answers.final_answer import statements
 from axolotl_cotmask.evaluation.answers.quantity import LIMIT, bare
+from axolotl_cotmask.evaluation.answers.remarks import without_remarks
 
 _STRIPPED = re.compile(r"[$\\*_`]")
 _ARTICLE_BEFORE = r"(?! (?!(?:because|since|as|is|which|and|or|for|by|with|so|in|at|given|from)\b)[a-z])"
@@ -21,15 +22,18 @@ _SEVERAL = re.compile(
 # "B if n is odd, and C if n is even".
 _UNDER_CONDITIONS = re.compile(rf"{_LETTER}[)\]]? if\b[^\n]{{1,80}}{_LETTER}[)\]]? if\b")
 # All options, once more.
-_OPTIONS = re.compile(r"\W{0,6}A[).:\]]?\s[^\n]{1,80}?\WB[).:\]]\s[^\n]{1,80}?\WC[).:\]]\s")
+_OPTIONS = re.compile(r"\W{0,6}A(?:[).:\]]|\s)[^\n]{1,80}?\WB[).:\]][^\n]{1,80}?\WC[).:\]]")
 _LAST = re.compile(rf"[:=,(]\s?[(\[]?({_LETTER})[)\]]?\W*$")
 _NAMED = re.compile(rf"\(({_LETTER})\)|\b(?:option|choice|letter)\W{{1,3}}({_LETTER})", re.IGNORECASE)
 _ALONE = re.compile(rf"(?<![\w']){_LETTER}")
 _CHOSEN = re.compile(
     r"(?:\b|(?=[→⇒=-]))(?:so|thus|hence|therefore|it is|it's|is|be|only|choose|guess|pick|select|chose|picked|selected"
-    r"|go with|option|choice|answer|match(?:es|ing)|correspond(?:s|ing) to"
+    r"|go(?:ing)? with|went with|opt(?:ing)? for"
+    r"|settl(?:ed?|ing) (?:on|for)|likely|probably|choosing|picking|selecting"
+    r"|option|choice|answer|match(?:es|ing)|correspond(?:s|ing) to"
     r"|leav(?:es|ing)(?: only)?|[→⇒]|[-=]>)"
-    rf"\W{{1,3}}(?:really |actually |option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})",
+    rf"\W{{1,3}}(?:really |actually |option |choice |answer |the |is ){{0,3}}[(\[*]{{0,3}}({_LETTER})"
+    r"(?!\)? (?:is (?:not|wrong|out|false|incorrect)|isn't|fails)\b)",
     re.IGNORECASE,
 )
 # "If the lid counts, B. If not, A."
@@ -51,16 +55,20 @@ _NONE_FITS = re.compile(
 _CHOSEN_ANYWAY = re.compile(
     rf"\b(?:so|thus|hence|therefore|choose|guess|pick|select|go with)\b[^.\n]{{0,40}}?\b({_LETTER})", re.IGNORECASE
 )
+# How a line on one option begins.
+_LINE_OF = r"^\W{0,6}(?:option |choice )?((?-i:[A-E]))[).:\]]"
 _CONFIRMED = re.compile(
-    r"\b((?-i:[A-E]))[)\]]? is (?:the )?(?:right|correct|true)\b|\A\W{0,4}((?-i:[A-E])),? (?:since|because)\b"
-    r"|^\W{0,6}((?-i:[A-E]))[).:\]][^\n]{1,100}(?:[-(:,.✓✔✅]\s?(?:this is )?|\d )(?:right|correct|true|yes)\b"
-    r"|^\W{0,6}((?-i:[A-E]))[).:\]][^\n]{1,100}[✓✔✅]|^\W{0,6}((?-i:[A-E]))[).:\]] (?:yes|true|correct|right)\b",
+    r"\b((?-i:[A-E]))[)\]]? is (?:the )?(?:right|correct|true|better|best|(?:more|most) likely)\b"
+    r"|\A\W{0,4}((?-i:[A-E])),? (?:since|because)\b"
+    rf"|{_LINE_OF}[^\n]{{1,100}}(?:[-(:,.✓✔✅]\s?(?:this is )?|\d )(?:right|correct|true|yes)\b"
+    rf"|{_LINE_OF}[^\n]{{1,100}}[✓✔✅]|{_LINE_OF} (?:yes|true|correct|right)\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _ON_A_LINE = re.compile(r"[^\w\n]*(?:(?:option|choice)\W{1,2}([a-e])|([A-E]|\(?[a-e]\)))[^\w\n]*")
 _WHOLE = re.compile(r"\W{0,6}([a-e])\W{0,6}")
 _LABEL = re.compile(
-    r"\(([A-E])\)|\b([A-E])[).](?= ?\S)|(?<=[.,?!:] )([A-E])\.(?=\s*\Z)"
+    r"\(([A-E])\)|\b(?<![A-Z]\.)([A-E])(?:\)|\.(?![A-Z]\.))(?= ?\S)"
+    r"|(?:(?<=[.?!:] )([A-E])[.!]?|(?<=, )([A-E])[.!])(?=\s*\Z)"
     r"|\*\*\(?([A-E])\)?[.:]?\*\*|\A([A-E])(?::| -| =| (?=\())(?![^\n]*\b[B-E] =)(?=\s[^\n]*\Z)"
     r"|\A\(([a-e])\)(?=\s[^\n]*\Z)"
 )
@@ -106,7 +114,7 @@ def letter_in(text: str) -> str | None:
     if line is not None:
         return (line[1] or line[2]).strip("()").upper()
     line = _ON_A_LINE.fullmatch(text.lstrip().partition("\n")[0])
-    return line[2].strip("()").upper() if line is not None and line[2] else _last_label(marked)
+    return line[2].strip("()").upper() if line is not None and line[2] else _last_label(without_remarks(marked))
 
 
 def _letter_of(passage: str) -> str | None:

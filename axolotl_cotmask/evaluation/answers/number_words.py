@@ -63,6 +63,9 @@ PARTS = {
     for plural in ("", "s")
 } | {"half": Fraction(1, 2), "halves": Fraction(1, 2)}
 
+#: One word of a number, as a pattern.
+NUMBER_WORD = rf"(?:{'|'.join((*_SMALL, *_TENS, *SCALES, 'half'))})"
+
 
 def leading_number(words: list[str]) -> tuple[Fraction, int] | None:
     """Return the number that lower-case ``words`` begin with and how many of them it takes, or None."""

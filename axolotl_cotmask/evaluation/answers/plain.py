@@ -39,7 +39,7 @@ _OTHERS = {
 _GROUPING = "\N{NO-BREAK SPACE}"
 _GROUPED = re.compile(rf"(?<=\d){_GROUPING}(?=\d{{3}}(?!\d))")
 # A line break in JSON: not \nu and other names of LaTeX, nor a row of a matrix that ends before an n.
-_WRITTEN_BREAK = re.compile(r"(?<!\\)(?:\\n(?![a-z]|Right|Left|[vV]))+")
+_WRITTEN_BREAK = re.compile(r"<br ?/?>\n?|(?<!\\)(?:\\n(?![a-z]|Right|Left|[vV]))+")
 _ENTITY = re.compile(r"&(?:#\d{1,5}|[a-zA-Z]{2,6});")
 _LEVELS = re.compile(rf"([{_RAISED}]+)|([{_LOWERED}]+)")
 _VULGAR_FRACTION = re.compile(rf"(?<=\d)\s?([{_VULGAR}])|([{_VULGAR}])")

@@ -41,10 +41,11 @@ _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?i)\b(?:minus|negative) (?=\d)", "-"),
     )
 )
-# "half of 30", all of it.
+# "half of 30", "20% of 350", all of it.
+_PART = r"(?:an? |one )?(?P<part>half|quarter|third|fourth|fifth|sixth|eighth|tenth)"
+_SHARE = r"(?P<share>\d{1,6}(?:\.\d{1,6})? ?(?=%|percent)|\d{1,6}/\d{1,6})(?:%|percent)?"
 _PART_OF = re.compile(
-    r"\s*(?:an? |one )?(half|quarter|third|fourth|fifth|sixth|eighth|tenth) of (?:the |his |her |their )?"
-    r"(?=\d[\d.,]*\s*\Z)",
+    rf"\s*(?:{_PART}|{_SHARE}) of (?:the |his |her |their )?(?=\d[\d.,]*\s*\Z)",
     re.IGNORECASE,
 )
 _FOURTHS = {"quarter": "fourth"}
@@ -56,38 +57,59 @@ _CLAUSE = re.compile(
 #: What stands between commas beside the rest.
 ASIDE = re.compile(r",\s(?:who|which|whose)\b[^,]{1,60},")
 # The label of a part or an option, "(a) 5", "B) 12", and brackets around a lone number.
-_PART = re.compile(
+_LABEL = re.compile(
     r"\(?[A-Ea-e]\)\s+|[A-E][.:]\s+(?=[-(]?\.?\d)|\([a-zA-Z ]{2,30}\) |\[([^][,]{1,40})\]$|\{([^{},]{1,40})\}$"
 )
 # "38 vs. 12", "Ken: 38, Bob: 12", "38 (Ken) and 12 (Bob)".
-_SEVERAL = re.compile(r"\d[^\d]{0,30}(?:\bvs\b\.?|\bversus\b|,\s[A-Z][a-z]{1,20}\s?[:=-]|\)\s?and)\s?-?\d")
+_SEVERAL = re.compile(
+    r"\d[^\d]{0,30}(?:\bvs\b\.?|\bversus\b|,\s[A-Z][a-z]{1,20}\s?[:=-]|\)\s?and)\s?-?\d"
+    r"|\d[^\n]{1,80}\botherwise\b[^\d\n]{0,30}\d|\A\W*[\d.,]+ ?; ?-?[\d.,]+\W*\Z"
+)
 # "In 9 days, she has 18": what the sentence begins with is not what it states.
 _BEFORE_THE_CLAUSE = re.compile(
     r"(?:(?i:from|in|on|after|for|with|at|by|during|of)) (?:[a-z]+ ){0,3}\d+(?: [a-z]+){0,3}?,? "
     r"(?=(?:he|she|they|it|there|we|you|I)\b|[A-Z][a-z]+ )"
 )
-# "15 percent of 60 is 9".
-_SHARE_IS = re.compile(r"[\d./]{1,12} ?(?:%|percent)? of [^\n]{1,40}? (?:is|equals) (?=-?[\d.]+\b)")
+# "15 percent of 60 is 9", "half of 50, or 25".
+_SHARE_IS = re.compile(
+    r"[\d./]{1,12} ?(?:%|percent)? of [^\n]{1,40}? (?:is|equals) (?=-?[\d.]+\b)"
+    rf"|(?:{_PART}|{_SHARE}) of (?:the )?[\d.,]{{1,20}}(?: [a-z]+){{0,3}},?"
+    r" (?:or |i\.e\.,? |that is,? )?(?=-?[\d.]+\b)",
+    re.IGNORECASE,
+)
 _REPEATING = re.compile(r"(?<![\d.])(\d{0,9})\.(\d{0,9})\\overline ?\{(\d{1,9})\}")
 _WHICH_IS = re.compile(r"\bi\.e\.|\bnamely\b|\b(?:which|that)(?: then)? (?:is,?|equals|gives|makes|comes to)\b")
+# Behind a semicolon: no step to the answer.
+_ASIDE_STEP = re.compile(r"\W*(?:check|verif|note|where|because|since)", re.IGNORECASE)
 _BEGINS = re.compile(r"[-+(]?\s?\.?\d")
 _RELATION = re.compile(r"[<>≤≥≠±]|\\pm(?![a-z])|\\(?:[lg](?:e|t|eq)|neq?)(?![a-z])")
 _DIGIT = re.compile(r"\d")
 _RESULT = re.compile(r"=\s*\d")
 _BREAKS_OFF = re.compile(r"(?:[\w)%}] ?[-+/=(^{]|[\w)%] \*|≈|<<)\s*$")
 # "1/3 of 90, which is 30": of such a calculation its result counts.
-_SHARE_OF = re.compile(r"[\d/ .()]{1,20}%? of (?:the |these |those |her |his |their )?[\d.,]{1,20}\s*\Z")
-# "approximately 41.67, so she needs 42 boxes".
-_ROUNDED_SO = re.compile(
-    r"[\d,]{1,12}\.\d+(?:\.\.\.)?[%a-z ]{0,20}, which rounds (?:up |down )?to (?=\d)|"
-    r"(?:approximately|about|around|roughly|≈) ?[\d,]{1,12}\.\d+\b[^\d.;]{0,40}?,? so [^\d.;]{1,60}(?=\d)"
+_SHARE_OF = re.compile(
+    r"[\d/ .()]{1,20}%? of (?:the |these |those |her |his |their )?[\d.,]{1,20}\s*\Z"
+    r"|\d[\d.,]*(?: [a-z]+)? (?:more|less|fewer) than [\d.,]+(?:\W*\Z|,? (?:i\.e\.|namely))"
+)
+# "33.33, which we round to 33"; "approximately 41.67, so she needs 42 boxes": the next whole number.
+_ABOUT = r"(?:(?:approximately|about|around|roughly|≈) ?)?"
+_ROUNDED_TO = re.compile(
+    rf"{_ABOUT}[\d,]{{1,12}}\.\d+(?:\.\.\.)?[%a-z ]{{0,20}}"
+    r", (?:which|and) (?:we |is |it |I )?round(?:s|ed)?(?: it)? (?:up |down )?to (?=\d)"
+)
+_WHOLE_SO = re.compile(
+    rf"{_ABOUT}(\d{{1,12}}\.\d{{1,20}})[^\d.;]{{0,40}}?,? so [^\d.;]{{0,60}}(?=(\d{{1,12}})(?![.,]?\d))"
 )
 # What stands between a number and another one that makes the first not the answer, or not alone.
-_ANOTHER = re.compile(r"(?P<join>,?\s*(?:and|or|to|through|plus|minus|times)\b|,)\s*(?=[-(]?\.?\d)")
+_ANOTHER = re.compile(
+    r"(?P<join>,?\s*(?:and|or|to|through|plus|minus|times)\b(?: (?:possibly|perhaps|maybe))?|,)\s*(?=[-(]?\.?\d)"
+)
 # "3 less than 10, so 7".
 _SO = re.compile(r",? (?:so|hence|thus|therefore|that is)\b,? (?:it is |it's |we get |the [a-z]+ is )?(?=-?\d)")
 # "12 minus what he ate".
 _TAKEN = re.compile(r"(?:plus|minus)\b|than [\d.,]+\W*\Z")
+# "1 in 6" is a chance.
+_ONLY_A_NUMBER = re.compile(r"\s*\d{1,3}\W*")
 # "5 days' pay" is not 5.
 _OF_THEM = re.compile(r"s' ?[a-z]")
 _SIDE_BY_SIDE = re.compile(
@@ -95,7 +117,9 @@ _SIDE_BY_SIDE = re.compile(
     r"(?:has|have|had|gets?|got|pays?|paid|needs?|makes?|earns?|sells?|sold|eats?|ate|is|are|was|were) \(?\d",
     re.IGNORECASE,
 )
-_NOT_ANOTHER = re.compile(r"(?:of|more|less|for|from|each|were|was|are|is|in|on)\b", re.IGNORECASE)
+_NOT_ANOTHER = re.compile(
+    r"(?:[a-z]+ (?=more|less|fewer))?(?:of|more|less|for|from|each|were|was|are|is|in|on)\b", re.IGNORECASE
+)
 _CONNECTED = re.compile(
     r"\b(?:over|in|per|for|after|with|from|out|of|by|on|at|each|every|within|during|into|than|until|among"
     r"|around|about|only)"
@@ -122,10 +146,16 @@ def bare(text: str) -> str:
     for pattern, new in _REPLACED:
         text = pattern.sub(new, text)
     if (part := _PART_OF.match(text)) is not None:
-        text = f"({PARTS[_FOURTHS.get(part[1].lower(), part[1].lower())]}) * {text[part.end() :]}"
+        text = f"({_part(part)}) * {text[part.end() :]}"
     for _ in range(_NESTED):
         text = _POWER.sub(r"^(\1)", _ROOT.sub(_root, _FRACTION.sub(_ratio, text)))
     return text
+
+
+def _part(match: re.Match[str]) -> str:
+    if (name := match["part"]) is not None:
+        return str(PARTS[_FOURTHS.get(name.lower(), name.lower())])
+    return match["share"] if "/" in match["share"] else f"{match['share']}/100"
 
 
 def _repeating(match: re.Match[str]) -> str:
@@ -167,8 +197,10 @@ def number_in(passage: str) -> str | None:
     text = _without_label(ASIDE.sub("", text).strip().strip("*_").strip())
     if breaks_off(passage) or _SEVERAL.search(text):
         return None
-    text = text[rounded.end() :] if (rounded := _ROUNDED_SO.match(text)) else text
-    steps = text.split(";")
+    text = text[rounded.end() :] if (rounded := _ROUNDED_TO.match(text)) else text
+    whole = _WHOLE_SO.match(text)
+    text = text[whole.end() :] if whole and abs(Fraction(whole[1]) - int(whole[2])) < 1 else text
+    steps = [step for step in text.split(";") if not _ASIDE_STEP.match(step)] or [text]
     text = steps[-1].strip() if _RESULT.search(steps[-1]) else text
     text = text[before.end() :] if (before := _BEFORE_THE_CLAUSE.match(text)) else text
     text = text[share.end() :] if (share := _SHARE_IS.match(text)) else text
@@ -195,7 +227,7 @@ def breaks_off(text: str) -> bool:
 
 
 def _without_label(text: str) -> str:
-    label = _PART.match(text)
+    label = _LABEL.match(text)
     return text if label is None else (label[1] or label[2] or text[label.end() :])
 
 
@@ -229,7 +261,9 @@ def _is_alone(number: Number) -> bool:
     if _SYMBOL.match(rest) or _OF_THEM.search(number.unit):
         return False
     if re.match(r"\s*\.?\d", rest):  # another number, with words between them
-        share = number.unit.endswith("of") and (number.written is None or number.unit.startswith("%"))
+        share = (number.unit == "in" and _ONLY_A_NUMBER.fullmatch(rest)) or (
+            number.unit.endswith("of") and (number.written is None or number.unit.startswith("%"))
+        )
         # "8 years old 4 years from now"; one word alone parts two quantities: "5 feet 3 inches".
         return (_CONNECTED.search(number.unit) is not None or " " in number.unit) and not share
     rest = rest.lstrip()
@@ -243,7 +277,9 @@ def _is_alone(number: Number) -> bool:
     if join["join"].endswith("or"):
         in_other_units = bool(number.unit and other.unit) and number.unit != other.unit
         in_cents = other.unit.startswith("cent") and other.value == 100 * number.value
-        return other.value == number.value or in_cents or in_other_units or other.unit.startswith("per ")
+        whole = whole_number(rest[join.end() :])  # "70, or 20% of 350"
+        same = number.value in (other.value, whole.value if whole else None)
+        return same or in_cents or in_other_units or other.unit.startswith("per ")
     return join["join"].startswith(",") and more
 
 

@@ -24,9 +24,9 @@ _ASIDE = (
     r"|(?:i'm|i am|we are)(?: about| roughly| very| quite| fairly)? (?:\d{1,3} ?%|confident|sure|certain)"
     r"|for (?:reference|comparison|context)|(?:as a )?side note|incidentally|by the way|fun fact"
 )
-_ABOUT_THE_TEXT = r"source|reference|confidence|disclaimer|generated|difficulty|certainty"
+_ABOUT_THE_TEXT = r"topic|category|tags|level|source|reference|confidence|disclaimer|generated|difficulty|certainty"
 _REMARK = re.compile(
-    rf"\W*+(?:note|notice|{_ASIDE}|proof|let me know"
+    rf"\W*+(?:note|notice|{_ASIDE}|proof|(?:please )?let me know"
     r"|i hope|hope|feel free|if you|remember|explanation|this assumes|ps\b"
     r"|key (?:formula|insight|takeaway|point|idea|concept|step|fact)"
     rf"|(?:{_ABOUT_THE_TEXT})\b"
@@ -43,7 +43,7 @@ _LAST_ASIDE = re.compile(
     r"[^.!?\n\d]{0,80}[.!]?\s*\Z"
 )
 # A line that is about the text.
-_DETAIL = re.compile(rf"\W*+(?:{_ABOUT_THE_TEXT}|done|end|qed|thank)\b", re.IGNORECASE)
+_DETAIL = re.compile(rf"\W*+(?:{_ABOUT_THE_TEXT}|done|(?:the )?end(?=\W*\Z)|qed|q\.e\.d|thank)\b", re.IGNORECASE)
 # What may hold the answer, but not where one stands in bold before it.
 _AFTERTHOUGHT = re.compile(
     r"\W*+(?:(?:quick |main |final )?(?:summary|recap|breakdown)|reason|why|tip|fun fact|caveat"
@@ -67,9 +67,10 @@ _UNDETERMINED = re.compile(
     r"|(?:is|are) (?:unsolvable|contradictory|inconsistent|impossible))\b"
     r"[^\d]{0,60}\Z"
     r"|(?<=[.!?\n] )(?:how (?:many|much)|what (?:is|are|was|were))\b[^.?\n]{1,120}\?\s*\Z"
-    r"|\b(?:we|i)(?: now| still)? (?:need|want|have) (?:to (?:find|know|determine|compute|calculate)"
-    r"|the (?:number|value|amount|total))\b"
-    r"[^.?\d\n]{0,80}\.?\s*\Z",
+    r"|\b(?:we|i)(?: now| still)? (?:need|want|have) (?:to (?:find|know|determine|compute|calculate)|the [a-z]+)\b"
+    r"[^.?\d\n]{0,80}\.?\s*\Z"
+    r"|(?:\A|(?<=[.!?\n] ))(?:(?:so|then|and|but) )?(?:is|are|was|were|does|do|did|could|would|should|can|will)\b"
+    r"(?=[^.?\n]{0,120}\d)[^?\n]{1,120}\?\s*\Z",
     re.IGNORECASE,
 )
 # A sentence does not end on these: the text was cut off.
@@ -85,17 +86,21 @@ _CLOSED = re.compile(r"[^\w\s:,;|-]\Z")
 
 def without_remarks(text: str) -> str:
     """Return ``text`` without what it says after its answer: notes, checks, offers, and what explains one in bold."""
-    paragraphs = _LAST_ASIDE.sub("", _without_asides(text.rstrip())).split("\n\n")
-    while len(paragraphs) > 1 and (not _WORD.search(paragraphs[-1]) or _REMARK.match(paragraphs[-1])):
+    paragraphs = text.split("\n\n")
+    while len(paragraphs) > 1 and (not _WORD.search(paragraphs[-1]) or _is_remark(paragraphs[-1])):
         paragraphs.pop()
     lines = paragraphs[-1].rstrip().split("\n")
     while len(lines) > 1 and _DETAIL.match(lines[-1]):
         lines.pop()
-    paragraphs[-1] = "\n".join(lines)
+    paragraphs[-1] = _LAST_ASIDE.sub("", _without_asides("\n".join(lines).rstrip()))
     end = len(paragraphs)
     while end > 1 and (not _WORD.search(paragraphs[end - 1]) or _AFTERTHOUGHT.match(paragraphs[end - 1])):
         end -= 1
     return "\n\n".join(paragraphs[:end] if results_in_bold(paragraphs[end - 1]) else paragraphs)
+
+
+def _is_remark(paragraph: str) -> bool:
+    return _REMARK.match(paragraph) is not None or _DETAIL.match(paragraph) is not None
 
 
 def _without_asides(text: str) -> str:

@@ -20,7 +20,7 @@ from axolotl_cotmask.evaluation.answers.mammoth import letter_in_gold
 from axolotl_cotmask.evaluation.answers.math import boxed_in_gold
 from axolotl_cotmask.evaluation.answers.numbers import number_in_gold
 from axolotl_cotmask.evaluation.answers.quantity import LIMIT, breaks_off, number_in, whole_number
-from axolotl_cotmask.evaluation.answers.remarks import gives_no_answer, without_checks
+from axolotl_cotmask.evaluation.answers.remarks import gives_no_answer, without_checks, without_remarks
 from axolotl_cotmask.evaluation.answers.rule import Rule
 
 _DIGIT = re.compile(r"\d")
@@ -29,6 +29,8 @@ _NO_NUMBER = re.compile(
     r"|not (?:enough|given|possible|known)|insufficient|no (?:answer|solution))\b",
     re.IGNORECASE,
 )
+# In what else would be a remark: Note that ... Hence, the angle is $90^\circ$.
+_CONCLUDES = re.compile(r"\b(?:so|thus|hence|therefore)\b", re.IGNORECASE)
 # A name or a day; not the beginning of what leads to the answer.
 _NAME = re.compile(
     r"(?!(?:Total|Result|Therefore|Hence|Thus|See|Below|First|Step|Let|Solution|Yes|Correct)\b)[A-Z][a-z]{2,20}"
@@ -80,7 +82,8 @@ def _formula_stated_or_last(text: str, name: str | None = None) -> str | None:
         formula = formula_in(passage)
         if formula is not None:
             return formula
-    text = without_checks(text)
+    said = without_remarks(text)
+    text = without_checks(text if _CONCLUDES.search(text, len(said)) else said)
     if gives_no_answer(text.rpartition(". ")[2]):
         return None
     of_name = None if name is None else value_of(text, name)
