@@ -36,7 +36,8 @@ _PROGRAM = re.compile(
 )
 # A sign that may end a text, but for those that mark an option.
 _ORNAMENT = re.compile(r"[\s\u2600-\u2610\u2612\u2613\u2618-\u26ff\u27a0-\u27bf\U0001f300-\U0001faff\ufe0f]")
-_DIGIT = re.compile(r"\d")
+_HAS_NUMBER = re.compile(rf"\d|\b{NUMBER_WORD}\b", re.IGNORECASE)
+_LETTER = re.compile(r"[a-zA-Z]")
 _SENTENCE = re.compile(
     r"\W{0,3}(?:[A-Z][a-z']*,?|\([A-E]\))(?: \S+){3}"
     r"|\d[\d.,]*(?: \S+){1,6} (?:is|are|was|were|has|have|remains?)\b"
@@ -105,18 +106,25 @@ def about_the_question(text: str) -> str:
     what follows the end of its turn or the beginning of another prompt. A question that is repeated before any answer
     is not another one.
     """
-    text = after_the_thinking(plain(text)).lstrip()
+    text = _unquoted(after_the_thinking(plain(text)).lstrip())
     text = _ANNOTATION.sub("", _before_the_next_prompt(_first_turn(text)))
     text = _answer_in_a_sentence(_without_cut_repetition(text))
     said = _PROGRAM.sub("", text)
-    return _without_ornaments(said if _DIGIT.search(said) else text)
+    return _without_ornaments(said if _HAS_NUMBER.search(said) else text)
+
+
+def _unquoted(text: str) -> str:
+    """Return a text that is quoted from its first line to its last without the marks."""
+    lines = text.split("\n")
+    quoted = all(line.startswith("> ") or line.strip() in ("", ">") for line in lines) and _LETTER.search(text)
+    return "\n".join(line.removeprefix(">").removeprefix(" ") for line in lines) if quoted else text
 
 
 def _without_cut_repetition(text: str) -> str:
     """Return ``text`` without a last line that is the one before it once more, cut off: The answer is 4, of 42."""
     above, _, last = text.rstrip().rpartition("\n")
     line = above.rstrip().rpartition("\n")[2]
-    return above if _DIGIT.search(last) and last != line and line.startswith(last) else text
+    return above if _HAS_NUMBER.search(last) and last != line and line.startswith(last) else text
 
 
 def _answer_in_a_sentence(text: str) -> str:
