@@ -14,6 +14,7 @@ from support import hermetic
 from support import tiny_model as tiny
 from support.browser import Browser
 from support.forked import Axolotl
+from support.programs import Programs
 from support.project import Project, Rows, write_jsonl
 
 hermetic.begin()
@@ -53,6 +54,12 @@ def _nothing_is_left() -> Iterator[None]:
 def axolotl(tmp_path_factory: pytest.TempPathFactory) -> Axolotl:
     """Run the `axolotl` command: its own entry point, in a process forked from one that has imported Axolotl."""
     return Axolotl(tmp_path_factory.mktemp("logs"))
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory, axolotl: Axolotl) -> Programs:
+    """An environment whose `axolotl`, `axolotl-cotmask` and `lm_eval` are forked likewise, for what starts them itself."""
+    return Programs(tmp_path_factory.mktemp("programs"), axolotl)
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.programs import Programs
 from support.project import Project, Rows, write_jsonl
 
 from axolotl_cotmask.analysis.checkpoints import SCORES, EvaluationSettings, find_checkpoints, results_directory
@@ -32,9 +32,9 @@ def base_model(project: Project, tmp_path: Path) -> Path:
     return directory
 
 
-def analyze(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+def analyze(programs: Programs, project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
     data = {**os.environ, "COTMASK_DATA_DIR": str(project.directory)}
-    command = [str(Path(sys.executable).with_name("axolotl-cotmask")), "analyze", "samples", *arguments]
+    command = [str(programs.python), "-m", "axolotl_cotmask", "analyze", "samples", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=project.directory, env=data)
 
 
@@ -43,7 +43,7 @@ def state(checkpoint: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_checkpoints_are_scored_once(project: Project, base_model: Path, gsm8k_rows: Rows) -> None:
+def test_checkpoints_are_scored_once(project: Project, programs: Programs, base_model: Path, gsm8k_rows: Rows) -> None:
     write_jsonl(project.directory / "gsm8k_test.jsonl", gsm8k_rows[:3])
     # Packed rows may take a few steps more than Axolotl reckons, and so leave a checkpoint of a second epoch's start.
     changes = {"base_model": str(base_model), "save_strategy": "epoch", "save_total_limit": 1}
@@ -56,7 +56,7 @@ def test_checkpoints_are_scored_once(project: Project, base_model: Path, gsm8k_r
 
     settings = EvaluationSettings("cotmask_gsm8k", 16, 2)
     (of_lora.path / "adapter_model.safetensors").rename(lora / "hidden")
-    broken = analyze(project, "MFT=whole", "LoRA=lora", "--limit", "2")
+    broken = analyze(programs, project, "MFT=whole", "LoRA=lora", "--limit", "2")
     assert broken.returncode == 1
     place = of_lora.path.relative_to(project.directory)
     assert broken.stderr.splitlines()[-1].startswith(f"Error: {place}: lm_eval ended with status ")
@@ -66,7 +66,7 @@ def test_checkpoints_are_scored_once(project: Project, base_model: Path, gsm8k_r
     [samples] = results_directory(of_whole.path, settings).rglob("samples_*.jsonl")
     samples.write_text(samples.read_text(encoding="utf-8").replace('"exact_match": 0.0', '"exact_match": 1.0'))
     (lora / "hidden").rename(of_lora.path / "adapter_model.safetensors")
-    done = analyze(project, "MFT=whole", "LoRA=lora", "--limit", "2", "--json", "--plot", "figure.png")
+    done = analyze(programs, project, "MFT=whole", "LoRA=lora", "--limit", "2", "--json", "--plot", "figure.png")
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
     expected = {"MFT": (of_whole, 1.0), "LoRA": (of_lora, 0.0)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import pytest
 import yaml
 from filelock import FileLock
 from support.lm_eval_runs import EVALTASKS
+from support.programs import Programs
 from support.project import Rows, write_jsonl
 
 from axolotl_cotmask.augmentation.samples import find_samples
@@ -41,9 +43,12 @@ def questions(tmp_path: Path, gsm8k_rows: Rows, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.slow
-def test_killed_in_a_round_and_gone_on_with(questions: None, tiny_model: Path, tmp_path: Path) -> None:
+def test_killed_in_a_round_and_gone_on_with(
+    questions: None, tiny_model: Path, programs: Programs, tmp_path: Path
+) -> None:
     told: list[str] = []
-    whole = texts(sample(asked(tiny_model, 2 * PER_ROUND), ON_CPU, tmp_path / "whole", told.append))
+    machine = dataclasses.replace(ON_CPU, program=str(programs.lm_eval))
+    whole = texts(sample(asked(tiny_model, 2 * PER_ROUND), machine, tmp_path / "whole", told.append))
     assert told == [f"round {n} of 2: {5 * n - 5} of 10 samples a question are there" for n in (1, 2)]
     assert [[len(set(row)) > 1 for row in round_] for round_ in whole] == [[True] * 3] * 2, "repeats differ"
     assert whole[0] != whole[1], "each round has a seed of its own"

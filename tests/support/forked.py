@@ -6,10 +6,11 @@ import io
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -106,17 +107,30 @@ class Axolotl:
         leads: bool = False,
     ) -> Started:
         output = self._logs / f"{len(list(self._logs.iterdir()))}.log"
-        output.touch()
         words = [program, *map(str, arguments)]
         if words[0] == "axolotl" and words[1] in _LAUNCHED:
             words += ["--launcher", "python"]
+        with output.open("wb") as file:
+            streams = file.fileno(), file.fileno()
+            return self.begin(words, str(cwd), {**os.environ, **environment}, streams, typed, leads), output
+
+    def begin(
+        self,
+        words: Sequence[str],
+        directory: str,
+        environment: Mapping[str, str],
+        streams: Sequence[int],
+        typed: str = "",
+        leads: bool = False,
+    ) -> ForkServerProcess:
+        """Start `axolotl`, `axolotl-cotmask` or `lm_eval` with these words and variables alone, writing to two files."""
+        # Such an object brings a file along into the process.
+        files = [Connection(os.dup(stream), readable=False) for stream in streams]
         process = self._context.Process(
-            name=" ".join(words),
-            target=_main,
-            args=(words, str(cwd), {**os.environ, **environment}, typed, str(output), leads),
+            name=" ".join(words), target=_main, args=(words, directory, environment, typed, files, leads)
         )
         process.start()
-        return process, output
+        return process
 
     @staticmethod
     def _end(started: Started) -> Run:
@@ -129,8 +143,15 @@ class Axolotl:
         return Run(process.exitcode, said)
 
 
-def _main(words: list[str], directory: str, environment: dict[str, str], typed: str, output: str, leads: bool) -> None:
-    """Run a command in a forked process, which reads ``typed``; ``output`` gets all that it writes."""
+def _main(
+    words: list[str],
+    directory: str,
+    environment: dict[str, str],
+    typed: str,
+    files: list[Connection],
+    leads: bool,
+) -> None:
+    """Run a command in a forked process, which reads ``typed``, and writes to two files: output and errors."""
     if leads:
         os.setsid()
     assert "support.preload" in sys.modules, "the fork server could not import it"
@@ -140,15 +161,16 @@ def _main(words: list[str], directory: str, environment: dict[str, str], typed: 
     os.environ.update(environment)
     # As Python does with it at its start.
     sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
-    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
+    for number, file in enumerate(files, start=1):
+        os.dup2(file.fileno(), number)
     sys.argv = words
     sys.stdin = io.StringIO(typed)
     # As in a process that the shell started: this one was forked with another start method for its own children.
     multiprocessing.set_start_method("fork", force=True)
     if words[0] == "axolotl":
         from axolotl.cli.main import main
+    elif words[0] == "axolotl-cotmask":
+        from axolotl_cotmask.__main__ import main
     else:
         from support.scripted_lm import main
     main()

@@ -16,11 +16,14 @@ import yaml
 SNAKEMAKE = Path(__file__).parents[2] / ".nox" / "workflow" / "bin"
 
 
-def start(plan: dict[str, Any], out: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start `axolotl-cotmask repro` on a plan of the laptop's kind, written beside ``out``."""
+def start(plan: dict[str, Any], out: Path, *arguments: str, python: Path | None = None) -> subprocess.Popen[str]:
+    """Start `axolotl-cotmask repro` on a plan of the laptop's kind, written beside ``out``; ``python`` of `Programs`."""
     path = out.parent / "plan.yaml"
     path.write_text(yaml.safe_dump(plan), encoding="utf-8")
-    command = [str(Path(sys.executable).with_name("axolotl-cotmask")), "repro", str(path), "--output", str(out)]
+    program = (
+        [Path(sys.executable).with_name("axolotl-cotmask")] if python is None else [python, "-m", "axolotl_cotmask"]
+    )
+    command = [*map(str, program), "repro", str(path), "--output", str(out)]
     if arguments:
         command += ["--", *arguments]
     programs = os.pathsep.join([str(SNAKEMAKE), os.environ["PATH"]])
@@ -37,7 +40,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 def kill(words: tuple[str, ...], process: subprocess.Popen[str], ready: Path | None = None) -> None:
     """Kill the program whose command line holds ``words``, once something matches the pattern ``ready``."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 600
     while process.poll() is None:
         assert time.monotonic() < deadline, f"no process with {words}"
         if ready is None or list(ready.parent.glob(ready.name)):

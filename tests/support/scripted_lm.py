@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,13 @@ class ScriptedLM(LM):
 
 
 def main() -> None:
-    """Run lm-eval's command line, with its own models beside this one."""
+    """Run lm-eval's command line, with its own models beside this one, and without its own tasks.
+
+    It reads the thirteen thousand files of these at each start, for several seconds, before it looks for ours.
+    """
     import lm_eval.models  # noqa: F401
     from lm_eval.__main__ import cli_evaluate
+    from lm_eval.tasks import TaskManager
 
+    TaskManager.__init__ = partialmethod(TaskManager.__init__, include_defaults=False)  # type: ignore[method-assign]
     cli_evaluate()

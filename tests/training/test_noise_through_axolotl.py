@@ -27,8 +27,7 @@ LORA = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("packing", [False, True], ids=["unpacked", "packed"])
-@pytest.mark.parametrize("adapter", [{}, LORA], ids=["full", "lora"])
+@pytest.mark.parametrize(("adapter", "packing"), [({}, False), (LORA, True)], ids=["full, unpacked", "lora, packed"])
 @pytest.mark.slow
 def test_every_combination_trains(project: Project, adapter: dict[str, Any], packing: bool) -> None:
     out = project.train(
