@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from axolotl.utils.distributed import barrier, get_world_size, is_main_process
 from axolotl.utils.logging import get_logger
+from datasets import Dataset
 from filelock import FileLock, Timeout
 
 from axolotl_cotmask.common.checkpoints import checkpoints, is_complete
@@ -131,7 +133,7 @@ def _on_processor(storage: Any, place: str) -> Any:
 
 
 def saved_whole(save_preprocessed_dataset: Callable[..., None]) -> Callable[..., None]:
-    """Wrap Axolotl's function that keeps prepared data: they appear whole or not at all."""
+    """Wrap Axolotl's function that keeps prepared data: they appear whole or not at all, few of them at once."""
     from axolotl.utils.data.shared import get_prepared_dataset_path
     from axolotl.utils.dict import DictDefault
 
@@ -139,13 +141,30 @@ def saved_whole(save_preprocessed_dataset: Callable[..., None]) -> Callable[...,
     def wrapper(cfg: Any, dataset: Any, dataset_hash: str, split: str) -> None:
         with whole_directory(get_prepared_dataset_path(cfg, dataset_hash)) as new:
             elsewhere = DictDefault({**cfg, "dataset_prepared_path": str(new)})
-            save_preprocessed_dataset(elsewhere, dataset, dataset_hash, split)
+            saved_here = _SavedHere(dataset) if isinstance(dataset, Dataset) else dataset
+            save_preprocessed_dataset(elsewhere, saved_here, dataset_hash, split)
             below = get_prepared_dataset_path(elsewhere, dataset_hash)
             for path in below.iterdir():
                 path.rename(new / path.name)
             below.rmdir()
 
     return wrapper
+
+
+@dataclass(frozen=True)
+class _SavedHere:
+    """A data set that this process saves, where one is enough: `datasets` starts two that import Axolotl anew."""
+
+    dataset: Dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.dataset, name)
+
+    def save_to_disk(self, path: str, *, num_proc: int, **options: Any) -> None:
+        self.dataset.save_to_disk(path, num_proc=None if num_proc == 1 else num_proc, **options)
 
 
 def loaded_whole(load_preprocessed_dataset: Callable[..., Any]) -> Callable[..., Any]:

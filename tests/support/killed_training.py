@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ def train_and_kill(config: Path, kills: int, seed: int, output: Path) -> None:
     # The last that happens before it.
     train.setup_model_card = partial(_cases, kills=kills, draw=random.Random(seed))
     words = ["axolotl", "train", str(config), "--launcher", "python"]
-    forked._main(words, str(config.parent), dict(os.environ), "", str(output), leads=True)
+    with output.open("wb") as file:
+        files = [Connection(os.dup(file.fileno()), readable=False) for _ in range(2)]
+    forked._main(words, str(config.parent), dict(os.environ), "", files, leads=True)
 
 
 def _cases(cfg: Any, kills: int, draw: random.Random) -> None:

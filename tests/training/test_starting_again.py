@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -88,7 +89,12 @@ def test_prepared_data_appear_whole_or_not_at_all(tmp_path: Path) -> None:
     cfg = DictDefault({"dataset_prepared_path": str(tmp_path / "prepared"), "dataset_num_proc": 1})
     data = Dataset.from_dict({"input_ids": [[1, 2], [3]]})
     save, load = saved_whole(shared.save_preprocessed_dataset), loaded_whole(shared.load_preprocessed_dataset)
+    before = os.times()
     save(cfg, data, "abc", "train")
+    after = os.times()
+    assert (after.children_user, after.children_system) == (before.children_user, before.children_system), (
+        "no other process was needed"
+    )
     assert load(cfg, "abc").to_list() == data.to_list()
     assert [path.name for path in (tmp_path / "prepared").iterdir()] == ["abc"]
 
