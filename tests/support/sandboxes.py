@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -69,7 +70,11 @@ def nothing_left(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     assert list(directory.iterdir()) == []
     assert processes_of(directory) == []
     assert children() <= before
-    # Those that others opened may be closed meanwhile, when garbage is collected.
+    # Those that others opened may be closed meanwhile, when garbage is collected; what a thread of theirs has open now is
+    # closed in a moment.
+    deadline = time.monotonic() + 10
+    while set(os.listdir("/proc/self/fd")) - descriptors and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert set(os.listdir("/proc/self/fd")) - descriptors == set()
 
 

@@ -12,7 +12,7 @@ from axolotl_cotmask.evaluation.answers.last_sentence import BOUND, QUANTITY
 from axolotl_cotmask.evaluation.answers.quantity import bare, number_in
 from axolotl_cotmask.evaluation.answers.word_stems import KIN, MODIFIERS, names, words
 
-_PRICE = re.compile(r"[$£€]\s?(\d++(?:,\d{3})*+(?:\.\d++)?(?: (?:million|thousand))?)(?! dollars)")
+_PRICE = re.compile(r"[$£€]\s?(\d++(?:,\d{3})*(?!,\d{3})(?:\.\d++)?(?: (?:million|thousand))?)(?! dollars)")
 # What comes before what a sentence concludes.
 _CONCLUSION = re.compile(
     r".*(?:\b(?:so|then|thus|therefore|hence|became|means|bringing)\b|(?<=[a-z]):)(?=[^\n]*\d)",

@@ -16,7 +16,7 @@ NUMBER = (
 )
 _EUROPEAN = re.compile(r"\d{1,3}(?:[. ]\d{3})+(?:,\d{1,2})?")
 _TOKEN = re.compile(
-    rf"\s*(?:(?P<number>{NUMBER}(?:[eE][-+]?\d{{1,3}}(?![\w.]))?)|(?P<word>[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'.]*+(?:-[A-Za-z]++)*+)|(?P<sign>[-+*/^()%]))"
+    rf"\s*(?:(?P<number>{NUMBER}(?:[eE][-+]?\d{{1,3}}(?![\w.]))?)|(?P<word>[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'.]*+(?:-[A-Za-z]++)*)|(?P<sign>[-+*/^()%]))"
 )
 _MIXED = re.compile(r" (\d{1,9}) ?/ ?(\d{1,9})(?![\d.,]?\d)")
 _RATIO = re.compile(r" ?/ ?(\d{1,9})(?![\d.,]?\d)")

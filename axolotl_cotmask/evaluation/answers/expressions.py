@@ -14,7 +14,7 @@ from axolotl_cotmask.evaluation.answers.verifier import latex_equal
 #: A longer answer is compared as a text only.
 LONG = 600
 _RELATIVE_NOISE = Fraction(1, 10**9)
-_WORDS = re.compile(r"[A-Za-z]{2,}+(?:[ ,'-]++[A-Za-z]++){0,40}|[A-Za-z](?:[ ,]++(?:and |or )?[A-Za-z])++")
+_WORDS = re.compile(r"[A-Za-z]{2,}+(?:[ ,'-]++[A-Za-z]++){0,40}|[A-Za-z](?:[ ,]++(?:and |or )?[A-Za-z])+")
 _CAPITALS = re.compile(r"[A-Z]{2,}")
 _COMMAND = re.compile(r"\\[a-zA-Z]+")
 _WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}(?![a-zA-Z{(])")

@@ -81,7 +81,7 @@ _DIRECT = re.compile(r"[\s*_`]{0,6}(?=[$£€\\*]|-?\d)")
 _MARKUP = re.compile(
     r"(?:[\s*_`:#=}\"',]++|^[ \t]{0,8}(?:-{3,}+|[-•+>] "
     r"|1[.)] (?=[^\n]{0,200}\d)(?![^\n]{0,200}\n[ \t]{0,8}2[.)]))|(?<=```)[a-z]{1,10}(?=\n)"
-    r"|(?:that|therefore|thus|hence|simply|just|equal to|exactly)\b)++",
+    r"|(?:that|therefore|thus|hence|simply|just|equal to|exactly)\b)+",
     re.IGNORECASE | re.MULTILINE,
 )
 _DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"), ("$", "$"))
@@ -105,12 +105,13 @@ _IS_REVERSED = re.compile(rf"{_IS_THE}\Z", re.IGNORECASE)
 _DENIED = re.compile(
     r"(?:\bnot|\bno longer|\banything but|\bcannot|n't|\brather than|\binstead of|\bunlike) "
     r"(?:be |equal |to |the |just |option |choice |answer ){0,3}"
-    r"[$(*\\]{0,3}(?:-?\d++(?:[.,/]\d++)*+%?|[A-Ea-e](?![a-zA-Z]))(?:\*\*|[$)*]|\\\)){0,2}"
+    r"[$(*\\]{0,3}(?:-?\d++(?:[.,/]\d++)*(?![.,/]\d)%?|[A-Ea-e](?![a-zA-Z]))(?:\*\*|[$)*]|\\\)){0,2}"
     r"(?P<instead>[,;]? (?:but|rather|it is|it's)(?: rather)?(?= ))?"
 )
 _REJECTED = re.compile(
-    r"(?:not|n't|never) (?:think|believe) [^.\n\d]{0,40}?\b(?:is|was) [$(*\\]{0,3}(?:\d++(?:[.,/]\d++)*+|[A-E]\b)|"
-    r"\(?(?:(?<![\d.,/^])\d++(?:[.,/]\d++)*+|\b[A-E])\)? "
+    r"(?:not|n't|never) (?:think|believe) [^.\n\d]{0,40}?\b(?:is|was) "
+    r"[$(*\\]{0,3}(?:\d++(?:[.,/]\d++)*(?![.,/]\d)|[A-E]\b)|"
+    r"\(?(?:(?<![\d.,/^])\d++(?:[.,/]\d++)*(?![.,/]\d)|\b[A-E])\)? "
     r"(?:is|was|would be) (?:not|wrong|incorrect|impossible|too|false)\b"
 )
 
