@@ -25,6 +25,7 @@ import transformers.models.llama.modeling_llama
 from axolotl.integrations.base import PluginManager
 from axolotl.integrations.config import merge_input_args
 from axolotl.utils.samplers.multipack import pack_group
+from axolotl.utils.schemas.datasets import SFTDataset
 from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
 import axolotl_cotmask.cli
@@ -38,7 +39,11 @@ from axolotl_cotmask.training.plugin import CoTMaskPlugin
 _ARGUMENTS = [CoTMaskPlugin().get_input_args()]
 with pytest.MonkeyPatch.context() as patch:
     patch.setattr(PluginManager, "get_input_args", lambda _: _ARGUMENTS)
+    # As the plugin lets its keys through.
+    patch.setitem(SFTDataset.model_config, "extra", "allow")
+    SFTDataset.model_rebuild(force=True)
     _CLASSES = merge_input_args()
+SFTDataset.model_rebuild(force=True)
 
 
 def _config_classes() -> tuple[type, type]:
