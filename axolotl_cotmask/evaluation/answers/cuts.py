@@ -121,10 +121,10 @@ def _unquoted(text: str) -> str:
 
 
 def _without_cut_repetition(text: str) -> str:
-    """Return ``text`` without a last line that is the one before it once more, cut off: The answer is 4, of 42."""
+    """Return ``text`` without a last line that states the answer of the one before it once more, cut off: 4, of 42."""
     above, _, last = text.rstrip().rpartition("\n")
     line = above.rstrip().rpartition("\n")[2]
-    return above if _HAS_NUMBER.search(last) and last != line and line.startswith(last) else text
+    return above if last and last != line and line.startswith(last) and _STATES.search(line) else text
 
 
 def _answer_in_a_sentence(text: str) -> str:
