@@ -85,4 +85,6 @@ def test_ten_kills(project: Project, axolotl: Axolotl) -> None:
     for number, moment in enumerate(moments, start=1):
         case = project.directory / f"case-{number}"
         assert identical(weights(case), weights(whole)), moment
-        assert kills.names(case) == kills.names(whole), moment
+        # What was being written stays under safetensors' own name for it.
+        left = {name for name in kills.names(case) if not name.startswith(".tmp")}
+        assert left == kills.names(whole), moment
