@@ -24,7 +24,15 @@ def patterns(name: str) -> list[re.Pattern[str]]:
     if name.endswith("verifier_process"):
         # It is a program.
         return []
-    return [value for value in vars(importlib.import_module(name)).values() if isinstance(value, re.Pattern)]
+    return list(held(list(vars(importlib.import_module(name)).values())))
+
+
+def held(value: Any) -> Iterator[re.Pattern[str]]:
+    if isinstance(value, re.Pattern):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from held(one)
 
 
 def is_one_character(part: Any) -> bool:

@@ -240,7 +240,7 @@ def _is_checked(explained: str, word: str, calculation: str) -> bool:
     first = QUANTITY.search(calculation)
     if len(numbers) != 1 or first is None or word.strip(" ,") not in ("because", "since", "and the check"):
         return False
-    return _IMAGINED.search(calculation, 0, first.start()) is not None or (first.group() == numbers[0].group())
+    return _IMAGINED.search(calculation, 0, first.start()) is not None or first.group() == numbers[0].group()
 
 
 def _last_of(sentence: str, computed: str | None = None) -> str | None:
