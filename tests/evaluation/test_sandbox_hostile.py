@@ -270,13 +270,14 @@ def test_a_directory_is_removed_whatever_became_of_it(deed: str, monkeypatch: py
     assert not os.path.lexists(here)
 
 
+@pytest.mark.parametrize("call", ["unlink", "chmod", "rmdir", "open"])
 def test_what_cannot_be_removed_is_left_with_a_warning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    call: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with new_directory() as directory:
-        # As an immutable file refuses it.
-        monkeypatch.setattr(os, "unlink", lambda *_, **__: (_ for _ in ()).throw(PermissionError(1, "not permitted")))
-    assert f"{directory}: what a program left behind cannot be removed" in caplog.text
+        # As an immutable file or a full table of files refuses it.
+        monkeypatch.setattr(os, call, lambda *_, **__: (_ for _ in ()).throw(PermissionError(1, "not permitted")))
+    assert f"{directory}: what a program left behind cannot be removed: [Errno 1] not permitted" in caplog.text
     monkeypatch.undo()
     remove(directory)
     remove(directory)

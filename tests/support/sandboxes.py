@@ -6,6 +6,7 @@ import ctypes
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -65,17 +66,26 @@ def nothing_left(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     """Let programs get their directories in ``directory``; at the end nothing must be left of any."""
     directory.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(directory))
-    before, descriptors = children(), set(os.listdir("/proc/self/fd"))
+    before, descriptors = children(), open_files()
     yield directory
     assert list(directory.iterdir()) == []
     assert processes_of(directory) == []
     assert children() <= before
-    # Those that others opened may be closed meanwhile, when garbage is collected; what a thread of theirs has open now is
-    # closed in a moment.
+    # What a thread of others has open now is closed in a moment.
     deadline = time.monotonic() + 10
-    while set(os.listdir("/proc/self/fd")) - descriptors and time.monotonic() < deadline:
+    while (new := open_files() - descriptors) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert set(os.listdir("/proc/self/fd")) - descriptors == set()
+    assert not new, f"left open: {new}"
+
+
+def open_files() -> Counter[str]:
+    """Count what this process has open, by what it is: a path, or `pipe:[...]` and the like."""
+    found: Counter[str] = Counter()
+    for descriptor in os.listdir("/proc/self/fd"):
+        # The one of this list is closed, and a thread may close another.
+        with suppress(FileNotFoundError):
+            found[os.readlink(f"/proc/self/fd/{descriptor}")] += 1
+    return found
 
 
 def children() -> set[bytes]:

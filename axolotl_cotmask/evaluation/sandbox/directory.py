@@ -111,10 +111,14 @@ def _remove_tree(name: str, at: int) -> None:
 def _moved_to(name: str, at: int) -> int:
     """Return the descriptor of the directory ``name``, with all rights where it is one to empty, and close ``at``."""
     there = os.open(name, os.O_PATH | _DIRECTORY, dir_fd=at)
+    try:
+        if name != "..":
+            # By its descriptor no symbolic link is followed.
+            os.chmod(f"/proc/self/fd/{there}", 0o700)
+    except OSError:
+        os.close(there)
+        raise
     os.close(at)
-    if name != "..":
-        # By its descriptor no symbolic link is followed.
-        os.chmod(f"/proc/self/fd/{there}", 0o700)
     return there
 
 
