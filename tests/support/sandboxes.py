@@ -84,7 +84,7 @@ def open_files() -> Counter[str]:
     for descriptor in os.listdir("/proc/self/fd"):
         # The one of this list is closed, and a thread may close another.
         with suppress(FileNotFoundError):
-            found[os.readlink(f"/proc/self/fd/{descriptor}")] += 1
+            found[os.readlink(f"/proc/self/fd/{descriptor}").removesuffix(" (deleted)")] += 1
     return found
 
 
