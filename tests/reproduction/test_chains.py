@@ -53,8 +53,8 @@ def test_the_laptops_chains_are_pairs_with_and_without_masking() -> None:
     rows = {row.name.rpartition("/")[2]: row for row in plan.rows}
     assert {name: row.chain.source.rpartition("/")[2] for name, row in rows.items() if row.chain} == {
         "sft-rft-sft": "sft", "sft-rft-mft": "sft", "sft-dpo-cot": "sft", "sft-dpo-answer": "sft",
-        "sft-dpo-wrong": "sft", "mft-dpo-cot": "mft-mask-0.4", "mft-dpo-answer": "mft-mask-0.4",
-        "mft-dpo-wrong": "mft-mask-0.4",
+        "sft-dpo-wrong": "sft", "mft-dpo-cot": "mft-mask-0.2", "mft-dpo-answer": "mft-mask-0.2",
+        "mft-dpo-wrong": "mft-mask-0.2",
     }  # fmt: skip
     assert {name for name, row in rows.items() if row.chain and row.chain.continues} == {
         name for name in rows if "dpo" in name
@@ -63,17 +63,18 @@ def test_the_laptops_chains_are_pairs_with_and_without_masking() -> None:
     of_rft, of_dpo = plan.runs()["augmented/sft-rft-mft/seed-1"], plan.runs()["augmented/sft-dpo-cot/seed-2"]
     assert of_rft.config is not None
     assert [entry["type"].rpartition(".")[2] for entry in of_rft.config["datasets"]] == ["query_response", "gsm8k"]
-    assert of_rft.config["base_model"] == "./bases/copying-2"
+    assert of_rft.config["base_model"] == "./bases/copying-5"
     assert of_dpo.chain is not None
     assert of_dpo.chain.source == "augmented/sft/seed-2"
     sampling = plan.runs()["augmented/sft/seed-2"].sampling
     assert sampling is not None
-    assert sampling.data_dir == "data/problems-201-rows-300-questions-1000"
+    assert sampling.data_dir == "data/problems-402-rows-300-questions-1000"
     # Each against the same without masking, and against where it began.
     named = {(claim.baseline.rpartition("/")[2], claim.treated.rpartition("/")[2]) for claim in plan.claims}
     assert {("sft-rft-sft", "sft-rft-mft"), ("sft", "sft-rft-sft"), ("sft-dpo-cot", "mft-dpo-cot")} <= named
-    of_chains = [claim for claim in plan.claims if rows[claim.treated.rpartition("/")[2]].chain]
-    assert {claim.comparisons for claim in of_chains} == {len(of_chains)} == {11}
+    together = {claim.treated.rpartition("/")[2]: claim.comparisons for claim in plan.claims}
+    assert {name: together[name] for name in together if "rft" in name} == {"sft-rft-sft": 2, "sft-rft-mft": 2}
+    assert {together[name] for name in together if "dpo" in name} == {9}
 
 
 def test_questions_are_none_of_the_problems_and_have_answers_alone() -> None:

@@ -48,26 +48,27 @@ def chained_rows(rows: Sequence[RowPlan], name: str, group: Group) -> dict[str, 
 
 
 def chain_claims(rows: Sequence[RowPlan], chained: Mapping[str, RowPlan], group: Group) -> list[ClaimPlan]:
-    """Return what the chains are held to on clean problems, all of it read together.
+    """Return what the chains are held to on clean problems.
 
     Of rejection sampling the paper has the differences; of DPO it has none, and the size to look for is MFT's own gain.
+    The claims of each are read together.
     """
     arms = dict(zip(group.arms, rows, strict=True))
-    claims = []
+    of_rft, of_dpo = [], []
     for name, row in chained.items():
         chain, source = group.chains[name], arms[group.chains[name].source]
         if "clean" not in row.measures:
             continue
         if chain.augment != "rft":
-            claims.append(_claim(source, row, *_NO_NUMBER))
+            of_dpo.append(_claim(source, row, *_NO_NUMBER))
             twin = _twin(chain, chained, group, lambda other: not _masks(arms[other.source]))
             if _masks(source) and twin is not None:
-                claims.append(_claim(twin, row, *_NO_NUMBER))
+                of_dpo.append(_claim(twin, row, *_NO_NUMBER))
         elif not _masks(row):
-            claims.append(_claim(source, row, *_RFT))
+            of_rft.append(_claim(source, row, *_RFT))
         elif (twin := _twin(chain, chained, group, lambda other: other.arm == "sft")) is not None:
-            claims.append(_claim(twin, row, *_MFT_ON_RFT))
-    return [replace(claim, comparisons=len(claims)) for claim in claims]
+            of_rft.append(_claim(twin, row, *_MFT_ON_RFT))
+    return [replace(claim, comparisons=len(claims)) for claims in (of_rft, of_dpo) for claim in claims]
 
 
 def _twin(
