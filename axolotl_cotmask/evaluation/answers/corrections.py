@@ -9,6 +9,7 @@ from axolotl_cotmask.evaluation.answers.final_answer import statements
 
 # So many places that take something back are tried, the last ones.
 _TRIED = 5
+_SENTENCE = 200
 #: Words by which a text takes back what it said.
 TAKES_BACK = re.compile(
     r"\b(?:(?:wait|oops|hold on|scratch that|on second thought|my mistake|apologies"
@@ -27,6 +28,15 @@ TAKES_BACK = re.compile(
 _CONFIRMS = re.compile(
     r"\b(?:yes|yep|indeed|match|matches|confirms|confirmed|checks? out|consistent|still|stands|works)\b"
     r"|(?<!not )(?<!n't )\b(?:correct|right|fine|good|ok|okay)(?=\s*(?:[.!,)]|\Z))",
+    re.IGNORECASE,
+)
+# A verdict on what was stated, and on no number of its own sentence: where nothing else is stated, there is no answer.
+_OUTRIGHT = re.compile(
+    r"(?:\A|[.!?\n] ?)[^.!?\n\d]{0,60}"
+    r"(?:\b(?:(?:this|that|it)(?:'s| is| was)|(?:the|my) (?:answer|result)(?: above)? (?:is|was))"
+    r" (?:wrong|incorrect|false|impossible|not (?:right|correct|the (?:right |correct |final )?answer))\b"
+    r"|\b(?:this|that|it) (?:isn't|wasn't|can't be|cannot be) (?:right|correct|the (?:right |correct |final )?answer)\b"
+    r"|\bi(?: have|'ve)? made (?:an?|some) (?:\w+ ){0,2}(?:mistake|error)s?\b)",
     re.IGNORECASE,
 )
 _CLOSED = re.compile(r"(?:[^\w\s:,;-]|\A)\s*\Z")
@@ -48,6 +58,12 @@ def last_said(text: str, read: Callable[[str], str | None]) -> str | None:
             end = mark.start()
             continue
         answer = read(rest)
-        if answer is not None or (end == len(text) and not _CLOSED.search(rest)):
+        broken_off = end == len(text) and not _CLOSED.search(rest)
+        if answer is not None or broken_off or _OUTRIGHT.search(_sentence_and_rest(text, mark.start(), end)):
             return answer
     return read(text)
+
+
+def _sentence_and_rest(text: str, begin: int, end: int) -> str:
+    sentence = max(text.rfind(stop, max(0, begin - _SENTENCE), begin) for stop in ".!?\n")
+    return text[sentence + 1 if sentence >= 0 else max(0, begin - _SENTENCE) : end]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from axolotl_cotmask.evaluation.answers.headings import heads_a_solution, items_below
 from axolotl_cotmask.evaluation.answers.quantity import LIMIT
 
 # Of the places that look like a statement so many are tried, the last ones.
@@ -203,7 +204,10 @@ def _after_marks(text: str, of_option: bool) -> Iterator[str]:
         link = _LINK.match(text, mark.end()) or (_DIRECT.match(text, mark.end()) if _FINAL.search(before) else None)
         if link is None or (not link.group().strip() and _IS_REVERSED.search(before)):
             continue
-        passage = _passage(text, link.end())
+        items = items_below(text, link.end())
+        passage = ", ".join(items) if items else _passage(text, link.end())
+        if not of_option and heads_a_solution(text, mark, link, items[0] if items else passage):
+            continue
         if "would" in link.group() and (_HYPOTHETICAL.search(before) or " if " in passage):
             continue
         if "could" in link.group() and not _JOINS.search(passage):

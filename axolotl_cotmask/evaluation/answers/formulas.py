@@ -40,7 +40,7 @@ _AND = re.compile(r",? (?:and|or) |, ")
 _CLAUSE = re.compile(
     r"[,:]?\s(?:because|since|where|when|if|which|given|so|but|after|although|while|thus|therefore|hence"
     r"|giving|making)\b"
-    r"|[,:]?\sas (?!the\b)|;\s|\s\((?=[a-zA-Z]{2})|\s[-—]+\s(?=[a-zA-Z]{2})"
+    r"|[,:]?\sas (?!the\b)|(?<!\\);\s|\s\((?=[a-zA-Z]{2})|\s[-—]+\s(?=[a-zA-Z]{2})"
 )
 _GOES_ON = re.compile(r"\s(?:plus|minus|times|divided by)\b")
 _WHICH_IS = re.compile(r"\b(?:i\.e\.,?|which (?:is|equals|gives|makes)|that is,)\s(?=[^\n]{0,40}[\d$\\])")
@@ -57,12 +57,13 @@ _OPTION = re.compile(
 )
 # "not 7 but 8".
 _DENIED = re.compile(r"not (?:[^\n]{1,60}?(?P<but>,? (?:but|rather) (?:rather )?)|(?=[$\\\d]))")
+_SPACE_AROUND = re.compile(r"\A(?:\s|\\[,;:!])+|(?:\s|\\[,;:!])+\Z")
 _ENDS = (".", ",", ";", ":", "**", "*", "`", '"', "}")
 
 
 def formula_in(passage: str) -> str | None:
     """Return the answer that a stated passage gives: its formula, several that are joined as a list, or its words."""
-    passage = passage.strip()
+    passage = _SPACE_AROUND.sub("", passage).strip()
     passage = passage[option.end() :] if (option := _OPTION.match(passage)) else passage
     if denied := _DENIED.match(passage):
         return formula_in(passage[denied.end() :]) if denied["but"] else None

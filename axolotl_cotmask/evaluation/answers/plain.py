@@ -41,6 +41,7 @@ _GROUPED = re.compile(rf"(?<=\d){_GROUPING}(?=\d{{3}}(?!\d))")
 # A line break in JSON: not \nu and other names of LaTeX, nor a row of a matrix that ends before an n.
 _WRITTEN_BREAK = re.compile(r"<br ?/?>\n?|(?<!\\)(?:\\n(?![a-z]|Right|Left|[vV]))+")
 _ENTITY = re.compile(r"&(?:#\d{1,5}|[a-zA-Z]{2,6});")
+_STRUCK_OUT = re.compile(r"~~[^~\n]{1,80}~~")
 _LEVELS = re.compile(rf"([{_RAISED}]+)|([{_LOWERED}]+)")
 _VULGAR_FRACTION = re.compile(rf"(?<=\d)\s?([{_VULGAR}])|([{_VULGAR}])")
 
@@ -49,10 +50,11 @@ def plain(text: str) -> str:
     """Return ``text`` up to its first NUL (as the authors' scripts read it), in plain characters.
 
     Digits of all scripts, fullwidth and mathematical letters, minus signs, dashes, quotes and spaces become ASCII;
-    a raised 2 becomes ``^{2}``, a lowered one ``_{2}``, a half ``1/2``; signs without a width go, and half a
-    surrogate pair is a replacement character.
+    a raised 2 becomes ``^{2}``, a lowered one ``_{2}``, a half ``1/2``; signs without a width go, and what is struck
+    out (``~~5~~``); half a surrogate pair is a replacement character.
     """
     text = _WRITTEN_BREAK.sub("\n", text.split("\0", maxsplit=1)[0].replace("\r\n", "\n"))
+    text = _STRUCK_OUT.sub("", text)
     text = _ENTITY.sub(lambda entity: html.unescape(entity.group()), text)
     if text.isascii() and "\r" not in text:
         return text

@@ -58,12 +58,13 @@ _CLAUSE = re.compile(
 ASIDE = re.compile(r",\s(?:who|which|whose)\b[^,]{1,60},")
 # The label of a part or an option, "(a) 5", "B) 12", and brackets around a lone number.
 _LABEL = re.compile(
-    r"\(?[A-Ea-e]\)\s+|[A-E][.:]\s+(?=[-(]?\.?\d)|\([a-zA-Z ]{2,30}\) |\[([^][,]{1,40})\]$|\{([^{},]{1,40})\}$"
+    r"\(?[A-Ea-e]\)\s+|[A-E][.:]\s+(?=[-(]?\.?\d)|\([a-zA-Z ]{2,30}\) |\[([^][,]{1,40})\]$|\{([^{},]{1,40})\}$|<([^<>,]{1,40})>$"
 )
 # "38 vs. 12", "Ken: 38, Bob: 12", "38 (Ken) and 12 (Bob)".
 _SEVERAL = re.compile(
     r"\d[^\d]{0,30}(?:\bvs\b\.?|\bversus\b|,\s[A-Z][a-z]{1,20}\s?[:=-]|\)\s?and)\s?-?\d"
-    r"|\d[^\n]{1,80}\botherwise\b[^\d\n]{0,30}\d|\A\W*[\d.,]+ ?; ?-?[\d.,]+\W*\Z"
+    r"|\d[^\d\n]{0,40}\b(?:but|and|while) [A-Z][a-z]{1,20} (?:says?|said|thinks?|got|gets|claims?) [^\d\n]{0,30}\d"
+    r"|\d[^\n]{1,80}\botherwise\b(?! (?:it|that|there) would)[^\d\n]{0,30}\d|\A\W*[\d.,]+ ?; ?-?[\d.,]+\W*\Z"
 )
 # "In 9 days, she has 18": what the sentence begins with is not what it states.
 _BEFORE_THE_CLAUSE = re.compile(
@@ -92,6 +93,8 @@ _SHARE_OF = re.compile(
     r"|\d[\d.,]*(?: [a-z]+)? (?:more|less|fewer) than [\d.,]+(?:\W*\Z|,? (?:i\.e\.|namely))"
 )
 # "33.33, which we round to 33"; "approximately 41.67, so she needs 42 boxes": the next whole number.
+# "3x + 4y = 20" gives no name its value.
+_UNSOLVED = re.compile(r"[^=]*(?:\d ?[xyzn]\b|\b[xyzn] ?(?:[-+*/^] ?\w|\())[^=]*=[^=]*")
 _ABOUT = r"(?:(?:approximately|about|around|roughly|≈) ?)?"
 _ROUNDED_TO = re.compile(
     rf"{_ABOUT}[\d,]{{1,12}}\.\d+(?:\.\.\.)?[%a-z ]{{0,20}}"
@@ -117,6 +120,8 @@ _SIDE_BY_SIDE = re.compile(
     r"(?:has|have|had|gets?|got|pays?|paid|needs?|makes?|earns?|sells?|sold|eats?|ate|is|are|was|were) \(?\d",
     re.IGNORECASE,
 )
+# "12 according to Tom and 15 according to Sue".
+_AND_ANOTHER = re.compile(r" [a-zA-Z][^\d,;:.(]{1,60}? and -?\.?\d")
 _NOT_ANOTHER = re.compile(
     r"(?:[a-z]+ (?=more|less|fewer))?(?:of|more|less|for|from|each|were|was|are|is|in|on)\b", re.IGNORECASE
 )
@@ -228,7 +233,7 @@ def breaks_off(text: str) -> bool:
 
 def _without_label(text: str) -> str:
     label = _LABEL.match(text)
-    return text if label is None else (label[1] or label[2] or text[label.end() :])
+    return text if label is None else (label[1] or label[2] or label[3] or text[label.end() :])
 
 
 def _of_equation(text: str) -> Number | None:
@@ -237,6 +242,8 @@ def _of_equation(text: str) -> Number | None:
     if rounded:
         number = _of_equation(exact)
         return number if number and not (number.written and "." in number.written) else _of_equation(rounded)
+    if _UNSOLVED.fullmatch(text):
+        return None
     sides = text.split("=")
     if any(re.search(r",\s|\b(?:and|or)\b", side) for side in sides[1:-1]):
         return None
@@ -258,7 +265,7 @@ def _side(text: str) -> Number | None:
 def _is_alone(number: Number) -> bool:
     """Whether what was not read behind ``number`` leaves it the only number that is meant."""
     rest = number.rest
-    if _SYMBOL.match(rest) or _OF_THEM.search(number.unit):
+    if _SYMBOL.match(rest) or _OF_THEM.search(number.unit) or _AND_ANOTHER.match(rest):
         return False
     if re.match(r"\s*\.?\d", rest):  # another number, with words between them
         share = (number.unit == "in" and _ONLY_A_NUMBER.fullmatch(rest)) or (

@@ -69,17 +69,22 @@ _UNDETERMINED = re.compile(
     r"|(?<=[.!?\n] )(?:how (?:many|much)|what (?:is|are|was|were))\b[^.?\n]{1,120}\?\s*\Z"
     r"|\b(?:we|i)(?: now| still)? (?:need|want|have) (?:to (?:find|know|determine|compute|calculate)|the [a-z]+)\b"
     r"[^.?\d\n]{0,80}\.?\s*\Z"
+    r"|\b(?:could|can|would|will) you\b[^?\n]{1,120}\?\s*\Z"
+    r"|(?:\bi(?:'m| am) (?:not sure|unsure|stuck)|\b(?:no|not a) (?:clear |obvious |simple )?pattern"
+    r"|(?:\bnot|n't) (?:seem|appear) to)\b[^.\d\n$]{0,80}\.?\s*\Z"
     r"|(?:\A|(?<=[.!?\n] ))(?:(?:so|then|and|but) )?(?:is|are|was|were|does|do|did|could|would|should|can|will)\b"
     r"(?=[^.?\n]{0,120}\d)[^?\n]{1,120}\?\s*\Z",
     re.IGNORECASE,
 )
 # A sentence does not end on these: the text was cut off.
 _CUT_OFF = re.compile(
-    r"\b(?:by|the|an?|of|from|with|for|plus|minus|than|that|which|who|are|(?<!it )is|was|were|be|because"
+    r"\b(?:by|the|an?|of|from|with|for|plus|minus|than|that|which|who|but|s?he|they|we|you|i|are|(?<!it )is|was|were|be|because"
     r"|if|when|while|to"
     r"|on|at|as|his|their|its)\s*\Z|\n\s*\d{1,2}[.)]\s*\Z",
     re.IGNORECASE,
 )
+# An answer is announced, and the text is at its end.
+_ANNOUNCED = re.compile(r"(?:####|\\boxed\{?|\banswer(?: is)?:?)[\s*_$:]*\Z", re.IGNORECASE)
 _SENTENCES = re.compile(r"(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})[.!?](?=\s)|\n")  # not of Mr. and Mrs.
 _CLOSED = re.compile(r"[^\w\s:,;|-]\Z")
 
@@ -132,6 +137,11 @@ def results_in_bold(paragraph: str) -> list[str]:
 def gives_no_answer(text: str) -> bool:
     """Whether ``text`` says so in its last paragraph."""
     return _UNDETERMINED.search(text, text.rfind("\n\n") + 1) is not None
+
+
+def ends_before_its_answer(text: str) -> bool:
+    """Whether ``text`` announces an answer and ends, or ends on a word that ends no sentence."""
+    return _ANNOUNCED.search(text[-40:]) is not None or _CUT_OFF.search(text[-20:]) is not None
 
 
 def is_cut_off(text: str) -> bool:

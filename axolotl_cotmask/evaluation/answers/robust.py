@@ -9,24 +9,31 @@ import re
 from functools import partial
 
 from axolotl_cotmask.evaluation.answers.asked import Asked, name_asked
+from axolotl_cotmask.evaluation.answers.circumstances import is_circumstance, is_known
 from axolotl_cotmask.evaluation.answers.corrections import last_said
 from axolotl_cotmask.evaluation.answers.cuts import about_the_question
 from axolotl_cotmask.evaluation.answers.expressions import math_equal, numbers_equal
 from axolotl_cotmask.evaluation.answers.final_answer import statements, without_denials
 from axolotl_cotmask.evaluation.answers.formulas import formula_in, last_formula, plain_expression, value_of
 from axolotl_cotmask.evaluation.answers.last_number import last_number
+from axolotl_cotmask.evaluation.answers.last_sentence import QUANTITY, number_of_sentence
 from axolotl_cotmask.evaluation.answers.letters import letter_in
 from axolotl_cotmask.evaluation.answers.mammoth import letter_in_gold
 from axolotl_cotmask.evaluation.answers.math import boxed_in_gold
 from axolotl_cotmask.evaluation.answers.numbers import number_in_gold
-from axolotl_cotmask.evaluation.answers.quantity import LIMIT, breaks_off, number_in, whole_number
-from axolotl_cotmask.evaluation.answers.remarks import gives_no_answer, without_checks, without_remarks
+from axolotl_cotmask.evaluation.answers.quantity import LIMIT, bare, breaks_off, number_in, whole_number
+from axolotl_cotmask.evaluation.answers.remarks import (
+    ends_before_its_answer,
+    gives_no_answer,
+    without_checks,
+    without_remarks,
+)
 from axolotl_cotmask.evaluation.answers.rule import Rule
 
 _DIGIT = re.compile(r"\d")
 _NO_NUMBER = re.compile(
     r"\W*(?:cannot|can't|can not|unknown|undefined|undetermined|indeterminate|impossible|unclear|ambiguous"
-    r"|not (?:enough|given|possible|known)|insufficient|no (?:answer|solution))\b",
+    r"|not (?:enough|given|possible|known|applicable)|n/a|insufficient|no (?:answer|solution))\b",
     re.IGNORECASE,
 )
 # In what else would be a remark: Note that ... Hence, the angle is $90^\circ$.
@@ -44,7 +51,7 @@ def _extract_number(text: str, question: str | None = None) -> str | None:
 
 def _number_stated_or_last(text: str, asked: Asked | None = None) -> str | None:
     for passage in statements(text):
-        number = None if _NO_NUMBER.match(passage) else number_in(passage)
+        number = None if _NO_NUMBER.match(passage) else _number_of_statement(passage)
         if number is not None:
             return number
         if breaks_off(passage):
@@ -52,7 +59,15 @@ def _number_stated_or_last(text: str, asked: Asked | None = None) -> str | None:
         # It states an answer that is not one number.
         if _DIGIT.search(passage) or _NO_NUMBER.match(passage) or _NAME.fullmatch(passage):
             return passage[:LIMIT]
-    return last_number(text, asked)
+    return None if ends_before_its_answer(text) else last_number(text, asked)
+
+
+def _number_of_statement(passage: str) -> str | None:
+    """Return the number of a stated passage: of a sentence whose first one is of a circumstance, what it comes to."""
+    sentence = " ".join(bare(passage[:LIMIT]).split())
+    first, *others = [*QUANTITY.finditer(sentence)] or [None]
+    beside = first is not None and (is_circumstance(sentence, first) or is_known(sentence, first))
+    return number_of_sentence(passage) if beside and others and "=" not in passage else number_in(passage)
 
 
 def _gold_number(text: str) -> str | None:
@@ -82,6 +97,8 @@ def _formula_stated_or_last(text: str, name: str | None = None) -> str | None:
         formula = formula_in(passage)
         if formula is not None:
             return formula
+    if ends_before_its_answer(text):
+        return None
     said = without_remarks(text)
     text = without_checks(text if _CONCLUDES.search(text, len(said)) else said)
     if gives_no_answer(text.rpartition(". ")[2]):
