@@ -36,7 +36,8 @@ _OUTRIGHT = re.compile(
     r"(?:\b(?:(?:this|that|it)(?:'s| is| was)|(?:the|my) (?:answer|result)(?: above)? (?:is|was))"
     r" (?:wrong|incorrect|false|impossible|not (?:right|correct|the (?:right |correct |final )?answer))\b"
     r"|\b(?:this|that|it) (?:isn't|wasn't|can't be|cannot be) (?:right|correct|the (?:right |correct |final )?answer)\b"
-    r"|\bi(?: have|'ve)? made (?:an?|some) (?:\w+ ){0,2}(?:mistake|error)s?\b)",
+    r"|\bi(?: have|'ve)? made (?:an?|some) (?:\w+ ){0,2}(?:mistake|error)s?\b"
+    r"|\b(?:ignore|disregard|discard) (?:the|that|this|my)\b|\b(?:don't|do not) have an? answer\b)",
     re.IGNORECASE,
 )
 _CLOSED = re.compile(r"(?:[^\w\s:,;-]|\A)\s*\Z")

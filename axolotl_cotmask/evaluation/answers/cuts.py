@@ -27,7 +27,7 @@ _TURN_ENDS = re.compile(
     r"|<\|im_start\|>user|<\|start_header_id\|>user"
 )
 _ANNOTATION = re.compile(
-    r"<<[^<>]*>>|(?m:^> (?=[A-Za-z*]))|<\|[\w ]{1,40}\|>"
+    r"<<[^<>]*>>|`[a-zA-Z_]{2,30}\([^`\n]{0,80}\)`|(?m:^> (?=[A-Za-z*]))|<\|[\w ]{1,40}\|>"
     r"|</?(?:b|i|u|p|em|strong|mark|span|code|pre|center|h[1-6])(?: [^<>]{0,60})?>"
 )
 # A program behind the answer; its output is in a block of its own.
@@ -109,8 +109,7 @@ def about_the_question(text: str) -> str:
     text = _unquoted(after_the_thinking(plain(text)).lstrip())
     text = _ANNOTATION.sub("", _before_the_next_prompt(_first_turn(text)))
     text = _answer_in_a_sentence(_without_cut_repetition(text))
-    said = _PROGRAM.sub("", text)
-    return _without_ornaments(said if _HAS_NUMBER.search(said) else text)
+    return _without_ornaments(_PROGRAM.sub("", text))
 
 
 def _unquoted(text: str) -> str:

@@ -29,7 +29,8 @@ _FOREIGN = (
     r"|答案|答え|정답"
 )
 _ANSWER = re.compile(
-    rf"\b(?:answers?\b|ans\b\.?){_FOREIGN}|^[ \t*_]{{0,8}}A(?=[ *_]{{0,4}}:)", re.IGNORECASE | re.MULTILINE
+    rf"(?:\b|(?<=final_))(?:answers?\b|ans\b\.?){_FOREIGN}|^[ \t*_]{{0,8}}A(?=[ *_]{{0,4}}:)",
+    re.IGNORECASE | re.MULTILINE,
 )
 _OPTION = re.compile(
     rf"{_ANSWER.pattern}|\b(?:option\b|choice\b|correct(?=[ *_]{{0,4}}:))",
@@ -48,7 +49,7 @@ _NOT_STATED = re.compile(
 _OF_OTHERS = re.compile(r"\b(?:expected|claimed|previous|wrong|incorrect|old|naive|tempting) \Z", re.IGNORECASE)
 # What "the answer is 5" follows when it is not meant: "one might think", "at first I thought".
 _DOUBTED = re.compile(
-    r"\b(?:but if|might|at first|initially|i(?: \w+)? thought"
+    r"\b(?:but if|might|maybe|perhaps|possibly|at first|initially|i(?: \w+)? thought"
     r"|(?:may|could|(?<!\bi )would|tempted to|not|n't|never) (?:think|say|guess|believe)|doubt|unlikely"
     r"|(?:some|others|many|people|students?|someone|textbook|book|key|manual|author|friend|teacher|classmate|s?he|they)"
     r" (?:says?|said|thinks?|thought|claim(?:s|ed)?|argue[sd]?|believe[sd]?)"

@@ -15,14 +15,19 @@ _EXPLAINS = re.compile(r"\W*(?:because|reason|since|explanation|calculation|chec
 _TOTAL = re.compile(r"\W*(?:(?:grand|final|overall) )?(?:total|answer|result|sum)\b[^\d]{0,40}\d", re.IGNORECASE)
 # An answer alone, with its unit or what it is computed from.
 _BARE = re.compile(r"[^\w\\]*(?:[a-zA-Z]\w? ?= ?)?(?:\\|[-+]?\.?\d)")
-_CALCULATION = re.compile(r"\d[\w%),.]{0,12} ?(?:[-+*/×÷x]|\\times|\\cdot|\\div) ?[$(\\]{0,3}\d[^=\n]{0,60}= ?[$\\]{0,2}-?\.?\d")
+_CALCULATION = re.compile(
+    r"\d[\w%),.]{0,12} ?(?:[-+*/×÷x]|\\times|\\cdot|\\div) ?[$(\\]{0,3}\d[^=\n]{0,60}= ?[$\\]{0,2}-?\.?\d"
+)
 _CONCLUDES = re.compile(
     r"\b(?:so|thus|therefore|hence|then|finally|altogether|in total|that means|leaving)\b[^\n]{0,100}\d", re.IGNORECASE
 )
 
 
 def items_below(text: str, begin: int) -> list[str]:
-    """Return the items with a value of a list that begins there in ``text``, or only the total that it ends on; none of one item."""
+    """Return the items with a value of a list that begins there in ``text``; only a total, where it ends on that.
+
+    None of a list of one item.
+    """
     if not text.startswith("\n", begin):
         return []
     begin += len(text[begin : begin + _SOME]) - len(text[begin : begin + _SOME].lstrip())
@@ -30,7 +35,7 @@ def items_below(text: str, begin: int) -> list[str]:
     while len(items) < _SOME and (item := _ITEM.match(text, begin)) is not None:
         items.append(item[1].strip())
         begin = item.end()
-    if len(items) < 2:  # noqa: PLR2004
+    if len(items) < 2:
         return []
     values = [item for item in items if _HOLDS_A_VALUE.search(item) and not _EXPLAINS.match(item)]
     return values[-1:] if values and _TOTAL.match(values[-1]) else values

@@ -129,7 +129,8 @@ _COMPARES = re.compile(
     r"|\W*(?:this|that|it)(?:'s| is) (?:an? |one )?(?:half|third|quarter|fourth|fifth|tenth|twice|double)\b"
     r"|"
     rf"\W*(?:this|that|it)(?:'s| is) (?:about |exactly |only )?{NUMBER}(?:%"
-    rf"| percent)?(?: [a-z]+){{0,2}} (?:more|less|fewer|higher|lower|[a-z]+er) than\b",
+    rf"| percent)?(?: [a-z]+){{0,2}} "
+    r"(?:(?:more|less|fewer|higher|lower|[a-z]+er) than|above|below|over|under|short of)\b",
     re.IGNORECASE,
 )
 _IMAGINED = re.compile(r"\b(?:would|could)\b")
@@ -139,6 +140,8 @@ _EQUATION = re.compile(
     r"(?:\d+ ?\*? ?[a-z](?: ?[-+] ?\d+)?|[a-z] ?[-+] ?\d+) ?= ?-?[\d.]+\W*\Z",
     re.IGNORECASE,
 )
+# "so 2x = 26": no name has its value.
+_UNSOLVED = re.compile(r"(?:(?<![\w.])\d+ ?[xyzn]|(?<![\w^])[xyzn] ?[-+*/] ?\d+)\s*\Z")
 # A result of the text before, and what begins a clause that goes on from it.
 _WINDOW = 600
 _COMPUTED = re.compile(rf"= ?({NUMBER})")
@@ -156,7 +159,7 @@ def number_of_sentence(sentence: str, before: str = "") -> str | None:
     ``before`` is what the text says before it: the last result there is what a sentence is about that names it.
     """
     sentence = sentence.rstrip("!")
-    if _SUBJECTS.search(bare(sentence)) or (_TWO_CASES.search(sentence) and not _IMAGINED.search(sentence)):
+    if _SUBJECTS.search(_main(sentence)) or (_TWO_CASES.search(sentence) and not _IMAGINED.search(sentence)):
         return None
     clauses = [clause for clause in sentence.split("; ") if _DIGIT.search(clause)] or [sentence]
     sentence = next((clause for clause in reversed(clauses) if not _IMAGINED.search(clause)), clauses[-1])
@@ -179,7 +182,9 @@ def number_of_sentence(sentence: str, before: str = "") -> str | None:
     words = _IN_WORDS.search(sentence)
     if words is not None and is_number_word(words[1]):
         return number_in(words[1])
-    result = sentence.rpartition("=")[2]
+    left, _, result = sentence.rpartition("=")
+    if "=" not in left and _UNSOLVED.search(left):
+        return None
     if result != sentence and (so := _SO.search(result)) is not None:
         return _last_of(_main(result[so.end() :]))
     if result != sentence and (total := _YIELDS.match(result)) is not None:

@@ -6,7 +6,7 @@ import re
 
 from axolotl_cotmask.evaluation.answers.final_answer import statements
 from axolotl_cotmask.evaluation.answers.quantity import LIMIT, bare
-from axolotl_cotmask.evaluation.answers.remarks import without_remarks
+from axolotl_cotmask.evaluation.answers.remarks import gives_no_answer, without_remarks
 
 _STRIPPED = re.compile(r"[$\\*_`]")
 _ARTICLE_BEFORE = r"(?! (?!(?:because|since|as|is|which|and|or|for|by|with|so|in|at|given|from)\b)[a-z])"
@@ -38,6 +38,8 @@ _CHOSEN = re.compile(
 )
 # "If the lid counts, B. If not, A."
 _IF_NOT = re.compile(r"\b(?:if not|otherwise)\b[:,]? \(?[A-E]\b", re.IGNORECASE)
+# "option c", but not "is a".
+_SMALL = re.compile(r"\b(?:option|choice|answer) [b-e]\Z", re.IGNORECASE)
 _ONLY_NAMED = re.compile("option|choice", re.IGNORECASE)
 # "D over option B", "second choice: B".
 _WORSE = re.compile(
@@ -90,17 +92,17 @@ def letter_in(text: str) -> str | None:
         if letter is not None:
             return letter
     marked, text = text, _STRIPPED.sub("", text)
-    if _IF_NOT.search(text):
+    if _IF_NOT.search(text) or gives_no_answer(text):
         return None
     none = _NONE_FITS.search(text)
     if none is not None:
         anyway = _CHOSEN_ANYWAY.search(text, none.end())
         return anyway[1] if anyway and anyway[1] in "ABCDE" else None
-    chosen = [match for match in _CHOSEN.finditer(text) if match[1] in "ABCDE"]
+    chosen = [match for match in _CHOSEN.finditer(text) if match[1] in "ABCDE" or _SMALL.search(match.group())]
     decided = [match for match in chosen if not _ONLY_NAMED.match(match.group())]
     if decided or len({match[1] for match in chosen}) == 1:
         chosen = decided or chosen
-        return None if _SEVERAL.match(text, chosen[-1].end()) else chosen[-1][1]
+        return None if _SEVERAL.match(text, chosen[-1].end()) else chosen[-1][1].upper()
     confirmed = list(_CONFIRMED.finditer(text))
     if confirmed:
         return confirmed[-1][confirmed[-1].lastindex or 0]

@@ -41,6 +41,8 @@ _GROUPED = re.compile(rf"(?<=\d){_GROUPING}(?=\d{{3}}(?!\d))")
 # A line break in JSON: not \nu and other names of LaTeX, nor a row of a matrix that ends before an n.
 _WRITTEN_BREAK = re.compile(r"<br ?/?>\n?|(?<!\\)(?:\\n(?![a-z]|Right|Left|[vV]))+")
 _ENTITY = re.compile(r"&(?:#\d{1,5}|[a-zA-Z]{2,6});")
+# ">>> 37 <<<" on a line of its own.
+_POINTED_AT = re.compile(r"^[ \t]*>{2,3} ?([^<>\n]{1,60}?) ?<{2,3}[ \t]*$", re.MULTILINE)
 _STRUCK_OUT = re.compile(r"~~[^~\n]{1,80}~~")
 _LEVELS = re.compile(rf"([{_RAISED}]+)|([{_LOWERED}]+)")
 _VULGAR_FRACTION = re.compile(rf"(?<=\d)\s?([{_VULGAR}])|([{_VULGAR}])")
@@ -54,7 +56,7 @@ def plain(text: str) -> str:
     out (``~~5~~``); half a surrogate pair is a replacement character.
     """
     text = _WRITTEN_BREAK.sub("\n", text.split("\0", maxsplit=1)[0].replace("\r\n", "\n"))
-    text = _STRUCK_OUT.sub("", text)
+    text = _POINTED_AT.sub(r"\1", _STRUCK_OUT.sub("", text))
     text = _ENTITY.sub(lambda entity: html.unescape(entity.group()), text)
     if text.isascii() and "\r" not in text:
         return text

@@ -58,7 +58,8 @@ _CLAUSE = re.compile(
 ASIDE = re.compile(r",\s(?:who|which|whose)\b[^,]{1,60},")
 # The label of a part or an option, "(a) 5", "B) 12", and brackets around a lone number.
 _LABEL = re.compile(
-    r"\(?[A-Ea-e]\)\s+|[A-E][.:]\s+(?=[-(]?\.?\d)|\([a-zA-Z ]{2,30}\) |\[([^][,]{1,40})\]$|\{([^{},]{1,40})\}$|<([^<>,]{1,40})>$"
+    r"\(?[A-Ea-e]\)\s+|[A-E][.:]\s+(?=[-(]?\.?\d)|\([a-zA-Z ]{2,30}\) "
+    r"|\[([^][,]{1,40})\]$|\{([^{},]{1,40})\}$|<([^<>,]{1,40})>$"
 )
 # "38 vs. 12", "Ken: 38, Bob: 12", "38 (Ken) and 12 (Bob)".
 _SEVERAL = re.compile(

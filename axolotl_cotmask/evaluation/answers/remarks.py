@@ -59,18 +59,19 @@ _HEADING = re.compile(
 )
 _RESULT = re.compile(r"\s*[-$£€]*\s?\d|[^=:]{1,60}(?:=|:\s|\b(?:is|are|was|were)\s)\s*[-$£€]*\s?[\d.]")
 _UNDETERMINED = re.compile(
-    r"\b(?:cannot|can't|can not|unable to|impossible to|don't know how to) (?:be )?"
+    r"\b(?:don't|do not) (?:really |actually )?know\b[^.\d\n]{0,40}\.?\s*\Z|"
+    r"\b(?:cannot|can't|can not|(?:unable|not able|impossible) to|don't know how to) (?:be )?"
     r"(?:answer|determine|solve|calculate|compute|know|fulfil|help|assist|provide|comply)"
     r"|\b(?:cannot|can't|can not) tell\."
     r"|(?:\bnot (?:given )?|n't )(?:enough|sufficient) (?:information|data)\b|\binsufficient (?:information|data)\b"
     r"|\b(?:no (?:valid |possible )?(?:solution|answer)s?"
     r"|(?:is|are) (?:unsolvable|contradictory|inconsistent|impossible))\b"
     r"[^\d]{0,60}\Z"
-    r"|(?<=[.!?\n] )(?:how (?:many|much)|what (?:is|are|was|were))\b[^.?\n]{1,120}\?\s*\Z"
+    r"|(?:\A|(?<=[.!?\n] ))(?:how (?:many|much)|what (?:is|are|was|were))\b[^.?\n]{1,120}\?\s*\Z"
     r"|\b(?:we|i)(?: now| still)? (?:need|want|have) (?:to (?:find|know|determine|compute|calculate)|the [a-z]+)\b"
     r"[^.?\d\n]{0,80}\.?\s*\Z"
     r"|\b(?:could|can|would|will) you\b[^?\n]{1,120}\?\s*\Z"
-    r"|(?:\bi(?:'m| am) (?:not sure|unsure|stuck)|\b(?:no|not a) (?:clear |obvious |simple )?pattern"
+    r"|(?:\bi(?:'m| am) (?:not sure|unsure|stuck)(?![^.\n]*\bbut\b)|\b(?:no|not a) (?:clear |obvious |simple )?pattern"
     r"|(?:\bnot|n't) (?:seem|appear) to)\b[^.\d\n$]{0,80}\.?\s*\Z"
     r"|(?:\A|(?<=[.!?\n] ))(?:(?:so|then|and|but) )?(?:is|are|was|were|does|do|did|could|would|should|can|will)\b"
     r"(?=[^.?\n]{0,120}\d)[^?\n]{1,120}\?\s*\Z",
@@ -78,7 +79,8 @@ _UNDETERMINED = re.compile(
 )
 # A sentence does not end on these: the text was cut off.
 _CUT_OFF = re.compile(
-    r"\b(?:by|the|an?|of|from|with|for|plus|minus|than|that|which|who|but|s?he|they|we|you|i|are|(?<!it )is|was|were|be|because"
+    r"\b(?:by|the|an?|of|from|with|for|plus|minus|than|that|which|who|but|s?he|they|we"
+    r"|you|i|are|(?<!it )is|was|were|be|because"
     r"|if|when|while|to"
     r"|on|at|as|his|their|its)\s*\Z|\n\s*\d{1,2}[.)]\s*\Z",
     re.IGNORECASE,

@@ -65,9 +65,9 @@ def _number_stated_or_last(text: str, asked: Asked | None = None) -> str | None:
 def _number_of_statement(passage: str) -> str | None:
     """Return the number of a stated passage: of a sentence whose first one is of a circumstance, what it comes to."""
     sentence = " ".join(bare(passage[:LIMIT]).split())
-    first, *others = [*QUANTITY.finditer(sentence)] or [None]
-    beside = first is not None and (is_circumstance(sentence, first) or is_known(sentence, first))
-    return number_of_sentence(passage) if beside and others and "=" not in passage else number_in(passage)
+    numbers = list(QUANTITY.finditer(sentence))
+    beside = len(numbers) > 1 and (is_circumstance(sentence, numbers[0]) or is_known(sentence, numbers[0]))
+    return number_of_sentence(passage) if beside and "=" not in passage else number_in(passage)
 
 
 def _gold_number(text: str) -> str | None:
