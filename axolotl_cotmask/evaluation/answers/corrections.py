@@ -19,6 +19,8 @@ TAKES_BACK = re.compile(
     r"|i (?:forgot|missed|overlooked|misread|miscalculated|miscounted)\b"
     r"|let me (?:correct|fix|redo|recalculate|recompute|reconsider|recheck|re-check)\b"
     r"|(?:this|that|it)(?:'s| is| was) (?:wrong|incorrect|not (?:right|correct))\b"
+    r"|(?:the|this|that|my) (?:solution|attempt|answer|result)(?: above)? (?:is|was)"
+    r" (?:wrong|incorrect|not (?:right|correct))\b|(?<=: )(?:wrong|incorrect)\."
     r"|(?:claim|guess|assumption) (?:fails|is (?:false|wrong))\b"
     r"|(?:it|this|that) should (?:be|have been)\b(?= [$\d(\\])"
     r"|but (?:it|this|that)(?:'s| is| was) (?:actually|really|in fact)\b|but here it is\b)"
@@ -33,10 +35,11 @@ _CONFIRMS = re.compile(
 # A verdict on what was stated, and on no number of its own sentence: where nothing else is stated, there is no answer.
 _OUTRIGHT = re.compile(
     r"(?:\A|[.!?\n] ?)[^.!?\n\d]{0,60}"
-    r"(?:\b(?:(?:this|that|it)(?:'s| is| was)|(?:the|my) (?:answer|result)(?: above)? (?:is|was))"
+    r"(?:\b(?:(?:this|that|it)(?:'s| is| was)|(?:the|this|my) (?:solution|attempt|answer|result)(?: above)? (?:is|was))"
     r" (?:wrong|incorrect|false|impossible|not (?:right|correct|the (?:right |correct |final )?answer))\b"
     r"|\b(?:this|that|it) (?:isn't|wasn't|can't be|cannot be) (?:right|correct|the (?:right |correct |final )?answer)\b"
     r"|\bi(?: have|'ve)? made (?:an?|some) (?:\w+ ){0,2}(?:mistake|error)s?\b"
+    r"|\bi (?:forgot|missed|overlooked|misread|miscalculated|miscounted)\b|(?<=: )(?:wrong|incorrect)\."
     r"|\b(?:ignore|disregard|discard) (?:the|that|this|my)\b|\b(?:don't|do not) have an? answer\b)",
     re.IGNORECASE,
 )

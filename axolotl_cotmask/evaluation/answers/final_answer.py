@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from axolotl_cotmask.evaluation.answers.headings import heads_a_solution, items_below
+from axolotl_cotmask.evaluation.answers.headings import computes_on, heads_a_solution, items_below
 from axolotl_cotmask.evaluation.answers.quantity import LIMIT
 
 # Of the places that look like a statement so many are tried, the last ones.
@@ -19,8 +19,13 @@ _JOINT = re.compile(
     r"(?!(?:so|thus|therefore|hence|then|the|it|that|this|answer|final|equivalent\w*|simply)\b)"
     r"(?:[a-zA-Z]+ ){0,2}[$\\(]{0,2}"
 )
+# A box of a step, or of another case, is no answer.
+_STEP_BEHIND = re.compile(r"^\W{0,8}step \d", re.IGNORECASE | re.MULTILINE)
+_BOX_IMAGINED = re.compile(
+    r"\b(?:if|were|had|suppose)\b[^.!?\n]{0,120}\bwould (?:be|have been)[^.!?\n]{0,20}\Z", re.IGNORECASE
+)
 _JOINS = re.compile(r"\b(?:and|or)\b|,")
-_HASH = re.compile(r"####[ \t]{0,8}([^\n]*)")
+_HASH = re.compile(r"(?<![\"'`])####[ \t]{0,8}([^\n]*)")
 _HASH_ANSWER = re.compile(r"[*_`]{0,3}(?:[-+(]? ?[$£€]? ?[-+]?\.?\d|[$\\])")
 _LIST_LABEL = re.compile(r"[*_`]{0,3}\d{1,3}[.):]\s+\D")
 # "Answer" in the languages that models answer in; a question has to be English for the rest to be read.
@@ -50,7 +55,9 @@ _OF_OTHERS = re.compile(r"\b(?:expected|claimed|previous|wrong|incorrect|old|nai
 # What "the answer is 5" follows when it is not meant: "one might think", "at first I thought".
 _DOUBTED = re.compile(
     r"\b(?:but if|might|maybe|perhaps|possibly|at first|initially|i(?: \w+)? thought"
-    r"|(?:may|could|(?<!\bi )would|tempted to|not|n't|never) (?:think|say|guess|believe)|doubt|unlikely"
+    r"|(?:may|could|(?<!\bi )would|tempt(?:ed|ing) to|not|n't|never) (?:think|say|guess|believe)|doubt|unlikely"
+    r"|(?!(?:it|this|that|which|problem|question|table|step|method|calculation)\b)(?-i:[A-Z])[a-z]+"
+    r" (?:says?|said|thinks?|thought|claim(?:s|ed)|believe[sd]|guess(?:es|ed))"
     r"|(?:some|others|many|people|students?|someone|textbook|book|key|manual|author|friend|teacher|classmate|s?he|they)"
     r" (?:says?|said|thinks?|thought|claim(?:s|ed)?|argue[sd]?|believe[sd]?)"
     r"|(?:false|untrue|not true|wrong|incorrect) that)\b(?:(?!\bbut\b)[^.;\n]){0,40}$",
@@ -109,12 +116,16 @@ _DENIED = re.compile(
     r"(?:be |equal |to |the |just |option |choice |answer ){0,3}"
     r"[$(*\\]{0,3}(?:-?\d++(?:[.,/]\d++)*(?![.,/]\d)%?|[A-Ea-e](?![a-zA-Z]))(?:\*\*|[$)*]|\\\)){0,2}"
     r"(?P<instead>[,;]? (?:but|rather|it is|it's)(?: rather)?(?= ))?"
+    r"(?:,? (?:because|since) (?:(?!\b(?:so|but|rather)\b)[^.\n=]){1,120}(?=[.\n]|\Z))?"
 )
 _REJECTED = re.compile(
     r"(?:not|n't|never) (?:think|believe) [^.\n\d]{0,40}?\b(?:is|was) "
     r"[$(*\\]{0,3}(?:\d++(?:[.,/]\d++)*(?![.,/]\d)|[A-E]\b)|"
     r"\(?(?:(?<![\d.,/^])\d++(?:[.,/]\d++)*(?![.,/]\d)|\b[A-E])\)? "
-    r"(?:is|was|would be) (?:not|wrong|incorrect|impossible|too|false)\b"
+    r"(?:is|was|would be|can) ?(?:not|wrong|incorrect|impossible|too|false)\b"
+    # "but Sue says it is 15"
+    r"|(?:but|and|while) (?!(?:It|This|That)\b)[A-Z][a-z]{1,20} (?:says|said|thinks|claims|believes)"
+    r" (?:that )?(?:it|this) (?:is|was) [$]?\d++(?:[.,/]\d++)*(?![.,/]\d)"
 )
 
 
@@ -156,7 +167,12 @@ def statements(text: str, *, of_option: bool = False) -> Iterator[str]:
 
 def _last_box(text: str) -> tuple[int, int, str] | None:
     """Return where the last box, or those that are joined with it, begins and ends, and what is in it."""
-    boxes = list(_BOX.finditer(text))[-_TRIED:]
+    step = max((mark.start() for mark in _STEP_BEHIND.finditer(text)), default=-1)
+    boxes = [
+        box
+        for box in list(_BOX.finditer(text))[-_TRIED:]
+        if box.start() > step and not _BOX_IMAGINED.search(text, max(0, box.start() - 200), box.start())
+    ]
     closings = _closing_braces(text) if boxes else {}
     held: list[str] = []
     begin = end = len(text)
@@ -209,7 +225,8 @@ def _after_marks(text: str, of_option: bool) -> Iterator[str]:
         passage = ", ".join(items) if items else _passage(text, link.end())
         if not of_option and heads_a_solution(text, mark, link, items[0] if items else passage):
             continue
-        if "would" in link.group() and (_HYPOTHETICAL.search(before) or " if " in passage):
+        imagined = "would" in link.group()
+        if imagined and (_HYPOTHETICAL.search(before) or " if " in passage or computes_on(text, link.end())):
             continue
         if "could" in link.group() and not _JOINS.search(passage):
             continue

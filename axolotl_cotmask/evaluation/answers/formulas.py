@@ -25,7 +25,8 @@ _REJECTS = re.compile(
 )
 _MULTIPLE = re.compile(r"\b(?:times|twice|half|double|triple)\s\Z", re.IGNORECASE)
 _REJECTED = re.compile(
-    r"[^.$\\\n]{0,20}\b(?:extraneous|rejected|discarded|impossible|invalid|not (?:valid|allowed|possible|a solution)"
+    r" (?:cannot|can't|can not) be\b"
+    r"|[^.$\\\n]{0,20}\b(?:extraneous|rejected|discarded|impossible|invalid|not (?:valid|allowed|possible|a solution)"
     r"|(?:does not|doesn't)(?: work| satisfy|(?=\W*\Z)))"
 )
 # "$x = 3$ is the only solution in $[0, 5]$".

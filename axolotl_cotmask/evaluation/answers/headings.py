@@ -41,6 +41,11 @@ def items_below(text: str, begin: int) -> list[str]:
     return values[-1:] if values and _TOTAL.match(values[-1]) else values
 
 
+def computes_on(text: str, begin: int) -> bool:
+    """Whether a calculation follows there in ``text``, which does not but check."""
+    return _CALCULATION.search(without_checks(without_remarks(text[begin : begin + 2 * LIMIT]))) is not None
+
+
 def heads_a_solution(text: str, mark: re.Match[str], link: re.Match[str], first: str) -> bool:
     """Whether a whole solution follows ``Answer:``, not the answer: it begins with ``first``, and concludes later."""
     named = ":" in link.group() or not link.group().strip()

@@ -33,6 +33,7 @@ _CLOSED = re.compile(r"[^\w\s,;:-]\s*\Z")
 _OPTION = re.compile(r"\(?[A-E][:.)]\s[^=]{1,40}")
 # "Step 4", "[1]": no quantity.
 _LABEL = re.compile(
+    r"(?m:^)[ \t]{0,8}\(?\d{1,2}[.)] (?=[*_]{0,2}[A-Za-z])|"
     r"\b(?:step|part|chapter|equation|eq\.|figure|example|note|method|case) #?\d{1,3}\b(?![.,]\d)"
     r"|(?<=[\w.] )\[\d{1,2}\](?=[\s.]|\Z)",
     re.IGNORECASE,

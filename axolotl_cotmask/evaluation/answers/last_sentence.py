@@ -56,7 +56,7 @@ _YIELDS = re.compile(
     r".*\b(?:giving|leaving|meaning|gives|leaves|yields|yielding"
     r"|(?<=, )[a-z]+ing (?:the|its|his|her|their) (?:[a-z']+ ){1,4}to"
     r"|making(?: an? [a-z]+ of| (?:the|his|her|their)(?: [a-z]+){1,3})?|totaling|totalling|in total|altogether|in all"
-    r"|for an? (?:[a-z]+ )?total of)"
+    r"|for an? (?:[a-z]+ )?total of|brings? (?:h[ei][rm]|them|it|us|the total|[A-Z][a-z]+) to)"
     r"(?::|(?: (?:us|him|her|them|you|[A-Z][a-z]+))?(?: with)?) +(?=\d)"
     rf"|.*(?:\bi\.e\.,?|\bnamely) (?:(?:after|in|about) )?(?={NUMBER}[^\d]*\Z)",
     re.DOTALL,
@@ -74,6 +74,8 @@ _CHOICE = re.compile(
     r"\s*(?:or|and|to|remainder|in(?! [\d.]+ (?:more )?(?:second|minute|hour|day|week|month|year))|by|against"
     r"|through|vs\.?)\s*(?=-?\.?\d)"
 )
+_OR_BEFORE = re.compile(r"\d or (?:[a-z] = )?\Z")
+_OR_BEHIND = re.compile(r" or (?:[a-z] = )?-?\.?\d")
 _ROUNDED = re.compile(r"\bround\w*\s[^.]{0,30}\Z", re.IGNORECASE)
 # "There are 12 boys and 16 girls."
 _THINGS = re.compile(
@@ -141,6 +143,7 @@ _EQUATION = re.compile(
     re.IGNORECASE,
 )
 # "so 2x = 26": no name has its value.
+_CLAUSES = re.compile(r"[,;:] | so ")
 _UNSOLVED = re.compile(r"(?:(?<![\w.])\d+ ?[xyzn]|(?<![\w^])[xyzn] ?[-+*/] ?\d+)\s*\Z")
 # A result of the text before, and what begins a clause that goes on from it.
 _WINDOW = 600
@@ -183,7 +186,7 @@ def number_of_sentence(sentence: str, before: str = "") -> str | None:
     if words is not None and is_number_word(words[1]):
         return number_in(words[1])
     left, _, result = sentence.rpartition("=")
-    if "=" not in left and _UNSOLVED.search(left):
+    if "=" not in _CLAUSES.split(left)[-1] and _UNSOLVED.search(left):
         return None
     if result != sentence and (so := _SO.search(result)) is not None:
         return _last_of(_main(result[so.end() :]))
@@ -257,6 +260,8 @@ def _last_of(sentence: str, computed: str | None = None) -> str | None:
     if (
         result is not None
         and not is_circumstance(sentence, result)
+        and not _OR_BEFORE.search(sentence, 0, result.start())
+        and not _OR_BEHIND.match(sentence, result.end())
         and not _ANOTHER_CLAUSE.search(sentence, result.end())
     ):
         return number_in(result.group())

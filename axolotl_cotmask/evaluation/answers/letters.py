@@ -6,7 +6,7 @@ import re
 
 from axolotl_cotmask.evaluation.answers.final_answer import statements
 from axolotl_cotmask.evaluation.answers.quantity import LIMIT, bare
-from axolotl_cotmask.evaluation.answers.remarks import gives_no_answer, without_remarks
+from axolotl_cotmask.evaluation.answers.remarks import ends_before_its_answer, gives_no_answer, without_remarks
 
 _STRIPPED = re.compile(r"[$\\*_`]")
 _ARTICLE_BEFORE = r"(?! (?!(?:because|since|as|is|which|and|or|for|by|with|so|in|at|given|from)\b)[a-z])"
@@ -91,6 +91,8 @@ def letter_in(text: str) -> str | None:
         letter = _letter_of(_STRIPPED.sub("", bare(passage[:LIMIT])).strip())
         if letter is not None:
             return letter
+    if ends_before_its_answer(text):
+        return None
     marked, text = text, _STRIPPED.sub("", text)
     if _IF_NOT.search(text) or gives_no_answer(text):
         return None

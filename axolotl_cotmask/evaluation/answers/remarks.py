@@ -24,7 +24,9 @@ _ASIDE = (
     r"|(?:i'm|i am|we are)(?: about| roughly| very| quite| fairly)? (?:\d{1,3} ?%|confident|sure|certain)"
     r"|for (?:reference|comparison|context)|(?:as a )?side note|incidentally|by the way|fun fact"
 )
-_ABOUT_THE_TEXT = r"topic|category|tags|level|source|reference|confidence|disclaimer|generated|difficulty|certainty"
+_ABOUT_THE_TEXT = (
+    r"topic|category|tags|level|source|references?|bibliography|confidence|disclaimer|generated|difficulty|certainty"
+)
 _REMARK = re.compile(
     rf"\W*+(?:note|notice|{_ASIDE}|proof|(?:please )?let me know"
     r"|i hope|hope|feel free|if you|remember|explanation|this assumes|ps\b"
@@ -62,12 +64,16 @@ _UNDETERMINED = re.compile(
     r"\b(?:don't|do not) (?:really |actually )?know\b[^.\d\n]{0,40}\.?\s*\Z|"
     r"\b(?:cannot|can't|can not|(?:unable|not able|impossible) to|don't know how to) (?:be )?"
     r"(?:answer|determine|solve|calculate|compute|know|fulfil|help|assist|provide|comply)"
-    r"|\b(?:cannot|can't|can not) tell\."
+    r"|\b(?:cannot|can't|can not) tell\b|\b(?:both|all|either) (?:are|is) possible\b"
+    r"|(?:\A|(?<=[.!?\n] ))not (?:really|quite)\b[^\n]{0,200}\Z"
+    r"|\b(?:(?:this|that|the|my|\w+'s) (?:solution|attempt|answer|result|calculation)(?: above)?|(?<=: )it) (?:is|was)"
+    r" (?:wrong|incorrect|not (?:right|correct))\b[^\n]{0,200}\Z|\bmarked [^.\n]{1,40} as (?:wrong|incorrect)\b"
+    r"|(?:\A|[.:\n] )(?:wrong|incorrect)\.[^\n]{0,200}\Z"
     r"|(?:\bnot (?:given )?|n't )(?:enough|sufficient) (?:information|data)\b|\binsufficient (?:information|data)\b"
     r"|\b(?:no (?:valid |possible )?(?:solution|answer)s?"
     r"|(?:is|are) (?:unsolvable|contradictory|inconsistent|impossible))\b"
     r"[^\d]{0,60}\Z"
-    r"|(?:\A|(?<=[.!?\n] ))(?:how (?:many|much)|what (?:is|are|was|were))\b[^.?\n]{1,120}\?\s*\Z"
+    r"|(?:\A|(?<=[.!?\n] ))(?:how (?:many|much)|what (?:is|are|was|were))\b[^.?\n]{1,120}\?[\s\"')*]*\Z"
     r"|\b(?:we|i)(?: now| still)? (?:need|want|have) (?:to (?:find|know|determine|compute|calculate)|the [a-z]+)\b"
     r"[^.?\d\n]{0,80}\.?\s*\Z"
     r"|\b(?:could|can|would|will) you\b[^?\n]{1,120}\?\s*\Z"
@@ -85,8 +91,14 @@ _CUT_OFF = re.compile(
     r"|on|at|as|his|their|its)\s*\Z|\n\s*\d{1,2}[.)]\s*\Z",
     re.IGNORECASE,
 )
+# Behind the last number another clause begins, and does not end: "5 cookies, so she needs".
+_ANOTHER_CLAUSE = re.compile(
+    r"[^.!?\n]{0,80}?,? \b(?:so|then|thus|therefore|hence|but|which|and) [a-z]+(?: [a-z]+)?", re.IGNORECASE
+)
 # An answer is announced, and the text is at its end.
-_ANNOUNCED = re.compile(r"(?:####|\\boxed\{?|\banswer(?: is)?:?)[\s*_$:]*\Z", re.IGNORECASE)
+_ANNOUNCED = re.compile(
+    r"(?:####|\\boxed(?:\{\s*\}?)?|\banswer(?: is)?:?(?: option| choice)?)[\s*_$:]*\Z", re.IGNORECASE
+)
 _SENTENCES = re.compile(r"(?<!\b[A-Z][a-z])(?<!\b[A-Z][a-z]{2})[.!?](?=\s)|\n")  # not of Mr. and Mrs.
 _CLOSED = re.compile(r"[^\w\s:,;|-]\Z")
 
@@ -142,15 +154,23 @@ def gives_no_answer(text: str) -> bool:
 
 
 def ends_before_its_answer(text: str) -> bool:
-    """Whether ``text`` announces an answer and ends, or ends on a word that ends no sentence."""
-    return _ANNOUNCED.search(text[-40:]) is not None or _CUT_OFF.search(text[-20:]) is not None
+    """Whether ``text`` announces an answer, and ends."""
+    return _ANNOUNCED.search(text[-40:]) is not None
+
+
+def ends_within_a_sentence(text: str) -> bool:
+    """Whether ``text`` ends on a word that ends no sentence."""
+    return _CUT_OFF.search(text[-20:]) is not None
 
 
 def is_cut_off(text: str) -> bool:
     """Whether ``text`` ends within a calculation or sentence: on a word that ends none, or on one without a number."""
-    if breaks_off(text) or _CUT_OFF.search(text[-20:]):
+    if breaks_off(text) or ends_within_a_sentence(text):
         return True
-    rest = text[max(text.rfind(digit) for digit in "0123456789") + 1 :].rstrip("*_ \n\t")
+    last = max(text.rfind(digit) for digit in "0123456789")
+    rest = text[last + 1 :].rstrip("*_ \n\t")
     sentence = _SENTENCES.split(rest)[-1]
+    if last >= 0 and _ANOTHER_CLAUSE.fullmatch(rest):
+        return True
     begun = len(sentence) < len(rest) and _WORD.search(sentence) is not None and not _DETAIL.match(sentence)
     return rest.endswith(":") or (begun and not _CLOSED.search(rest))

@@ -24,6 +24,7 @@ from axolotl_cotmask.evaluation.answers.numbers import number_in_gold
 from axolotl_cotmask.evaluation.answers.quantity import LIMIT, bare, breaks_off, number_in, whole_number
 from axolotl_cotmask.evaluation.answers.remarks import (
     ends_before_its_answer,
+    ends_within_a_sentence,
     gives_no_answer,
     without_checks,
     without_remarks,
@@ -97,7 +98,7 @@ def _formula_stated_or_last(text: str, name: str | None = None) -> str | None:
         formula = formula_in(passage)
         if formula is not None:
             return formula
-    if ends_before_its_answer(text):
+    if ends_before_its_answer(text) or ends_within_a_sentence(text):
         return None
     said = without_remarks(text)
     text = without_checks(text if _CONCLUDES.search(text, len(said)) else said)
