@@ -142,9 +142,6 @@ _EQUATION = re.compile(
     r"(?:\d+ ?\*? ?[a-z](?: ?[-+] ?\d+)?|[a-z] ?[-+] ?\d+) ?= ?-?[\d.]+\W*\Z",
     re.IGNORECASE,
 )
-# "so 2x = 26": no name has its value.
-_CLAUSES = re.compile(r"[,;:] | so ")
-_UNSOLVED = re.compile(r"(?:(?<![\w.])\d+ ?[xyzn]|(?<![\w^])[xyzn] ?[-+*/] ?\d+)\s*\Z")
 # A result of the text before, and what begins a clause that goes on from it.
 _WINDOW = 600
 _COMPUTED = re.compile(rf"= ?({NUMBER})")
@@ -185,9 +182,7 @@ def number_of_sentence(sentence: str, before: str = "") -> str | None:
     words = _IN_WORDS.search(sentence)
     if words is not None and is_number_word(words[1]):
         return number_in(words[1])
-    left, _, result = sentence.rpartition("=")
-    if "=" not in _CLAUSES.split(left)[-1] and _UNSOLVED.search(left):
-        return None
+    result = sentence.rpartition("=")[2]
     if result != sentence and (so := _SO.search(result)) is not None:
         return _last_of(_main(result[so.end() :]))
     if result != sentence and (total := _YIELDS.match(result)) is not None:

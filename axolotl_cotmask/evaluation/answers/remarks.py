@@ -93,7 +93,9 @@ _CUT_OFF = re.compile(
 )
 # Behind the last number another clause begins, and does not end: "5 cookies, so she needs".
 _ANOTHER_CLAUSE = re.compile(
-    r"[^.!?\n]{0,80}?,? \b(?:so|then|thus|therefore|hence|but|which|and) [a-z]+(?: [a-z]+)?", re.IGNORECASE
+    r"[^.!?\n]{0,80}?,? \b(?:so|then|thus|therefore|hence|but|and(?= (?:s?he|they|it|we|you|I|then|now|the)\b))"
+    r" [a-z]+(?: [a-z]+)?",
+    re.IGNORECASE,
 )
 # An answer is announced, and the text is at its end.
 _ANNOUNCED = re.compile(
