@@ -87,9 +87,9 @@ def number_that_answers(sentence: str, read: str | None, asked: Asked) -> str | 
     if answer is not None and (answer not in asked.given or read in asked.given or read not in counted):
         return answer
     possible = _of_names(_of_kind(candidates, asked), asked)
-    main = {candidate.text for candidate in possible if not candidate.beside}
-    if not meant and read in main & asked.given and len(main) == 2 and len(main - asked.given) == 1:  # noqa: PLR2004
-        return (main - asked.given).pop()
+    stated = {candidate.text for candidate in possible if not candidate.beside}
+    if not meant and read in stated & asked.given and len(stated) == 2 and len(stated - asked.given) == 1:
+        return (stated - asked.given).pop()
     return read if not possible or read in {candidate.text for candidate in possible} else None
 
 
