@@ -88,7 +88,13 @@ def number_that_answers(sentence: str, read: str | None, asked: Asked) -> str | 
         return answer
     possible = _of_names(_of_kind(candidates, asked), asked)
     stated = {candidate.text for candidate in possible if not candidate.beside}
-    if not meant and read in stated & asked.given and len(stated) == 2 and len(stated - asked.given) == 1:
+    if (
+        ";" not in main
+        and not meant
+        and read in stated & asked.given
+        and len(stated) == 2
+        and len(stated - asked.given) == 1
+    ):
         return (stated - asked.given).pop()
     return read if not possible or read in {candidate.text for candidate in possible} else None
 
