@@ -40,8 +40,13 @@ _OUTRIGHT = re.compile(
     r"|\b(?:this|that|it) (?:isn't|wasn't|can't be|cannot be) (?:right|correct|the (?:right |correct |final )?answer)\b"
     r"|\bi(?: have|'ve)? made (?:an?|some) (?:\w+ ){0,2}(?:mistake|error)s?\b"
     r"|\bi (?:forgot|missed|overlooked|misread|miscalculated|miscounted)\b|(?<=: )(?:wrong|incorrect)\."
+    r"|\b(?:(?:have|need) to|let me) (?:think|start|look|try|go)\b[^.!?\n]{0,40}\b(?:again|over|once more)\b"
     r"|\b(?:ignore|disregard|discard) (?:the|that|this|my)\b|\b(?:don't|do not) have an? answer\b)",
     re.IGNORECASE,
+)
+# What others answer is wrong: "many students answer 40. That is incorrect."
+_OF_OTHERS = re.compile(
+    r"\b(?:many|some|most|others?|people|students|common)\b[^.!?\n]{1,120}\d[^.!?\n]{0,20}[.!]\s\Z", re.IGNORECASE
 )
 _CLOSED = re.compile(r"(?:[^\w\s:,;-]|\A)\s*\Z")
 _DENIES = re.compile(r"(?:n't|\bnot|\bnever)\b[^.!?\n]{0,30}", re.IGNORECASE)
@@ -63,7 +68,8 @@ def last_said(text: str, read: Callable[[str], str | None]) -> str | None:
             continue
         answer = read(rest)
         broken_off = end == len(text) and not _CLOSED.search(rest)
-        if answer is not None or broken_off or _OUTRIGHT.search(_sentence_and_rest(text, mark.start(), end)):
+        outright = _OUTRIGHT.search(_sentence_and_rest(text, mark.start(), end))
+        if answer is not None or broken_off or (outright and not _OF_OTHERS.search(text, 0, mark.start())):
             return answer
     return read(text)
 

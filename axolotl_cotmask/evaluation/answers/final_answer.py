@@ -24,6 +24,7 @@ _STEP_BEHIND = re.compile(r"^\W{0,8}step \d", re.IGNORECASE | re.MULTILINE)
 _BOX_IMAGINED = re.compile(
     r"\b(?:if|were|had|suppose)\b[^.!?\n]{0,120}\bwould (?:be|have been)[^.!?\n]{0,20}\Z", re.IGNORECASE
 )
+_VALUE = re.compile(r"(?=[^\n]{0,20}\w)[-+$\\(.0-9A-E]")
 _JOINS = re.compile(r"\b(?:and|or)\b|,")
 _HASH = re.compile(r"(?<![\"'`])####[ \t]{0,8}([^\n]*)")
 _HASH_ANSWER = re.compile(r"[*_`]{0,3}(?:[-+(]? ?[$£€]? ?[-+]?\.?\d|[$\\])")
@@ -122,7 +123,8 @@ _REJECTED = re.compile(
     r"(?:not|n't|never) (?:think|believe) [^.\n\d]{0,40}?\b(?:is|was) "
     r"[$(*\\]{0,3}(?:\d++(?:[.,/]\d++)*(?![.,/]\d)|[A-E]\b)|"
     r"\(?(?:(?<![\d.,/^])\d++(?:[.,/]\d++)*(?![.,/]\d)|\b[A-E])\)? "
-    r"(?:is|was|would be|can) ?(?:not|wrong|incorrect|impossible|too|false)\b"
+    r"(?:is|was|would be|can) ?(?:definitely |clearly |certainly |surely |also )?"
+    r"(?:not|wrong|incorrect|impossible|too|false)\b"
     # "but Sue says it is 15"
     r"|(?:but|and|while) (?!(?:It|This|That)\b)[A-Z][a-z]{1,20} (?:says|said|thinks|claims|believes)"
     r" (?:that )?(?:it|this) (?:is|was) [$]?\d++(?:[.,/]\d++)*(?![.,/]\d)"
@@ -151,10 +153,11 @@ def statements(text: str, *, of_option: bool = False) -> Iterator[str]:
     value follows it; the line of the first ``####`` that is no heading; what follows ``answer is``, ``Answer:`` and the
     like, the last first; what comes before ``is the answer``. With ``of_option`` also ``the option is``.
     """
+    text = _without_cut_box(text)
     box = _last_box(text)
     if box is not None:
         begin, end, passage = box
-        yield from (later for later in _after_marks(text[end:], of_option) if later[0] in "-+$\\(.0123456789ABCDE")
+        yield from (later for later in _after_marks(text[end:], of_option) if _VALUE.match(later))
         yield passage
         text = text[:begin]
     line = _hash_line(text)
@@ -188,6 +191,14 @@ def _last_box(text: str) -> tuple[int, int, str] | None:
         held.insert(0, inside)
         begin = box.start()
     return (begin, end, ", ".join(held)) if held else None
+
+
+def _without_cut_box(text: str) -> str:
+    """Return ``text`` without a last box that is cut off, where a whole one stands before it."""
+    boxes = list(_BOX.finditer(text))[-_TRIED:]
+    closings = _closing_braces(text) if len(boxes) > 1 else {}
+    cut = closings and boxes[-1].end() not in closings and any(box.end() in closings for box in boxes)
+    return text[: boxes[-1].start()] if cut else text
 
 
 def _closing_braces(text: str) -> dict[int, int]:

@@ -6,7 +6,12 @@ import re
 
 from axolotl_cotmask.evaluation.answers.final_answer import statements
 from axolotl_cotmask.evaluation.answers.quantity import LIMIT, bare
-from axolotl_cotmask.evaluation.answers.remarks import ends_before_its_answer, gives_no_answer, without_remarks
+from axolotl_cotmask.evaluation.answers.remarks import (
+    ends_before_its_answer,
+    ends_within_a_sentence,
+    gives_no_answer,
+    without_remarks,
+)
 
 _STRIPPED = re.compile(r"[$\\*_`]")
 _ARTICLE_BEFORE = r"(?! (?!(?:because|since|as|is|which|and|or|for|by|with|so|in|at|given|from)\b)[a-z])"
@@ -39,7 +44,9 @@ _CHOSEN = re.compile(
 # "If the lid counts, B. If not, A."
 _IF_NOT = re.compile(r"\b(?:if not|otherwise)\b[:,]? \(?[A-E]\b", re.IGNORECASE)
 # "option c", but not "is a".
+_CHINESE = re.compile(r"[选選](?:择|擇|项|項)?\s?[(]?([A-E])(?![A-Za-z])")
 _SMALL = re.compile(r"\b(?:option|choice|answer) [b-e]\Z", re.IGNORECASE)
+_LONE = re.compile(r"\b[aA]\s*\Z")
 _ONLY_NAMED = re.compile("option|choice", re.IGNORECASE)
 # "D over option B", "second choice: B".
 _WORSE = re.compile(
@@ -91,7 +98,9 @@ def letter_in(text: str) -> str | None:
         letter = _letter_of(_STRIPPED.sub("", bare(passage[:LIMIT])).strip())
         if letter is not None:
             return letter
-    if ends_before_its_answer(text):
+    if (chinese := _CHINESE.findall(text)) and len(set(chinese)) == 1:
+        return chinese[0]
+    if ends_before_its_answer(text) or (ends_within_a_sentence(text) and not _LONE.search(text)):
         return None
     marked, text = text, _STRIPPED.sub("", text)
     if _IF_NOT.search(text) or gives_no_answer(text):

@@ -21,7 +21,10 @@ _ASIDE = (
     r"|[^\n.]{0,80}\b(?:irrelevant|unnecessary|(?:not|n't) (?:need|needed|relevant|matter|used|required))\b"
     r"|the (?:trick|key|idea|point)\b|(?:note|remember|recall|keep in mind)\b(?![^\n.]{0,100}(?:\b(?:so"
     r"|thus|hence|therefore)\b|=))"
-    r"|(?:i'm|i am|we are)(?: about| roughly| very| quite| fairly)? (?:\d{1,3} ?%|confident|sure|certain)"
+    r"|(?:i'd say )?(?:i'm|i am|we are)(?: about| roughly| very| quite| fairly)? "
+    r"(?:\d{1,3} ?(?:%|percent)|confident|sure|certain)"
+    r"|(?:the|this|our) (?:check|verification)s? (?:works|holds|passes|confirms|agrees)"
+    r"|(?:it|everything) (?:checks out|adds up)"
     r"|for (?:reference|comparison|context)|(?:as a )?side note|incidentally|by the way|fun fact"
 )
 _ABOUT_THE_TEXT = (
@@ -63,7 +66,7 @@ _RESULT = re.compile(r"\s*[-$£€]*\s?\d|[^=:]{1,60}(?:=|:\s|\b(?:is|are|was|we
 _UNDETERMINED = re.compile(
     r"\b(?:don't|do not) (?:really |actually )?know\b[^.\d\n]{0,40}\.?\s*\Z|"
     r"\b(?:cannot|can't|can not|(?:unable|not able|impossible) to|don't know how to) (?:be )?"
-    r"(?:answer|determine|solve|calculate|compute|know|fulfil|help|assist|provide|comply)"
+    r"(?:answer|determine|solve|calculate|compute|know|fulfil|help|assist|provide|give|comply)"
     r"|\b(?:cannot|can't|can not) tell\b|\b(?:both|all|either) (?:are|is) possible\b"
     r"|(?:\A|(?<=[.!?\n] ))not (?:really|quite)\b[^\n]{0,200}\Z"
     r"|\b(?:(?:this|that|the|my|\w+'s) (?:solution|attempt|answer|result|calculation)(?: above)?|(?<=: )it) (?:is|was)"
@@ -88,7 +91,7 @@ _CUT_OFF = re.compile(
     r"\b(?:by|the|an?|of|from|with|for|plus|minus|than|that|which|who|but|s?he|they|we"
     r"|you|i|are|(?<!it )is|was|were|be|because"
     r"|if|when|while|to"
-    r"|on|at|as|his|their|its)\s*\Z|\n\s*\d{1,2}[.)]\s*\Z",
+    r"|on|at|as|his|their|its|this|these|those|whether)\s*\Z|\n\s*\d{1,2}[.)]\s*\Z",
     re.IGNORECASE,
 )
 # Behind the last number another clause begins, and does not end: "5 cookies, so she needs".

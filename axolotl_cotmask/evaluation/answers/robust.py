@@ -21,6 +21,7 @@ from axolotl_cotmask.evaluation.answers.letters import letter_in
 from axolotl_cotmask.evaluation.answers.mammoth import letter_in_gold
 from axolotl_cotmask.evaluation.answers.math import boxed_in_gold
 from axolotl_cotmask.evaluation.answers.numbers import number_in_gold
+from axolotl_cotmask.evaluation.answers.plain import plain
 from axolotl_cotmask.evaluation.answers.quantity import LIMIT, bare, breaks_off, number_in, whole_number
 from axolotl_cotmask.evaluation.answers.remarks import (
     ends_before_its_answer,
@@ -47,7 +48,14 @@ _NAME = re.compile(
 
 def _extract_number(text: str, question: str | None = None) -> str | None:
     asked = None if question is None else Asked.of(question)
-    return last_said(without_denials(about_the_question(text)), partial(_number_stated_or_last, asked=asked))
+    text = _without_the_question(about_the_question(text), question)
+    return last_said(without_denials(text), partial(_number_stated_or_last, asked=asked))
+
+
+def _without_the_question(text: str, question: str | None) -> str:
+    """Return ``text`` without the question that it begins with, word for word."""
+    echoed = plain(question).strip() if question else ""
+    return text.lstrip().removeprefix(echoed)
 
 
 def _number_stated_or_last(text: str, asked: Asked | None = None) -> str | None:
@@ -90,7 +98,8 @@ ROBUST_NUMBER = Rule("robust_number", _extract_number, _gold_number, _number_equ
 
 def _extract_math(text: str, question: str | None = None) -> str | None:
     name = None if question is None else name_asked(question)
-    return last_said(about_the_question(text), partial(_formula_stated_or_last, name=name))
+    text = _without_the_question(about_the_question(text), question)
+    return last_said(text, partial(_formula_stated_or_last, name=name))
 
 
 def _formula_stated_or_last(text: str, name: str | None = None) -> str | None:
