@@ -120,14 +120,10 @@ def _unquoted(text: str) -> str:
 
 
 def _without_cut_repetition(text: str) -> str:
-    """Return ``text`` without a last line that states the answer of the one before it once more, cut off: 4, of 42.
-
-    Nor without one that begins as the line before it, which the text has said more than once.
-    """
+    """Return ``text`` without a last line that states the answer of the one before it once more, cut off: 4, of 42."""
     above, _, last = text.rstrip().rpartition("\n")
     line = above.rstrip().rpartition("\n")[2]
-    again = last and last != line and line.startswith(last)
-    return above if again and (_STATES.search(line) or above.count(line) > 1) else text
+    return above if last and last != line and line.startswith(last) and _STATES.search(line) else text
 
 
 def _answer_in_a_sentence(text: str) -> str:

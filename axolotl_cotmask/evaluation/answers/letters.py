@@ -100,7 +100,7 @@ def letter_in(text: str) -> str | None:
             return letter
     if (chinese := _CHINESE.findall(text)) and len(set(chinese)) == 1:
         return chinese[0]
-    if ends_before_its_answer(text) or (ends_within_a_sentence(text) and not _LONE.search(text)):
+    if ends_before_its_answer(text):
         return None
     marked, text = text, _STRIPPED.sub("", text)
     if _IF_NOT.search(text) or gives_no_answer(text):
@@ -127,7 +127,10 @@ def letter_in(text: str) -> str | None:
     if line is not None:
         return (line[1] or line[2]).strip("()").upper()
     line = _ON_A_LINE.fullmatch(text.lstrip().partition("\n")[0])
-    return line[2].strip("()").upper() if line is not None and line[2] else _last_label(without_remarks(marked))
+    if line is not None and line[2]:
+        return line[2].strip("()").upper()
+    cut_off = ends_within_a_sentence(text) and not _LONE.search(text)
+    return None if cut_off else _last_label(without_remarks(marked))
 
 
 def _letter_of(passage: str) -> str | None:
