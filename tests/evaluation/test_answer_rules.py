@@ -347,12 +347,12 @@ def test_agrees_with_openais_verdicts_on_four_models(real_data: Path) -> None:
 def test_the_robust_rule_on_generations_that_keep_to_the_form(real_data: Path) -> None:
     rows = list(read_jsonl(real_data / "generations" / "llama2_7b_gsm8k_hash_rule.jsonl"))
     verdicts = Counter((row["judge"], str(ROBUST_NUMBER.judge(row["kd_data"][0], row["target"][0]))) for row in rows)
-    # It reads an answer from ten texts that do not keep to the form, all wrong; the 13 others break off.
+    # It reads an answer from nine texts that do not keep to the form, all wrong; the 14 others break off.
     assert verdicts == {
         ("true", "true"): 496,
         ("false", "false"): 800,
-        ("invalid", "false"): 10,
-        ("invalid", "invalid"): 13,
+        ("invalid", "false"): 9,
+        ("invalid", "invalid"): 14,
     }
 
 
