@@ -36,7 +36,6 @@ _PROGRAM = re.compile(
 )
 # A sign that may end a text, but for those that mark an option.
 _ORNAMENT = re.compile(r"[\s\u2600-\u2610\u2612\u2613\u2618-\u26ff\u27a0-\u27bf\U0001f300-\U0001faff\ufe0f]")
-_HAS_NUMBER = re.compile(rf"\d|\b{NUMBER_WORD}\b", re.IGNORECASE)
 _LETTER = re.compile(r"[a-zA-Z]")
 _SENTENCE = re.compile(
     r"\W{0,3}(?:[A-Z][a-z']*,?|\([A-E]\))(?: \S+){3}"
