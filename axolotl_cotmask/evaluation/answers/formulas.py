@@ -58,13 +58,13 @@ _OPTION = re.compile(
 )
 # "not 7 but 8".
 _DENIED = re.compile(r"not (?:[^\n]{1,60}?(?P<but>,? (?:but|rather) (?:rather )?)|(?=[$\\\d]))")
-_SPACE_AROUND = re.compile(r"\A(?:\s|\\[,;:!])+|(?:\s|\\[,;:!])+\Z")
+_SPACE_AROUND = re.compile(r"\A(?:\s|\\[,;:!]){1,12}|(?:\s|\\[,;:!]){1,12}\Z")
 _ENDS = (".", ",", ";", ":", "**", "*", "`", '"', "}")
 
 
 def formula_in(passage: str) -> str | None:
     """Return the answer that a stated passage gives: its formula, several that are joined as a list, or its words."""
-    passage = _SPACE_AROUND.sub("", passage).strip()
+    passage = _SPACE_AROUND.sub("", passage.strip()).strip()
     passage = passage[option.end() :] if (option := _OPTION.match(passage)) else passage
     if denied := _DENIED.match(passage):
         return formula_in(passage[denied.end() :]) if denied["but"] else None
