@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 
 from axolotl_cotmask.evaluation.answers.plain import plain
-from axolotl_cotmask.evaluation.answers.quantity import LOOKS
+from axolotl_cotmask.evaluation.answers.quantity import GROUPS, LOOKS
 
 _DISPLAYED = re.compile(r"\s*(?:\$\$?|\\\[|\\\()\s*(.*?)\s*(?:\$?\$|\\\]|\\\))\s*", re.DOTALL)
 _BOXED = re.compile(r"\s*\\boxed ?\{(.*)\}\s*", re.DOTALL)
 _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), new)
     for pattern, new in (
-        (r"(?<=\d)(?:,\\! ?|\\[,!;:]|\{,\}|~)(?=\d{3}(?!\d))", ","),
+        (GROUPS.pattern, ","),
         (r"(?<=\d) (?=\d{3}(?!\d))", ","),
         (r"\\left(?![a-z])|\\right(?![a-z])|\\!|\\displaystyle|\\[bB]igg?[lr]?(?![a-z])", ""),
         (r"(?<!\\)\\[,;: ]|~|\\q?quad", " "),

@@ -16,7 +16,8 @@ _FRACTION = re.compile(r"\\[dtc]?frac ?(?:\{([^{}]*)\}|(\d)) ?(?:\{([^{}]*)\}|(\
 _ROOT = re.compile(r"(?:\\sqrt|√) ?(?:[({]([^{}()]*)[)}]|(\d+))")
 _POWER = re.compile(r"\^ ?\{([^{}]*)\}")
 _NESTED = 4
-_GROUPS = re.compile(r"(?<=\d)(?:,\\! ?|\\[,!;:]|\{,\}|~)(?=\d{3}(?!\d))")
+#: What LaTeX writes between groups of digits.
+GROUPS = re.compile(r"(?<=\d)(?:,\\! ?|\\[,!;:]|\{,\}|~)(?=\d{3}(?!\d))")
 _REPLACED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), new)
     for pattern, new in (
@@ -145,7 +146,7 @@ LONG = 400
 
 def bare(text: str) -> str:
     r"""Return ``text`` without markup, currency and LaTeX's dress: ``\frac{1}{2}`` is ``1/2``, ``\times`` is ``*``."""
-    text = _REPEATING.sub(_repeating, _GROUPS.sub(",", text))
+    text = _REPEATING.sub(_repeating, GROUPS.sub(",", text))
     for _ in range(_NESTED):
         text = _WRAPPED.sub(r" \1 ", text)
     text = _OPEN_WRAP.sub(" ", text)
