@@ -15,13 +15,12 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import click
 import yaml
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from axolotl_cotmask.cli import cotmask
 from axolotl_cotmask.masking.config import DATASET_KEYS, MASK_WARMUP, CoTMaskConfig
-from axolotl_cotmask.masking.experimental.config import AdaptiveConfig
 from axolotl_cotmask.reproduction.paper_plan import TASKS_OF_TYPES
 
 ROOT = Path(__file__).parents[1]
@@ -37,8 +36,7 @@ def options() -> Iterator[str]:
     """Yield the lines of the page of options."""
     yield from ("# Options", "", "## In `cotmask:`", "")
     yield "The block that turns masking on, beside `plugins: [axolotl_cotmask.CoTMaskPlugin]`."
-    yield from ("", *_fields(CoTMaskConfig), "", "### In `adaptive:`", "")
-    yield from ("[What it does](../schedules.md#the-adaptive-ratio).", "", *_fields(AdaptiveConfig), "")
+    yield from ("", *_fields(CoTMaskConfig), "")
     yield from ("## In an entry of `datasets:`", "", "| key | meaning |", "|---|---|")
     yield from (f"| `{key}` | {meaning} |" for key, meaning in DATASET_KEYS.items())
     yield from (
@@ -66,7 +64,7 @@ def _of_type(kind: Any, bounds: list[Any]) -> str:
         return ", ".join(f"`{value}`" for value in get_args(kind))
     if kind in (int, float):
         name = "a number" if kind is float else "a whole number"
-        said = {Ge: "from {0.ge}", Gt: "above {0.gt}", Le: "to {0.le}", Lt: "and below {0.lt}"}
+        said = {Ge: "from {0.ge}", Le: "to {0.le}"}
         words = [said[type(bound)].format(bound) for bound in bounds if type(bound) in said]
         return " ".join((name, *words))
     return {bool: "`true`, `false`", str: "a name"}.get(kind, "a block")

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from axolotl_cotmask.common.errors import CoTMaskError, Fault, closest, key_name, reason, shown
-from axolotl_cotmask.masking.experimental.config import AdaptiveConfig
-from axolotl_cotmask.masking.options import BOOLEAN, Options
 
 #: The token that ``noise: mask`` adds when ``mask_token`` names none (paper section 3.1).
 DEFAULT_MASK_TOKEN = "<mask>"
@@ -72,8 +71,14 @@ def parse_noise(value: Any) -> NoiseSpec:
     return NoiseSpec(None, {}, float(value.get("mask", 0)))
 
 
-class CoTMaskConfig(Options):
-    """Options of Masked Thought fine-tuning."""
+#: Type of the error of pydantic about a boolean where something else belongs, which it would take for 1 or 0.
+_BOOLEAN = "no_boolean"
+
+
+class CoTMaskConfig(BaseModel):
+    """Options of Masked Thought fine-tuning: no key is dropped, and yes is no number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     mask_ratio: float = Field(
         ge=0,
@@ -126,11 +131,6 @@ class CoTMaskConfig(Options):
         description="Which predictions the loss counts: `all` (the paper), or those made at `clean` or at `noised` "
         "positions.",
     )
-    adaptive: AdaptiveConfig | None = Field(
-        default=None,
-        description="An experiment: each data set's ratio follows the gap between the losses at masked and clean "
-        "tokens.",
-    )
     mask_token: str | None = Field(
         default=None,
         description="An existing or reserved token to mask with. Without it a new `<mask>` is added, which starts at "
@@ -153,6 +153,14 @@ class CoTMaskConfig(Options):
         f"after {TAIL_START_STEP:.0%} of the steps the cosine stands at {TAIL_START_LR:g} of the learning rate, and "
         "from there a straight line goes to 0.",
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_boolean(cls, value: Any, info: ValidationInfo) -> Any:
+        assert info.field_name is not None
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            raise PydanticCustomError(_BOOLEAN, "it is neither true nor false")
+        return value
 
     @field_validator("noise")
     @classmethod
@@ -229,9 +237,8 @@ def config_faults(block: Any) -> list[Fault]:
 
 
 def _fault(detail: Any) -> Fault:
-    # Of the alternatives of a key pydantic tells each; of the keys within one, only those of `adaptive` are ours.
-    own = detail["loc"][: 2 if detail["loc"][:1] == ("adaptive",) else 1]
-    key = ("cotmask", *own)
+    # Of the alternatives of a key pydantic tells each.
+    key = ("cotmask", *detail["loc"][:1])
     if detail["type"] == "invalid_key":
         name = shown(detail["input"])
         return Fault(("cotmask", name), f"cotmask has the key {name}, and keys are texts: mend or remove it")
@@ -239,29 +246,26 @@ def _fault(detail: Any) -> Fault:
 
 
 def _sentence(name: str, key: tuple[str | int, ...], detail: Any) -> str:
-    value, last, is_adaptive = shown(detail["input"]), str(key[-1]), key[1:2] == ("adaptive",)
+    value, last = shown(detail["input"]), str(key[-1])
     match detail["type"]:
         case "value_error" if len(key) == 1:
             return f"cotmask: {detail['ctx']['error']}"
-        case "missing" if is_adaptive:
-            return f"{name} is missing: give the gap between the two losses to hold, in nats per token, such as 0.5"
         case "missing":
             return f"{name} is missing: give the share of target tokens to mask, a number from 0 to 1 (0 is plain SFT)"
-        case "extra_forbidden" if not is_adaptive and last in DATASET_KEYS:
+        case "extra_forbidden" if last in DATASET_KEYS:
             return f"{name} is a key of a data set: move {last} into an entry of `datasets:`"
         case "extra_forbidden":
-            known = AdaptiveConfig.model_fields if is_adaptive else CoTMaskConfig.model_fields
-            return f"{name} is not an option{closest(last, known)}"
-        case _ if last.endswith("_ratio") and not is_adaptive:
+            return f"{name} is not an option{closest(last, CoTMaskConfig.model_fields)}"
+        case _ if last.endswith("_ratio"):
             return f"{name} is {value}: it is a ratio, give a number from 0 to 1"
         case "value_error":
             return f"{name} is {value}: {detail['ctx']['error']}"
         case _ if last == "noise":
             return f"{name} is {value}: {_NOISE_FORMS}"
-        case str(kind) if kind == BOOLEAN and last in _NUMBERS:
+        case str(kind) if kind == _BOOLEAN and last in _NUMBERS:
             return f"{name} is {value}: give a number"
     return f"{name} is {value}: {reason(detail)}"
 
 
 #: Options that are numbers, and no ratios.
-_NUMBERS = ("warmup_steps", "start_steps", "seed", "parts_by_length", *AdaptiveConfig.model_fields)
+_NUMBERS = ("warmup_steps", "start_steps", "seed", "parts_by_length")

@@ -93,7 +93,7 @@ class RunMasking:
     def tells_datasets_apart(self) -> bool:
         """Whether the step has to know a token's data set, so that it needs the column ``mask_group``."""
         noises = [dataset.noise for dataset in self.datasets]
-        return self.config.adaptive is not None or any(noise != noises[0] for noise in noises)
+        return any(noise != noises[0] for noise in noises)
 
     def describe(self, number: int, sha256: str | None, *, trains: bool) -> dict[str, Any]:
         """Return the `Marking` of data set ``number``, from 0, as plain data.

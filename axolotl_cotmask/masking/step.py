@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from axolotl_cotmask.masking.config import CoTMaskConfig
 from axolotl_cotmask.masking.datasets import RunMasking
 from axolotl_cotmask.masking.draws import select_positions, selection_draws
-from axolotl_cotmask.masking.experimental.adaptive import AdaptiveRatios
 from axolotl_cotmask.masking.marks import MASK_GROUP, MASK_WEIGHT, TOKEN_KEY, UNIT_KEY
 from axolotl_cotmask.masking.noise import Noise, Noised
 from axolotl_cotmask.masking.noise.tokens import TokenNoise
@@ -26,12 +25,11 @@ Marks = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Masking:
-    """When, with what in each data set, how strongly by now, and the seed of the masks (paper section 3)."""
+    """When, with what in each data set, and the seed of the masks (paper section 3)."""
 
     config: CoTMaskConfig
     schedule: MaskSchedule
     noises: Sequence[Noise]
-    adaptive: AdaptiveRatios | None
     seed: int
 
     @classmethod
@@ -44,7 +42,7 @@ class Masking:
             run_seed: the config's own ``seed``.
 
         Raises:
-            CoTMaskError: a noise, a token or a ratio does not fit.
+            CoTMaskError: a noise or a token does not fit.
         """
         config = run.config
         schedule = MaskSchedule(
@@ -55,10 +53,7 @@ class Masking:
             start_ratio=config.start_ratio,
             start_steps=config.start_steps,
         )
-        adaptive = None
-        if config.adaptive is not None:
-            adaptive = AdaptiveRatios(config.adaptive, {dataset.name: dataset.ratio for dataset in run.datasets})
-        return cls(config, schedule, run.noises(tokenizer), adaptive, config.mask_seed(run_seed))
+        return cls(config, schedule, run.noises(tokenizer), config.mask_seed(run_seed))
 
     @property
     def leaves_out(self) -> bool:
@@ -69,13 +64,6 @@ class Masking:
         """Return p for a micro-batch; arguments as `MaskSchedule.ratio`."""
         return self.schedule.ratio(step, max_steps, seed=self.seed, micro_batch=micro_batch)
 
-    def weight(self, marks: Marks) -> Tensor:
-        """Return how strongly each token may be masked by now, ``[batch, seq]`` float32: 1 is at p, 0 never."""
-        weight = marks[MASK_WEIGHT]
-        if self.adaptive is None:
-            return weight
-        return weight * torch.tensor(self.adaptive.factors, device=weight.device)[marks[MASK_GROUP]]
-
     def select(self, marks: Marks, ratio: float, epoch: int) -> Tensor:
         """Return which tokens are noised, ``M_i = 1``: ``[batch, seq]`` bool.
 
@@ -84,7 +72,7 @@ class Masking:
             ratio: from `ratio`.
             epoch: epoch of the run, from 0.
         """
-        return select_positions(self.weight(marks), _drawn_by(marks), ratio=ratio, seed=self.seed, epoch=epoch)
+        return select_positions(marks[MASK_WEIGHT], _drawn_by(marks), ratio=ratio, seed=self.seed, epoch=epoch)
 
     def draws(self, marks: Marks, epoch: int) -> Tensor:
         """Return what `select` compares with ratio times weight, ``[batch, seq]`` float32, multiples of 2**-24."""

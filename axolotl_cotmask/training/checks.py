@@ -139,16 +139,8 @@ def _option_sentences(cfg: Mapping[str, Any], config: CoTMaskConfig) -> Iterator
                 f"cotmask.scope is source, and loss_on: {config.loss_on} chooses among the tokens that predict a "
                 "label, of which the prompt's last alone may be noised then: set scope: target or all, or loss_on: all",
             )
-        if config.adaptive is not None:
-            yield (
-                "scope",
-                "cotmask.scope is source, and adaptive follows losses at noised tokens that predict a label, of which "
-                "there are none then: set scope: target or all, or take out adaptive",
-            )
     if config.scope in CHAT_SCOPES and config.mask_ratio > 0:
         yield from (("scope", sentence) for sentence in role_sentences(cfg, config.scope))
-    if config.adaptive is not None and config.mask_ratio == 0:
-        yield "adaptive", "cotmask.mask_ratio is 0, which switches masking off: take out adaptive, or give a ratio"
     if config.loss_on == "noised" and config.mask_ratio == 0:
         yield "loss_on", "cotmask.mask_ratio is 0, so loss_on: noised would leave no loss: set loss_on: all"
     if config.loss_on == "noised" and (config.start_ratio or config.start_steps):

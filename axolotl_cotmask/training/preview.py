@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 
 from axolotl_cotmask.masking.datasets import marking_of
-from axolotl_cotmask.masking.marks import IGNORE_INDEX
+from axolotl_cotmask.masking.marks import IGNORE_INDEX, MASK_WEIGHT
 from axolotl_cotmask.training.collator import marks_of
 from axolotl_cotmask.training.prepared_rows import PreparedRows
 
@@ -96,7 +96,7 @@ def _view(entry: Any, prepared: PreparedRows, numbers: list[int], ratio: float, 
         selected = masking.select(marks, ratio, epoch)
         replaced = masking.replaced(ids, marks, selected, epoch)
         becomes = [None] * ids.numel() if replaced is None else replaced[0].tolist()
-        weight = masking.weight(marks)[0]
+        weight = marks[MASK_WEIGHT][0]
         maskable += int((weight > 0).sum())
         noised += int(selected.sum())
         kinds = token_kinds(sample["labels"], weight.tolist(), selected[0].tolist())

@@ -14,7 +14,7 @@ import torch
 
 from axolotl_cotmask.common.pages import now, render_with_data
 from axolotl_cotmask.masking.datasets import marking_of
-from axolotl_cotmask.masking.marks import MASK_UNIT
+from axolotl_cotmask.masking.marks import MASK_UNIT, MASK_WEIGHT
 from axolotl_cotmask.training.collator import marks_of
 from axolotl_cotmask.training.prepared_rows import PreparedRows
 from axolotl_cotmask.training.preview import token_kinds, token_text
@@ -80,11 +80,6 @@ def _notes(prepared: PreparedRows, steps: Sequence[int], epochs: Sequence[int]) 
             "The schedule is random: each micro-batch draws its own ratio. Shown is that of the first micro-batch of "
             "each step; the rows of the others are masked at other ratios."
         )
-    if config.adaptive is not None:
-        yield (
-            "The ratio of each data set follows the losses of the run, which nobody knows before. Shown is the masking "
-            "at the ratios with which they begin."
-        )
     if prepared.packed:
         yield "Rows are packed: how many steps the run and an epoch have is an estimate."
     if config.loss_on != "all":
@@ -106,7 +101,7 @@ def _row(prepared: PreparedRows, number: int, epochs: Sequence[int], texts: _Tex
     masking, sample = prepared.masking, prepared.rows[number]
     ids = torch.tensor(sample["input_ids"])[None]
     marks = {name: mark[None] for name, mark in marks_of([sample]).items()}
-    weight = masking.weight(marks)
+    weight = marks[MASK_WEIGHT]
     maskable = weight > 0
     at = maskable[0].nonzero().flatten()
     becomes = []

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from axolotl_cotmask.common.errors import CoTMaskError, one_sentence
 from axolotl_cotmask.masking import attention
-from axolotl_cotmask.masking.experimental.adaptive import AdaptiveState, LossTally
 from axolotl_cotmask.masking.loss import (
     counted_batches,
     labels_for,
@@ -36,7 +35,6 @@ class CoTMaskTrainer(AxolotlTrainer):
     _masking: Masking | None = None
     _guard: StepGuard | None = None
     _totals: Totals | None = None
-    _tally: LossTally | None = None
     _micro_batch: int = 0
     _usual_count: Tensor | None = None
     _epoch: int = 0
@@ -71,14 +69,11 @@ class CoTMaskTrainer(AxolotlTrainer):
                 f"cotmask.parts_by_length is {masking.config.parts_by_length}, which is for one process, and this run "
                 f"has {self.accelerator.num_processes}: take it out, or set sample_packing: true instead"
             )
-        self._masking, self._tally = masking, None
+        self._masking = masking
         if self._guard is None:
             self._guard = StepGuard()
             self.add_callback(self._guard)
         self._guard.watches = masking.config.mask_ratio > 0
-        if masking.adaptive is not None:
-            self._tally = LossTally(len(masking.noises))
-            self.add_callback(AdaptiveState(masking.adaptive, masking.schedule, self._take_loss_sums))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         sampler = super()._get_train_sampler(train_dataset)
@@ -214,20 +209,13 @@ class CoTMaskTrainer(AxolotlTrainer):
     def _count(
         self, masking: Masking, marks: Marks, selected: Tensor, labels: Tensor, ratio: float, logits: Tensor | None
     ) -> None:
-        """Add what is logged of a micro-batch, and what the adaptive ratios follow; fused losses keep no logits."""
+        """Add what is logged of a micro-batch; fused losses keep no logits."""
         self._scheduled_ratio = ratio
         if self._totals is None:
             self._totals = Totals.zero(selected.device)
-        self._totals.count(ratio, masking.weight(marks), masking.begins_unit(marks), selected, labels)
-        losses, predicts = None if logits is None else token_losses(logits, labels), predicts_label(labels)
-        if losses is not None:
-            self._totals.count_losses(losses, predicts, selected)
-        if self._tally is not None:
-            self._tally.add(losses, predicts, selected, marks)
-
-    def _take_loss_sums(self) -> Tensor:
-        assert self._tally is not None
-        return self.accelerator.reduce(self._tally.take(), reduction="sum")
+        self._totals.count(ratio, marks[MASK_WEIGHT], masking.begins_unit(marks), selected, labels)
+        if logits is not None:
+            self._totals.count_losses(token_losses(logits, labels), predicts_label(labels), selected)
 
     @one_sentence
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -235,8 +223,7 @@ class CoTMaskTrainer(AxolotlTrainer):
         if "loss" in logs:
             # Of the data set's rows, which a packed batch does not count; an epoch has each of them once.
             seen = {SAMPLES_SEEN: float(round((self.state.epoch or 0.0) * len(self.train_dataset)))}
-            adaptive = self._masking.adaptive if self._masking else None
-            self.store_metrics({**self._take_metrics(), **(adaptive.metrics() if adaptive else {}), **seen})
+            self.store_metrics({**self._take_metrics(), **seen})
         super().log(logs, start_time)
 
     def _take_metrics(self) -> dict[str, float]:

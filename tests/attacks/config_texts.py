@@ -12,7 +12,7 @@ _OTHER = (
 #: Lines at the end, which YAML reads as something else than a text or number, or not at all.
 _MORE = (
     "seed: 1\nseed: 2", "cotmask: {mask_ratio: 0.1}", "tokens: &t [*t]", "special_tokens: &s {a: *s}", "datasets: &d [*d]",
-    "cotmask: &c {adaptive: *c}", "seed: *nowhere", "tokenizer_config: &b x\nrevision_of_model: *b", "seed: !!binary aGVsbG8=",
+    "cotmask: &c {noise: *c}", "seed: *nowhere", "tokenizer_config: &b x\nrevision_of_model: *b", "seed: !!binary aGVsbG8=",
     "tokens: !!set {a, b}", "seed: 2026-02-03", "seed: 2026-02-31", "seed: 2026-02-03 04:05:06", "tokens: [2026-02-03]",
     "special_tokens: {pad_token: 2026-02-03}", "seed: !!python/name:os.system", "seed: !!float x", "seed: !!int ''",
     "seed: !unknown 5", "seed: 0x1F", "seed: 1_000", "seed: 1:30", "seed: .inf", "seed: 0o17", "seed: " + "9" * 5000,

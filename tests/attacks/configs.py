@@ -32,7 +32,7 @@ from axolotl_cotmask.training.named_plugins import NAME
 
 _OPTIONS = (
     "mask_ratio", "schedule", "warmup_ratio", "warmup_steps", "start_ratio", "start_steps", "scope", "select", "noise",
-    "hide_from_attention", "loss_on", "adaptive", "mask_token", "strip_mask_token", "seed", "parts_by_length", "lr_tail",
+    "hide_from_attention", "loss_on", "mask_token", "strip_mask_token", "seed", "parts_by_length", "lr_tail",
 )  # fmt: skip
 _NO_SWITCHES = set(_OPTIONS) - {"hide_from_attention", "strip_mask_token"}
 _ENTRY_OPTIONS = ("mask_ratio", "noise", "select", "protect")
@@ -45,8 +45,7 @@ VALUES: tuple[Any, ...] = (
     "./nowhere.jsonl", "x" * 300 + ".jsonl", "./" + "y" * 5000, "\u2028", "a\x00b", "é数", [], [None], [[]], [1], ["x"],
     [True], ["eos"], [{}], {}, {"a": 1}, {1: 2}, {None: None}, {"mask": 0.8, "random": 0.2}, {"mask": True}, {"mask": {}},
     {"tokens": {}}, {"dropout": {"q": 0.9}}, {"dropout": {"q": True}}, {"dropout": 5}, {"dropout": [1]}, {5: {"q": 1}},
-    {"mask": 0.5, "random": 0.2}, {"uniform": {"alpha": "x"}}, {"scheduled_sampling": {"tau": 0}}, {"target_gap": 0.5},
-    {"target_gap": True}, {"target_gap": 0.5, "rate": "x", "no": 1}, {"cotmask": {}}, [0.4], ["mask"], [[None, [None]]],
+    {"mask": 0.5, "random": 0.2}, {"uniform": {"alpha": "x"}}, {"scheduled_sampling": {"tau": 0}}, {"cotmask": {}}, [0.4], ["mask"], [[None, [None]]],
     {"a": None}, {"a": {"b": None}}, [{"a": [None]}], 2**63, -(2**70), datetime.date(2026, 2, 3), [datetime.date(2026, 2, 3)], b"bytes",
     {1, "x"}, "rows.jsonl", "rows.jsonl/below", "/dev/null", "/sys/x", "new/" + "z" * 300,
 )  # fmt: skip

@@ -25,7 +25,6 @@ _HANGS = 300.0  # seconds
 _SHARED: dict[str, Any] = {
     "num_epochs": 2, "save_strategy": "steps", "save_steps": 3, "auto_resume_from_checkpoints": True, "micro_batch_size": 4,
 }  # fmt: skip
-_ADAPTIVE = {"mask_ratio": 0.3, "noise": "random", "warmup_steps": 1, "adaptive": {"target_gap": 0.5, "rate": 0.2}}
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,6 @@ MODES = {
     "unpacked": Mode({"save_total_limit": 2}),
     "packed": Mode({"sample_packing": True, "micro_batch_size": 1}),
     "lora": Mode(LORA),
-    "adaptive": Mode({"cotmask": _ADAPTIVE, "sample_packing": True, "micro_batch_size": 1}),
     "stripped": Mode(
         {"cotmask": {"mask_ratio": 0.4, "noise": "mask", "strip_mask_token": True}, "save_total_limit": 1}
     ),

@@ -9,7 +9,6 @@ import torch
 from support.small_tokenizers import byte_level
 from torch import nn
 
-from axolotl_cotmask.common.errors import CoTMaskError
 from axolotl_cotmask.masking.config import parse_config
 from axolotl_cotmask.masking.datasets import RunMasking
 from axolotl_cotmask.masking.draws import token_keys
@@ -68,16 +67,6 @@ def test_tokens_of_a_unit_share_their_draw_and_its_first_one_is_the_chance() -> 
     assert torch.equal(selected, selected[:, first])
     assert torch.equal(masking.begins_unit(marks)[0].nonzero().flatten(), torch.arange(0, 64, 4))
     assert masking.begins_unit(MARKS).all()
-
-
-def test_adaptive_ratios_start_at_the_data_sets_own() -> None:
-    masking = start([{"path": "a"}, {"path": "b", "mask_ratio": 0.25}], adaptive={"target_gap": 0.3})
-    assert masking.adaptive is not None
-    assert masking.adaptive.ratios == [0.5, 0.25]
-    marks = MARKS | {"mask_group": torch.zeros(4, 64, dtype=torch.int64)}
-    assert torch.equal(masking.weight(marks), MARKS["mask_weight"])
-    with pytest.raises(CoTMaskError, match=r"the mask_ratio of b is 0\.9, outside of cotmask\.adaptive's"):
-        start([{"path": "a"}, {"path": "b", "mask_ratio": 0.9}], adaptive={"target_gap": 0.3})
 
 
 def test_plain_sft_needs_no_token_of_its_noise() -> None:

@@ -80,7 +80,6 @@ def test_a_right_config_has_no_fault() -> None:
         (block(mask_ratio=True), "cotmask.mask_ratio is true: it is a ratio, give a number from 0 to 1"),
         (block(mask_ratio=False), "cotmask.mask_ratio is false: it is a ratio"),
         (block(seed=True), "cotmask.seed is true: give a number"),
-        (block(adaptive={"target_gap": True}), "cotmask.adaptive.target_gap is true: give a number"),
         (block(parts_by_length=True), "cotmask.parts_by_length is true: give a number"),
         (block(warmup_steps=False), "cotmask.warmup_steps is false: give a number"),
         (block(protect=["eos"]), "cotmask.protect is a key of a data set: move protect into an entry"),

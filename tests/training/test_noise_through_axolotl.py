@@ -151,36 +151,10 @@ def test_each_data_set_has_its_own_noise_ratio_and_selector(project: Project) ->
     assert len(random) > 50
 
 
-@pytest.mark.parametrize("packing", [False, True], ids=["unpacked", "packed"])
-@pytest.mark.slow
-def test_adaptive_ratios_are_logged_saved_and_resumed(project: Project, packing: bool) -> None:
-    block = {"mask_ratio": 0.3, "noise": "random", "warmup_steps": 1, "adaptive": {"target_gap": 0.5, "rate": 0.2}}
-    changes = {"num_epochs": 2, "save_strategy": "steps", "save_steps": 12, "cotmask": block, "sample_packing": packing}
-    if packing:
-        changes |= {"save_steps": 1, "micro_batch_size": 1}
-    project.train("whole", **changes)
-    states = sorted(
-        (project.directory / "whole").glob("checkpoint-*/trainer_state.json"),
-        key=lambda p: int(p.parent.name.split("-")[1]),
-    )
-    last = json.loads(states[-1].read_text(encoding="utf-8"))
-    (ratio,) = [d["ratio"] for d in last["stateful_callbacks"]["cotmask_adaptive"]["datasets"].values()]
-    assert ratio != 0.3
-    logged = [entry for entry in last["log_history"] if any(key.startswith("cotmask/adaptive_ratio/") for key in entry)]
-    assert logged
-    first = states[0].parent
-    project.train("again", **changes, resume_from_checkpoint=str(first))
-    again = json.loads(
-        (project.directory / "again" / states[-1].parent.name / "trainer_state.json").read_text(encoding="utf-8")
-    )
-    assert again["stateful_callbacks"] == last["stateful_callbacks"]
-
-
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
         ({"cotmask": {"scope": "source", "loss_on": "clean"}}, "cotmask.scope is source, and loss_on: clean"),
-        ({"cotmask": {"scope": "source", "adaptive": {"target_gap": 1}}}, "cotmask.scope is source, and adaptive"),
         ({"cotmask": {"mask_ratio": 0, "loss_on": "noised"}}, "loss_on: noised would leave no loss"),
         ({"cotmask": {"warmup_steps": 3, "warmup_ratio": 0.5}}, "warmup_steps and warmup_ratio say the same in two ways"),
         ({"cotmask": {"schedule": "constant", "warmup_ratio": 0.5}}, "schedule: constant has no warm-up"),
@@ -188,8 +162,6 @@ def test_adaptive_ratios_are_logged_saved_and_resumed(project: Project, packing:
         ({"cotmask": {"noise": {"dropout": {"q": 1.4}}}}, "cotmask.noise.dropout.q is 1.4"),
         ({"cotmask": {"noise": "uniform"}}, "cotmask.noise.uniform.alpha is missing"),
         pytest.param({"cotmask": {"noise": {"dropout": {"q": 0.5}}}, "torch_compile": True}, "which a compiled model does not see", marks=pytest.mark.slow),
-        ({"cotmask": {"adaptive": {"rate": 0.1}}}, "cotmask.adaptive.target_gap is missing"),
-        ({"cotmask": {"adaptive": {"target_gap": 1, "rates": 0.1}}}, "cotmask.adaptive.rates is not an option: did you mean rate?"),
         ({"cotmask": {"start_ratio": 1.0}}, "nothing is noised before its end"),
         ({"cotmask": {"hide_from_attention": True}, "attn_implementation": "flex_attention"}, "attn_implementation is flex_attention"),
     ],

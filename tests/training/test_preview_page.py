@@ -215,7 +215,6 @@ def test_what_there_is_to_know_of_a_token(open_page: Callable[..., Browser]) -> 
 
 NOTES: list[tuple[dict[str, Any], str]] = [
     ({"schedule": "random", "warmup_ratio": None}, "each micro-batch draws its own ratio"),
-    ({"adaptive": {"target_gap": 0.5, "rate": 0.01}}, "follows the losses of the run"),
     ({"loss_on": "clean"}, "only the predictions that are made at clean tokens"),
     ({"hide_from_attention": True}, "hidden from attention"),
 ]  # fmt: skip
