@@ -20,7 +20,7 @@ from transformers import get_cosine_schedule_with_warmup
 from axolotl_cotmask.common import resources
 from axolotl_cotmask.masking.config import CoTMaskConfig
 from axolotl_cotmask.masking.datasets import RunMasking
-from axolotl_cotmask.masking.marks import BATCH_MARKS
+from axolotl_cotmask.masking.marks import BATCH_MARKS, MASK_WEIGHT
 from axolotl_cotmask.masking.metrics import Totals, predicts_label, summarise, token_losses
 from axolotl_cotmask.masking.step import Masking
 from axolotl_cotmask.training.collator import MarkCollator
@@ -97,7 +97,7 @@ def noised_loss(
     with masking.noised(model, inputs, marks, selected, ratio, epoch) as noised:
         outputs = model(**noised, use_cache=False)
     if totals is not None:
-        totals.count(ratio, masking.weight(marks), masking.begins_unit(marks), selected, labels)
+        totals.count(ratio, marks[MASK_WEIGHT], masking.begins_unit(marks), selected, labels)
         totals.count_losses(token_losses(outputs.logits, labels), predicts_label(labels), selected)
     return outputs.loss
 

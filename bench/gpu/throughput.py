@@ -162,7 +162,7 @@ def masking_with(noise: Any, vocabulary: int, device: torch.device) -> Masking:
         else build(spec.name, spec.options, context)
     )
     config = CoTMaskConfig(mask_ratio=RATIO, noise=noise, schedule="constant")
-    return Masking(config, MaskSchedule(RATIO, 0.0), [built], None, _SEED)
+    return Masking(config, MaskSchedule(RATIO, 0.0), [built], _SEED)
 
 
 def _begin(device: torch.device) -> None:
